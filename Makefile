@@ -1,0 +1,69 @@
+# Everything from a bare Debian 12: `make demo` or `make test`, and no other command.
+
+# Debian's own interpreter, whatever else is first in PATH.
+PYTHON = /usr/bin/python3
+
+PACKAGES = python3 python3-venv python3-dev gcc libc6-dev libmilter-dev \
+	postfix openssl ca-certificates
+
+PIP = .venv/bin/pip --quiet --disable-pip-version-check
+UV_LOCK = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate
+
+# What .venv is made of: the interpreter, the place (its scripts name it), the locks,
+# and of pyproject.toml what an installation reads, not the settings of the linters.
+STATE = $(PYTHON) -c 'import sys, tomllib; \
+	t = tomllib.load(open("pyproject.toml", "rb")); \
+	print(sys.executable, sys.version, "$(CURDIR)", t["build-system"], t["project"])' && \
+	sha256sum requirements/build.lock requirements/dev.lock
+
+.PHONY: help demo test check lock clean debian-packages venv
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+demo: venv ## carry a signed MMS from one operator to another, outcome in demo-out/
+	.venv/bin/stirmilter demo --out demo-out
+
+test: check ## check, then the tests with their coverage
+	.venv/bin/coverage erase
+	.venv/bin/coverage run -m pytest
+	.venv/bin/coverage combine --quiet
+	.venv/bin/coverage report
+
+check: venv ## format, lint, types, and the layers of the architecture
+	.venv/bin/ruff format --quiet --check
+	.venv/bin/ruff check --quiet
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+# Keeps the pinned versions that still fit; `make lock UPGRADE=--upgrade` renews them.
+# The two smaller locks follow the largest one, so that they agree.
+lock: debian-packages ## pin the dependencies of pyproject.toml anew
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip --quiet --disable-pip-version-check install 'uv>=0.9,<1'
+	$(UV_LOCK) $(UPGRADE) -o requirements/dev.lock --extra dev pyproject.toml
+	$(UV_LOCK) $(UPGRADE) -o requirements/run.lock -c requirements/dev.lock pyproject.toml
+	$(UV_LOCK) $(UPGRADE) -o requirements/build.lock -c requirements/dev.lock --group build
+
+clean: ## remove what the other targets made, except Debian's packages
+	rm -rf .venv build dist demo-out .coverage .coverage.* \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+debian-packages:
+	@.ci/debian-packages $(PACKAGES)
+
+# build.lock first and no isolated builds after it: pip would download an isolated
+# build's tools without looking at a hash. The state is written last, so that an
+# interrupted installation starts over.
+venv: debian-packages
+	@set -eu; state=$$($(STATE)); \
+	if [ "$$state" = "$$(cat .venv/state 2>/dev/null)" ]; then exit 0; fi; \
+	echo 'Installing .venv from requirements/build.lock and dev.lock'; \
+	$(PYTHON) -m venv --clear .venv; \
+	$(PIP) install --require-hashes -r requirements/build.lock; \
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/dev.lock; \
+	$(PIP) install --no-deps --no-build-isolation -e .; \
+	.venv/bin/pip check || { echo 'Do the locks fit pyproject.toml? make lock'; exit 1; }; \
+	printf '%s\n' "$$state" >.venv/state
