@@ -1,0 +1,67 @@
+"""What stirmilter raises.
+
+    StirmilterError
+    ├── ConfigError     the operator's file or flags are wrong      -> exit status 78
+    ├── SigningError    we hold no authority to make this claim     -> message unsigned
+    ├── FetchError      an x5u did not yield a certificate          -> temperror or fail
+    ├── StoreError      the replay store cannot answer              -> temperror
+    └── Unverified      one PASSporT failed; carries a `Reason`     -> `StirResult`
+
+A message that fails verification is a result, not an error. `Unverified` travels only
+from the pure steps in `stir` (which declares it, next to `Reason`) to `services`, which
+catches it.
+"""
+
+from __future__ import annotations
+
+
+class StirmilterError(Exception):
+    """Base class; never raised itself."""
+
+
+class ConfigError(StirmilterError):
+    """The configuration cannot be used.
+
+    `where` is the file and the dotted path of the offending key, for example
+    ``/etc/stirmilter/stirmilter.toml: verify.freshness``; `problem` names the value
+    and the remedy. `others` are further faults found on the way, so that an operator
+    mends a file once.
+    """
+
+    def __init__(self, where: str, problem: str, *others: ConfigError) -> None:
+        self.faults: tuple[tuple[str, str], ...] = (
+            (where, problem),
+            *(fault for other in others for fault in other.faults),
+        )
+        super().__init__("\n".join(": ".join(fault) for fault in self.faults))
+
+
+class SigningError(StirmilterError):
+    """No PASSporT for this message.
+
+    `code` is a word for logs. `failure` is True when the fault is ours (an expired
+    certificate, say), so that the operator's setting for such faults applies; False
+    when the message is one that nobody asked us to sign.
+    """
+
+    def __init__(self, code: str, detail: str, *, failure: bool = False) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.failure = failure
+
+
+class FetchError(StirmilterError):
+    """A URL did not yield octets.
+
+    `temporary` is False when asking again cannot help: the URL itself, or the address
+    behind it, is one that we refuse.
+    """
+
+    def __init__(self, detail: str, *, temporary: bool = True) -> None:
+        super().__init__(detail)
+        self.temporary = temporary
+
+
+class StoreError(StirmilterError):
+    """A store (replay keys) cannot answer now."""

@@ -1,0 +1,28 @@
+"""The standards, pure: no I/O, no clock, no logging, no threads.
+
+Values in, values out; a token that fails raises `Unverified`, which `services` catches.
+
+=========  ================  ===================  ============================
+RFC        section           file                 status
+=========  ================  ===================  ============================
+8225       4, 5, 6, 8.1, 9   passport             full form; the compact form
+                                                  (§7) is refused
+9475       3.2               msgi, passport       ``msg``; docs/profile.md says
+                                                  which octets ``msgi`` covers
+7515       2, 4.1.11         jws, passport        strict subset
+7518       3.4               jws                  ES256 alone
+8224       4, 6.2.2, 8.3     identity, result,    numbers; URIs (§8.5) are
+                             tn                   parsed, and match nothing
+8226       4, 7, 8, 9        tnauthlist,          lists by reference (§10.1)
+                             claimconstraints,    are not fetched
+                             credential
+9118       3, 6              claimconstraints     complete
+9060       4, 7              credential           CA certificates limit numbers
+                                                  when a number is judged, not
+                                                  when the chain is
+5280       6                 hazmat               by cryptography; revocation
+                                                  is not checked
+=========  ================  ===================  ============================
+
+Deviations are argued at the top of the file that makes them.
+"""

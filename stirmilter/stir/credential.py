@@ -1,0 +1,195 @@
+"""Credentials: certificate chains, from octets to the right to speak for a number.
+
+Sources: RFC 8226, RFC 9060 (chains and delegates), RFC 5280 (paths), and for the
+profile of end-entity certificates ATIS-1000080: P-256, digitalSignature, not a CA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from stirmilter.stir import hazmat, jws
+from stirmilter.stir.claimconstraints import ClaimConstraints
+from stirmilter.stir.hazmat import TrustAnchors
+from stirmilter.stir.result import Authority, Reason, Unverified
+from stirmilter.stir.tnauthlist import TNAuthList
+
+__all__ = ["Credential", "TrustAnchors", "load_chain", "read", "validate"]
+
+CERTIFICATES: Final = 6
+"""Default for the longest chain that is read, and so for the longest path."""
+
+Kind = TypeVar("Kind", bound=x509.ExtensionType)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An end-entity certificate that may sign PASSporTs, with the path above it.
+
+    After `read` only its own form has been checked; after `validate` an anchor vouches
+    for it. Neither says anything about revocation.
+    """
+
+    certificate: x509.Certificate
+    path: tuple[x509.Certificate, ...]
+    """Leaf first; the last one is the anchor after `validate`."""
+
+    tn_auth_list: TNAuthList
+    limits: tuple[TNAuthList, ...]
+    """TNAuthLists of the CA certificates in the path (RFC 8226 §9)."""
+
+    constraints: ClaimConstraints
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The P-256 key that PASSporT signatures are checked with."""
+        key = self.certificate.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101 - `read` saw to it
+        return key
+
+    def authority(self, number: str) -> Authority:
+        """Tell how the certificate covers a canonical number.
+
+        A CA certificate with a TNAuthList limits every path through it (RFC 8226 §9);
+        one that names a carrier may delegate any number (RFC 9060 §4.1).
+
+        Raises:
+            Unverified: `Reason.NOT_AUTHORIZED`; the certificate, or one above it, does
+                not cover the number.
+        """
+        found = self.tn_auth_list.authority(number)
+        if found == "none":
+            raise Unverified(
+                Reason.NOT_AUTHORIZED, "the certificate does not cover the number"
+            )
+        if any(limit.authority(number) == "none" for limit in self.limits):
+            raise Unverified(
+                Reason.NOT_AUTHORIZED, "a certificate above does not cover the number"
+            )
+        return found
+
+    def valid_at(self, at: datetime) -> bool:
+        """Tell whether every certificate of the path is within its validity."""
+        return all(_valid_at(certificate, at) for certificate in self.path)
+
+
+def load_chain(
+    octets: bytes, limit: int = CERTIFICATES
+) -> tuple[x509.Certificate, ...]:
+    """Read PEM certificates, signer first (RFC 9060 §7), or one DER certificate.
+
+    Raises:
+        Unverified: `Reason.CREDENTIAL_MALFORMED`.
+    """
+    try:
+        if b"-----BEGIN CERTIFICATE-----" in octets:
+            chain = x509.load_pem_x509_certificates(octets)
+        else:
+            chain = [x509.load_der_x509_certificate(octets)]
+        for certificate in chain:
+            # Parsed lazily by the library; a fault here must not surface later.
+            _ = certificate.extensions, certificate.version, certificate.public_key()
+    except Exception as error:  # noqa: BLE001 - see below
+        # The parser meets a stranger's octets, and raises ValueError, its own
+        # exceptions for versions, duplicates and algorithms, and others still.
+        raise Unverified(
+            Reason.CREDENTIAL_MALFORMED, f"not a certificate: {error}"
+        ) from None
+    if len(chain) > limit:
+        raise Unverified(
+            Reason.CREDENTIAL_MALFORMED, f"{len(chain)} certificates, at most {limit}"
+        )
+    return tuple(chain)
+
+
+def read(
+    certificate: x509.Certificate, path: Sequence[x509.Certificate] = ()
+) -> Credential:
+    """Check the form of an end-entity certificate and decode its extensions.
+
+    Raises:
+        Unverified: `Reason.CREDENTIAL_MALFORMED` for what cannot sign ES256 or be
+            read, `Reason.CREDENTIAL_UNTRUSTED` for a certificate that must not sign
+            PASSporTs (RFC 9060 §4), `Reason.NOT_AUTHORIZED` without a TNAuthList.
+    """
+    path = tuple(path) or (certificate,)
+    if not jws.is_p256(certificate.public_key()):
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, "the key is not on P-256")
+    if _is_ca(certificate):
+        raise Unverified(
+            Reason.CREDENTIAL_UNTRUSTED, "a CA certificate does not sign PASSporTs"
+        )
+    usage = _find(certificate, x509.KeyUsage)
+    if usage is not None and not usage.digital_signature:
+        raise Unverified(
+            Reason.CREDENTIAL_UNTRUSTED, "the key usage lacks digitalSignature"
+        )
+    der = hazmat.extension(certificate, hazmat.TN_AUTH_LIST)
+    if der is None:
+        raise Unverified(
+            Reason.NOT_AUTHORIZED, "no TNAuthList: the certificate names no number"
+        )
+    above = (hazmat.extension(ca, hazmat.TN_AUTH_LIST) for ca in path[1:])
+    return Credential(
+        certificate,
+        path,
+        TNAuthList.decode(der),
+        tuple(TNAuthList.decode(limit) for limit in above if limit is not None),
+        ClaimConstraints.decode(
+            hazmat.extension(certificate, hazmat.CLAIM_CONSTRAINTS),
+            hazmat.extension(certificate, hazmat.ENHANCED_CLAIM_CONSTRAINTS),
+        ),
+    )
+
+
+def validate(
+    chain: Sequence[x509.Certificate],
+    anchors: TrustAnchors,
+    at: datetime,
+    depth: int = CERTIFICATES,
+) -> Credential:
+    """Validate a chain to a configured anchor and read its leaf.
+
+    Source: RFC 8226 §4 and §7, RFC 5280 §6. RFC 9475 §4 wants `at` to be the time at
+    which the message was signed: mail waits in queues longer than some certificates
+    live.
+
+    Raises:
+        Unverified: one of the ``CREDENTIAL_`` reasons, or what `read` raises.
+    """
+    leaf = chain[0]
+    if not _valid_at(leaf, at):
+        raise Unverified(
+            Reason.CREDENTIAL_EXPIRED,
+            f"valid {leaf.not_valid_before_utc:%Y-%m-%dT%H:%MZ}"
+            f" to {leaf.not_valid_after_utc:%Y-%m-%dT%H:%MZ}",
+        )
+    try:
+        path = anchors.path(chain, at, depth)
+    except ValueError as error:
+        late = [c for c in chain[1:] if not _valid_at(c, at)]
+        reason = Reason.CREDENTIAL_EXPIRED if late else Reason.CREDENTIAL_UNTRUSTED
+        raise Unverified(reason, str(error)) from None
+    return read(leaf, path)
+
+
+def _valid_at(certificate: x509.Certificate, at: datetime) -> bool:
+    return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    constraints = _find(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def _find(certificate: x509.Certificate, kind: type[Kind]) -> Kind | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None

@@ -1,0 +1,108 @@
+"""The header value around a token: ``token;info=<x5u>;alg=ES256;ppt=msg``.
+
+SIP's Identity value (RFC 8224 §4), which docs/profile.md moves to a mail header field.
+White space means nothing outside quoted strings, so that a relay may refold the field
+wherever it likes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from stirmilter.stir import jws
+from stirmilter.stir.passport import PPT, Passport
+from stirmilter.stir.result import Reason, Unverified
+
+FOLD_AT: Final = 78  # RFC 5322 §2.1.1, SHOULD
+_SPACE: Final = re.compile(r"[ \t\r\n]+")
+_PARAMETER: Final = re.compile(
+    r"""
+    ; (?P<name> [!%'*+.0-9A-Z_`a-z~-]+ )
+    (?: = (?: <(?P<angle> [^<>"]* )>
+        |     "(?P<quoted> (?: [^"\\] | \\. )* )"
+        |     (?P<token> [^;"<>]* ) ) )?
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_QUOTED: Final = re.compile(r'("(?:[^"\\]|\\.)*")', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityValue:
+    """The value of one header field, split; parameter names are in lower case."""
+
+    token: str
+    parameters: dict[str, str]
+
+
+def parse(value: str, limit: int = 32_768) -> IdentityValue:
+    """Split a field value, folded or not.
+
+    Raises:
+        Unverified: `Reason.MALFORMED`; a parameter twice is refused, since peers differ
+            in which of the two they believe.
+    """
+    if len(value) > limit:
+        raise Unverified(Reason.MALFORMED, f"field longer than {limit} octets")
+    pieces = _QUOTED.split(value)
+    pieces[::2] = [_SPACE.sub("", piece) for piece in pieces[::2]]
+    text = "".join(pieces)
+    token, semicolon, rest = text.partition(";")
+    rest = semicolon + rest
+    parameters: dict[str, str] = {}
+    position = 0
+    while position < len(rest):
+        match = _PARAMETER.match(rest, position)
+        if match is None:
+            raise Unverified(Reason.MALFORMED, f"parameter: {rest[position:]}")
+        name = match["name"].lower()
+        if name in parameters:
+            raise Unverified(Reason.MALFORMED, f"parameter {name} occurs twice")
+        parameters[name] = (
+            re.sub(r"\\(.)", r"\1", match["quoted"])
+            if match["quoted"] is not None
+            else match["angle"] or match["token"] or ""
+        )
+        position = match.end()
+    return IdentityValue(token, parameters)
+
+
+def check_mirrors(value: IdentityValue, passport: Passport) -> None:
+    """Compare the parameters with what the token itself says.
+
+    Source: RFC 8224 §4.1 and §4.1.1 (``info`` is ``x5u``, by simple comparison), §9.
+
+    Raises:
+        Unverified: `Reason.MALFORMED`, naming the parameter.
+    """
+    mirrored = {"info": passport.x5u, "alg": jws.ALG, "ppt": PPT}
+    for name, expected in mirrored.items():
+        if value.parameters.get(name, expected) != expected:
+            raise Unverified(
+                Reason.MALFORMED, f"{name}={value.parameters[name]} is not the token's"
+            )
+
+
+def write(passport: Passport, name: str) -> str:
+    """Write the value of header field `name`, folded at 78 columns.
+
+    Folds are LF and one space, which is what libmilter wants. The token is cut
+    anywhere, since a reader removes white space inside it; a parameter is not cut.
+    """
+    pieces = [f";info=<{passport.x5u}>", f";alg={jws.ALG}", f";ppt={PPT}"]
+    lines: list[str] = []
+    line, room = "", FOLD_AT - len(name) - len(": ")
+    text = passport.text
+    while len(text) > room:
+        lines.append(text[:room])
+        text, room = text[room:], FOLD_AT - 1
+    line, room = text, room - len(text)
+    for piece in pieces:
+        if len(piece) > room:
+            lines.append(line)
+            line, room = "", FOLD_AT - 1
+        line += piece
+        room -= len(piece)
+    return "\n ".join([*lines, line])

@@ -1,0 +1,88 @@
+"""ES256 and base64url, in exactly one spelling (RFC 7515, RFC 7518 §3.4).
+
+The arithmetic is PyJWT's and cryptography's. What stands here pins it down: one
+algorithm, one curve, one length, one text for each octet string.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from jwt.algorithms import ECAlgorithm
+from jwt.utils import der_to_raw_signature
+
+from stirmilter.stir.result import Reason, Unverified
+
+ALG: Final = "ES256"
+SIGNATURE_OCTETS: Final = 64  # R and S, 32 octets each, never DER
+
+_ES256 = ECAlgorithm(SHA256, ec.SECP256R1)
+_DETERMINISTIC = ec.ECDSA(SHA256(), deterministic_signing=True)
+
+
+def b64url_encode(octets: bytes) -> str:
+    """Encode as base64url without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+
+
+def b64url_decode(text: str) -> bytes:
+    """Decode base64url, accepting exactly one spelling of each octet string.
+
+    Padding, line breaks, the standard alphabet and stray trailing bits all fail: a
+    second spelling of the same token would be a second key in the replay store.
+
+    Raises:
+        Unverified: `Reason.MALFORMED`.
+    """
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        octets = base64.b64decode(padded, b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Unverified(Reason.MALFORMED, f"base64url: {error}") from None
+    if b64url_encode(octets) != text:
+        raise Unverified(Reason.MALFORMED, "base64url: not the canonical spelling")
+    return octets
+
+
+def is_p256(key: object) -> bool:
+    """Tell whether `key`, public or private, is one that ES256 may use."""
+    return isinstance(
+        key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
+    ) and isinstance(key.curve, ec.SECP256R1)
+
+
+def sign(signing_input: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return the 64 octets R || S, deterministic as RFC 6979 (RFC 8225 §4.2).
+
+    PyJWT signs with a random nonce; this calls cryptography itself, so that a weak
+    source of randomness can never give the key away.
+
+    Raises:
+        ValueError: the key is not on P-256.
+    """
+    if not is_p256(key):
+        raise ValueError("ES256 needs a P-256 key")
+    return der_to_raw_signature(key.sign(signing_input, _DETERMINISTIC), key.curve)
+
+
+def verify(
+    signing_input: bytes, signature: bytes, key: ec.EllipticCurvePublicKey
+) -> None:
+    """Check a signature over the octets as they were received (RFC 7515 §5.2).
+
+    Raises:
+        Unverified: `Reason.BAD_SIGNATURE`; also for a key that is not on P-256, which
+            `credential` has refused before this.
+    """
+    if (
+        not is_p256(key)
+        or len(signature) != SIGNATURE_OCTETS
+        or not _ES256.verify(signing_input, key, signature)
+    ):
+        raise Unverified(
+            Reason.BAD_SIGNATURE, "the key of the certificate did not sign"
+        )

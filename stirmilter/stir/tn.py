@@ -1,0 +1,104 @@
+"""Telephone numbers in canonical form, and sets of them (RFC 8224 §8.3).
+
+A canonical number is 1 to 15 of the ASCII characters ``0-9 # *``, without ``+``. Only
+this module makes one, on both sides, so that no number has two spellings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+CANONICAL: Final = re.compile(r"[0-9#*]{1,15}", re.ASCII)
+_GLOBAL: Final = re.compile(r"\+([1-9][0-9]{1,14})", re.ASCII)
+_PATTERN: Final = re.compile(
+    r"\+(?P<start>[0-9]{1,15})(?:(?P<star>\*)|\s*-\s*\+(?P<end>[0-9]{1,15}))?", re.ASCII
+)
+
+
+def is_canonical(text: str) -> bool:
+    """Tell whether `text` may stand in a ``tn`` claim (RFC 8226 §9, RFC 8224 §8.3)."""
+    return CANONICAL.fullmatch(text) is not None
+
+
+def from_global(text: str) -> str | None:
+    """Return the canonical form of ``+`` and 2 to 15 digits, or None.
+
+    Nothing is stripped and nothing is guessed: a national number has no meaning without
+    a country, and a lenient reading would give one number two spellings (RFC 8224 §8.3
+    lets the local policy decide). Unicode digits do not pass.
+    """
+    match = _GLOBAL.fullmatch(text)
+    return match[1] if match else None
+
+
+def mask(tn: str) -> str:
+    """Hide the last four digits: a number names a person, and logs are kept."""
+    return f"{tn[:-4]}xxxx"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSet:
+    """The numbers a signer serves: prefixes, ranges, single numbers.
+
+    Look-up costs one hash per digit plus the ranges, however many numbers are listed.
+    """
+
+    numbers: frozenset[str] = frozenset()
+    prefixes: frozenset[str] = frozenset()
+    ranges: tuple[tuple[str, str], ...] = field(default=())
+    """First and last number, both included, of equal length."""
+
+    @classmethod
+    def parse(cls, patterns: Iterable[str]) -> NumberSet:
+        """Read ``+1202555*``, ``+12025550100-+12025550199`` and ``+12025550123``.
+
+        Raises:
+            ValueError: a pattern is none of these; the message quotes it.
+        """
+        numbers, prefixes, ranges = set(), set(), []
+        for pattern in patterns:
+            match = _PATTERN.fullmatch(pattern.strip())
+            if match is None:
+                raise ValueError(
+                    f"{pattern!r}: expected a number +12025550123, a prefix +1202555*"
+                    " or a range +12025550100-+12025550199"
+                )
+            start, end = match["start"], match["end"]
+            if end is not None:
+                if len(start) != len(end) or start > end:
+                    raise ValueError(
+                        f"{pattern!r}: both ends of a range need the same number of"
+                        " digits, the lower first"
+                    )
+                ranges.append((start, end))
+            elif match["star"]:
+                prefixes.add(start)
+            else:
+                numbers.add(start)
+        return cls(frozenset(numbers), frozenset(prefixes), tuple(ranges))
+
+    def __contains__(self, tn: str) -> bool:
+        return (
+            tn in self.numbers
+            or any(tn[:length] in self.prefixes for length in range(1, len(tn) + 1))
+            or any(
+                len(tn) == len(start) and start <= tn <= end
+                for start, end in self.ranges
+            )
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.numbers or self.prefixes or self.ranges)
+
+    def blocks(self) -> Iterable[tuple[str, str]]:
+        """Yield first and last of every number and range, to hold a certificate to.
+
+        A prefix has no length, so there is no block that a certificate must cover;
+        each number under it meets the certificate when it is signed for.
+        """
+        for number in sorted(self.numbers):
+            yield number, number
+        yield from self.ranges
