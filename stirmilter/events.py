@@ -1,0 +1,29 @@
+"""Facts that left the filter, for whoever keeps account: the log, later metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """One message left the filter."""
+
+    direction: Literal["out", "in"]
+    outcome: str
+    """Outgoing: ``signed``, ``unsigned`` or ``failed``. Incoming: the verdict."""
+
+    reason: str
+    """Code of the `Reason`, or why there is no signature."""
+
+    detail: str = ""
+    orig: str | None = None
+    """Canonical number, unmasked: whoever writes it down masks it."""
+
+    action: str = "accept"
+    signer: str = ""
+    """Outgoing: name of the signer. Incoming: x5u of the token that speaks."""
+
+    queue_id: str = "-"
+    seconds: float = 0.0
