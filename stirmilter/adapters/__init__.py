@@ -1,0 +1,1 @@
+"""Translators between a protocol and the core; they decide nothing."""

@@ -1,0 +1,295 @@
+"""The milter protocol: callbacks collect and hash, `decide` runs on our own threads.
+
+Debian's libmilter moves the callbacks of one session between its threads, and pymilter
+then crashes in anything that takes the GIL through PyGILState_Ensure (ctypes, TLS
+callbacks, SQLite hooks). So a callback appends to a draft, and `eom` hands the finished
+transaction to an executor and waits. Nothing here knows what STIR is.
+
+What belongs to the SMTP session and what belongs to one message live in different
+objects: `Session` and its `_Draft`, which is replaced after each message.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, Final
+
+import Milter
+import milter
+
+from stirmilter.events import Handled
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.transaction import (
+    Connection,
+    Decision,
+    Header,
+    Transaction,
+)
+from stirmilter.stir.msgi import BodyDigester
+
+NAME: Final = "stirmilter"
+_INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
+_TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
+_TOO_LARGE: Final = ("552", "5.3.4", "the message header is too large")
+
+
+class Sessions:
+    """Counts open sessions, so that a worker knows when it may leave."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open: set[int] = set()
+
+    def opened(self, session: object) -> None:
+        """Count a session; again is once."""
+        with self._changed:
+            self._open.add(id(session))
+
+    def closed(self, session: object) -> None:
+        """Uncount it."""
+        with self._changed:
+            self._open.discard(id(session))
+            self._changed.notify_all()
+
+    def wait_until_none(self, seconds: float) -> int:
+        """Wait until no session is open, and return how many still are."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open, seconds)
+            return len(self._open)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What all sessions of a worker share."""
+
+    filter: MailFilter
+    executor: Executor
+    observe: Callable[[Handled], None]
+    failed: Callable[[str, BaseException], None]
+    """Told the queue id and the error when a message meets a bug of ours."""
+
+    message_seconds: float = 120.0
+    """How long `eom` waits for a decision."""
+
+    progress_seconds: float = 10.0
+    """How often the MTA is told that we are still there."""
+
+    headers: int = 1_000
+    header_octets: int = 1_048_576
+    """Beyond either, the message is refused and its header no longer kept."""
+
+    sessions: Sessions = field(default_factory=Sessions)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """One message while it arrives."""
+
+    sender: str = ""
+    recipients: list[str] = field(default_factory=list)
+    headers: list[Header] = field(default_factory=list)
+    header_octets: int = 0
+    too_large: bool = False
+    digester: BodyDigester = field(default_factory=lambda: BodyDigester(()))
+    error: BaseException | None = None
+    """What a callback without reply ran into; `eom` answers for it."""
+
+
+def _collects(callback: Callable[..., None]) -> Callable[..., int]:
+    """Make a callback of a method that only notes something down.
+
+    The MTA does not wait for an answer, so an error is kept for `eom`, which can
+    refuse the message.
+    """
+
+    def guarded(self: Session, *args: Any) -> int:  # noqa: ANN401 - libmilter's
+        try:
+            callback(self, *args)
+        except Exception as error:  # noqa: BLE001 - reported by eom, with the queue id
+            self._draft.error = error
+        return int(Milter.CONTINUE)
+
+    guarded.__name__ = callback.__name__
+    guarded.__doc__ = callback.__doc__
+    return guarded
+
+
+@Milter.header_leading_space
+class Session(Milter.Base):
+    """One SMTP session, as pymilter wants it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._connection = Connection(client=None)
+        self._draft = _Draft()
+
+    @Milter.noreply
+    @_collects
+    def connect(self, _name: str, family: int, address: Any) -> None:  # noqa: ANN401
+        """Note who speaks, and through which Postfix service."""
+        self._service.sessions.opened(self)
+        client: IPv4Address | IPv6Address | None = None
+        if family in (socket.AF_INET, socket.AF_INET6) and address:
+            client = ip_address(address[0])
+            if isinstance(client, IPv6Address) and client.ipv4_mapped:
+                client = client.ipv4_mapped
+        self._connection = Connection(
+            client=client, daemon_name=self.getsymval("{daemon_name}") or ""
+        )
+
+    @Milter.noreply
+    @_collects
+    def envfrom(self, sender: str, *_parameters: str) -> None:
+        """Begin a message; what we know of the session stays."""
+        self._draft = _Draft(sender)
+        self._connection = replace(
+            self._connection, login=self.getsymval("{auth_authen}") or ""
+        )
+
+    @Milter.noreply
+    @_collects
+    def envrcpt(self, recipient: str, *_parameters: str) -> None:
+        """Note a recipient."""
+        self._draft.recipients.append(recipient)
+
+    @Milter.noreply
+    @Milter.decode("bytes")
+    @_collects
+    def header(self, name: str, value: bytes) -> None:
+        """Note a header field, within limits."""
+        draft = self._draft
+        draft.header_octets += len(name) + len(value)
+        if (
+            len(draft.headers) >= self._service.headers
+            or draft.header_octets > self._service.header_octets
+        ):
+            draft.too_large = True
+            return
+        draft.headers.append(Header(name, value))
+
+    @Milter.noreply
+    @_collects
+    def eoh(self) -> None:
+        """Learn from the header which digests the body needs."""
+        if not self._draft.too_large:
+            self._draft.digester = self._service.filter.digester(
+                self._connection, self._draft.headers
+            )
+
+    @Milter.noreply
+    @_collects
+    def body(self, chunk: bytes) -> None:
+        """Hash; the body itself is not kept."""
+        self._draft.digester.update(chunk)
+
+    def eom(self) -> int:
+        """Have the message decided, and apply the decision."""
+        queue_id = "-"
+        started = time.perf_counter()
+        draft, self._draft = self._draft, _Draft()
+        try:
+            queue_id = self.getsymval("i") or "-"
+            if draft.error is not None:
+                raise draft.error
+            if draft.too_large:
+                return self._refuse(Milter.REJECT, _TOO_LARGE)
+            decision = self._decide(draft)
+            if decision is None:
+                self._service.failed(queue_id, TimeoutError("no decision in time"))
+                return self._refuse(Milter.TEMPFAIL, _TOO_LATE)
+            answer = self._apply(decision)
+        except Exception as error:  # noqa: BLE001 - nothing a message holds may escape
+            self._service.failed(queue_id, error)
+            return self._refuse(Milter.TEMPFAIL, _INTERNAL)
+        self._service.observe(
+            replace(
+                decision.event,
+                queue_id=queue_id,
+                seconds=time.perf_counter() - started,
+            )
+        )
+        return answer
+
+    def abort(self) -> int:
+        """Forget the message; the session goes on."""
+        self._draft = _Draft()
+        return int(Milter.CONTINUE)
+
+    def close(self) -> int:
+        """Forget the session."""
+        self._service.sessions.closed(self)
+        return int(Milter.CONTINUE)
+
+    def _decide(self, draft: _Draft) -> Decision | None:
+        """Run the filter on our own threads; None when it takes too long."""
+        transaction = Transaction(
+            connection=self._connection,
+            sender=draft.sender,
+            recipients=tuple(draft.recipients),
+            headers=tuple(draft.headers),
+            body=draft.digester.finish(),
+        )
+        future: Future[Decision] = self._service.executor.submit(
+            self._service.filter.decide, transaction
+        )
+        deadline = time.monotonic() + self._service.message_seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                return future.result(min(left, self._service.progress_seconds))
+            except TimeoutError:
+                if future.done():  # the filter's own TimeoutError, not our waiting
+                    raise
+                self.progress()
+        future.cancel()
+        return None
+
+    def _apply(self, decision: Decision) -> int:
+        if decision.action == "tempfail" and decision.reply is not None:
+            return self._refuse(Milter.TEMPFAIL, decision.reply)
+        # From the last occurrence to the first: each removal renumbers those after it
+        # (CVE-2022-48521 is what becomes of the other order).
+        for gone in sorted(decision.remove, key=lambda r: -r.occurrence):
+            self.chgheader(gone.name, gone.occurrence, None)
+        space = " " if self._protocol & Milter.P_HDR_LEADSPC else ""
+        for name, value in reversed(decision.insert):
+            self.addheader(name, space + value, 0)  # above our Received (RFC 8601 §4.1)
+        return int(Milter.CONTINUE)
+
+    def _refuse(self, answer: int, reply: tuple[str, str, str]) -> int:
+        self.setreply(*reply)
+        return int(answer)
+
+
+def register(service: Service, descriptor: int) -> None:
+    """Bind libmilter to a listening descriptor; `milter.main()` then serves it.
+
+    Once in a process: libmilter keeps its state in globals.
+
+    Raises:
+        OSError: this libmilter cannot take a descriptor; Debian's and Ubuntu's can.
+    """
+    Milter.factory = lambda: Session(service)
+    milter.set_flags(milter.ADDHDRS | milter.CHGHDRS)
+    milter.set_connect_callback(Milter.connect_callback)
+    milter.set_envfrom_callback(lambda ctx, *a: ctx.getpriv().envfrom_bytes(*a))
+    milter.set_envrcpt_callback(lambda ctx, *a: ctx.getpriv().envrcpt_bytes(*a))
+    milter.set_header_callback(lambda ctx, n, v: ctx.getpriv().header_bytes(n, v))
+    milter.set_eoh_callback(lambda ctx: ctx.getpriv().eoh())
+    milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
+    milter.set_eom_callback(lambda ctx: ctx.getpriv().eom())
+    milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
+    milter.set_close_callback(Milter.close_callback)
+    milter.register(NAME, negotiate=Milter.negotiate_callback)
+    try:
+        milter.setconn(f"fd:{descriptor}")
+        milter.opensocket(False)
+    except milter.error as error:
+        raise OSError(
+            f"libmilter cannot serve a descriptor ({error}); Debian's and Ubuntu's can"
+        ) from None

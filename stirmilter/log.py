@@ -1,0 +1,68 @@
+"""One line for each message, for people and for journald; numbers masked."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+from stirmilter.events import Handled
+from stirmilter.stir.result import printable
+from stirmilter.stir.tn import mask
+
+logger = logging.getLogger("stirmilter")
+
+_WORTH_A_LOOK = frozenset({"failed", "undetermined"})
+
+
+def configure(level: str) -> None:
+    """Send the log to standard error, where journald adds time and name."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False
+
+
+def handled(numbers: str = "masked") -> Callable[[Handled], None]:
+    """Return the observer that writes the line of a message.
+
+    What an operator may have to answer for is a warning, the rest is information.
+    """
+
+    def observe(event: Handled) -> None:
+        words = [
+            f"{event.direction}={event.outcome}",
+            f"reason={event.reason}",
+            f"orig={_number(event.orig, numbers)}",
+            f"action={event.action}",
+            f"ms={event.seconds * 1000:.0f}",
+        ]
+        if event.signer:
+            words.append(f"signer={printable(event.signer)}")
+        if event.detail:
+            words.append(f'detail="{printable(event.detail)}"')
+        logger.log(
+            logging.WARNING if event.outcome in _WORTH_A_LOOK else logging.INFO,
+            "%s: %s",
+            printable(event.queue_id),
+            " ".join(words),
+        )
+
+    return observe
+
+
+def failed(queue_id: str, error: BaseException) -> None:
+    """Write a bug of ours down, once, with its trace and the queue id."""
+    logger.error(
+        "%s: internal error, answered 451: %s",
+        printable(queue_id),
+        printable(str(error)),
+        exc_info=error,
+    )
+
+
+def _number(number: str | None, numbers: str) -> str:
+    if number is None:
+        return "-"
+    return number if numbers == "full" else mask(number)

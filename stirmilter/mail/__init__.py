@@ -1,0 +1,1 @@
+"""Mail as values: what MM4 and e-mail say, and what is decided about it."""

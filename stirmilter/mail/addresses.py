@@ -1,0 +1,155 @@
+"""Address lists of header fields, read so that nobody can be shown another number.
+
+MM4 writes addresses that RFC 5322 does not know (``+15551234567/TYPE=PLMN``, without a
+domain), so the general parsers mangle them. This one splits a list by the lexical rules
+of RFC 5322 §3.2 (quoted strings, comments, groups), and gives up on an entry rather
+than guess: an address that two programs would read differently names nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from stirmilter.stir import tn
+
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<space>   [ \t\r\n]+ )
+    | (?P<quoted>  "(?: [^"\\] | \\. )*" )
+    | (?P<comment> \( )
+    | (?P<special> [<>,:;@] )
+    | (?P<atom>    [^\s"()<>,:;@\\]+ )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT: Final = re.compile(r"\\.|[()]", re.DOTALL)
+_PLMN: Final = re.compile(r"(\+[0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """An address without its display name."""
+
+    local: str
+    """Local part, quoting undone."""
+
+    domain: str = ""
+    """Empty when the address has none, as in MM4."""
+
+    @property
+    def number(self) -> str | None:
+        """The canonical number of ``+E164[/TYPE=PLMN][@domain]``, or None.
+
+        Source: TS 23.140, as its implementations write it. Every other ``/X=Y`` names
+        something else (``/TYPE=IPv4``), so it is not a number.
+        """
+        match = _PLMN.fullmatch(self.local)
+        return tn.from_global(match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressList:
+    """The entries of one field; None stands for each that cannot be read."""
+
+    entries: tuple[Mailbox | None, ...] = ()
+    grouped: bool = False
+    """Whether the field uses group syntax (RFC 5322 §3.4)."""
+
+    @property
+    def single(self) -> Mailbox | None:
+        """The one mailbox, if the field holds one, readable, outside any group."""
+        return self.entries[0] if len(self.entries) == 1 and not self.grouped else None
+
+
+def parse(text: str) -> AddressList:
+    """Read an address list; never raises."""
+    entries: list[Mailbox | None] = []
+    entry: list[tuple[str, str]] = []
+    grouped = False
+    angle = False
+    for kind, lexeme in _tokens(text):
+        if kind == "special" and lexeme in "<>":
+            angle = lexeme == "<"
+        if kind == "special" and not angle and lexeme in ",;":
+            _finish(entry, entries)
+        elif kind == "special" and not angle and lexeme == ":":
+            grouped, entry = True, []  # what stood before it names the group
+        else:
+            entry.append((kind, lexeme))
+    _finish(entry, entries)
+    return AddressList(tuple(entries), grouped)
+
+
+def parse_path(path: str) -> Mailbox | None:
+    """Read the argument of MAIL FROM or RCPT TO, with its brackets or without."""
+    return parse(path).single
+
+
+def _finish(entry: list[tuple[str, str]], entries: list[Mailbox | None]) -> None:
+    if any(kind != "space" for kind, _ in entry):
+        entries.append(_mailbox(entry))
+    entry.clear()
+
+
+def _mailbox(tokens: list[tuple[str, str]]) -> Mailbox | None:
+    """Read one entry: an address alone, or the address between its only brackets."""
+    marks = [i for i, (kind, t) in enumerate(tokens) if kind == "special" and t in "<>"]
+    if marks:
+        if len(marks) != 2 or [tokens[i][1] for i in marks] != ["<", ">"]:  # noqa: PLR2004 - one pair
+            return None
+        if any(kind != "space" for kind, _ in tokens[marks[1] + 1 :]):
+            return None
+        tokens = tokens[marks[0] + 1 : marks[1]]
+    while tokens and tokens[0][0] == "space":
+        tokens = tokens[1:]
+    while tokens and tokens[-1][0] == "space":
+        tokens = tokens[:-1]
+    # A source route, a second @, two words or a stray octet: not one address.
+    match [kind if kind != "special" else text for kind, text in tokens]:
+        case ["atom"] | ["quoted"]:
+            return Mailbox(_unquote(tokens[0]))
+        case ["atom" | "quoted", "@", "atom"]:
+            return Mailbox(_unquote(tokens[0]), tokens[2][1])
+        case _:
+            return None
+
+
+def _unquote(lexeme: tuple[str, str]) -> str:
+    kind, text = lexeme
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if kind == "quoted" else text
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    """Split into lexical tokens; a comment counts as space, what is odd as ``odd``."""
+    tokens = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            tokens.append(("odd", text[position]))
+            position += 1
+        elif match.lastgroup == "comment":
+            position = end_of_comment(text, position)
+            tokens.append(("space", " "))
+        else:
+            tokens.append((str(match.lastgroup), match[0]))
+            position = match.end()
+    return tokens
+
+
+def end_of_comment(text: str, start: int) -> int:
+    """Return where the comment that begins at `start` ends.
+
+    Comments nest (RFC 5322 §3.2.2); one that never ends takes the rest.
+    """
+    depth = 0
+    for match in _COMMENT.finditer(text, start):
+        if match[0] == "(":
+            depth += 1
+        elif match[0] == ")":
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    return len(text)

@@ -1,0 +1,114 @@
+"""Authentication-Results: which fields are forged, and how ours is written (RFC 8601).
+
+Our result stands in a field of its own: consumers may drop a whole field that holds a
+method they do not know (§2.7.6), and ``stir`` is not registered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from stirmilter.mail.addresses import end_of_comment
+
+NAME: Final = "Authentication-Results"
+FOLD_AT: Final = 78
+
+_PVALUE: Final = re.compile(
+    r"[!#-'*+.0-9A-Z^-~-]+", re.ASCII
+)  # a MIME token, no quotes
+_ID: Final = re.compile(
+    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s"();=]+))', re.DOTALL
+)
+_CFWS: Final = re.compile(r"[ \t\r\n]*")
+_VERSION: Final = re.compile(r"(?P<version>[^\s;()]+)")
+
+
+def forged(value: str, authserv_id: str) -> bool:
+    """Tell whether a field that arrived must go before ours is added (RFC 8601 §5).
+
+    It must if it claims our authserv-id, whatever follows and however it is written
+    (quoted, in another case, as an A-label, with a final dot), if it has a version
+    other than 1, and also if nobody can say whose it claims to be.
+    """
+    position = _skip(value, 0)
+    match = _ID.match(value, position)
+    if match is None:
+        return True
+    found = (
+        re.sub(r"\\(.)", r"\1", match["quoted"], flags=re.DOTALL)
+        if match["quoted"] is not None
+        else match["token"]
+    )
+    if _same(found, authserv_id):
+        return True
+    version = _VERSION.match(value, _skip(value, match.end()))
+    return version is not None and version["version"] != "1"
+
+
+def write(
+    authserv_id: str,
+    method: str,
+    result: str,
+    reason: str,
+    properties: Iterable[tuple[str, str]] = (),
+) -> str:
+    """Write a field value with one method, folded below 78 columns.
+
+    Args:
+        authserv_id: who asserts it.
+        method: a keyword.
+        result: a keyword.
+        reason: free text.
+        properties: ``ptype.property`` and value. Values that are no MIME token are
+            quoted; a control character has no way in.
+    """
+    words = [
+        f"{authserv_id};",
+        f"{method}={result}",
+        f"reason={_pvalue(reason)}",
+        *(f"{name}={_pvalue(value)}" for name, value in properties),
+    ]
+    lines = [""]
+    room = FOLD_AT - len(NAME) - len(": ")
+    for word in words:
+        line = f"{lines[-1]} {word}" if lines[-1] else word
+        if len(line) > room and lines[-1]:
+            lines.append(word)
+            room = FOLD_AT - len("\t")
+        else:
+            lines[-1] = line
+    return "\n\t".join(lines)
+
+
+def _pvalue(value: str) -> str:
+    if _PVALUE.fullmatch(value):
+        return value
+    if not value.isprintable():
+        raise ValueError("a control character in a header field")
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _same(one: str, other: str) -> bool:
+    return _normal(one) == _normal(other)
+
+
+def _normal(name: str) -> str:
+    """Bring a domain name to one spelling: U-labels, lower case, no final dot."""
+    name = name.strip().rstrip(".").lower()
+    try:
+        return name.encode("ascii").decode("idna").casefold()
+    except UnicodeError:
+        return name.casefold()
+
+
+def _skip(text: str, position: int) -> int:
+    """Return where the comments and folds that start at `position` end."""
+    while True:
+        match = _CFWS.match(text, position)
+        position = match.end() if match else position
+        if not text.startswith("(", position):
+            return position
+        position = end_of_comment(text, position)

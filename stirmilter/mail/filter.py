@@ -1,0 +1,270 @@
+"""`MailFilter.decide`: what becomes of one mail transaction.
+
+Outgoing mail is signed, incoming mail is verified; which of the two it is depends on
+who speaks, never on what the message says. The clock is read here, once per message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network
+
+from stirmilter.errors import SigningError
+from stirmilter.events import Handled
+from stirmilter.mail import authres, mm4, verdict
+from stirmilter.mail.transaction import (
+    Action,
+    Connection,
+    Decision,
+    Header,
+    Insertion,
+    Removal,
+    Transaction,
+)
+from stirmilter.services import (
+    AuthenticationService,
+    Message,
+    Verification,
+    VerificationService,
+)
+from stirmilter.stir import identity
+from stirmilter.stir.msgi import BodyDigester
+from stirmilter.stir.result import StirResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailPolicy:
+    """What the operator decides about mail."""
+
+    authserv_id: str
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Clients whose mail is outgoing."""
+
+    logins: bool = False
+    """Whether mail of a client with a SASL login is outgoing."""
+
+    daemon_names: frozenset[str] = frozenset()
+    """Postfix services whose mail is outgoing."""
+
+    message_types: frozenset[str] = frozenset({mm4.FORWARD_REQ, ""})
+    """MM4 message types that are signed; the empty one is plain mail."""
+
+    oldest: timedelta = timedelta(hours=72)
+    """Mail dated longer ago is not signed (RFC 8224 §4.1); MMS may be deferred."""
+
+    signing_failure: Action = "tempfail"
+    """What becomes of a message that we should have signed and could not."""
+
+    method: str = "stir"
+    """Name of our method in Authentication-Results (RFC 8601 §2.7.6)."""
+
+    header: str = "PASSporT"
+    """Field that we write."""
+
+    headers: frozenset[str] = field(default_factory=lambda: frozenset({"PASSporT"}))
+    """Fields that we read."""
+
+
+class MailFilter:
+    """Joins the mail view and the two services; knows no protocol."""
+
+    def __init__(
+        self,
+        *,
+        policy: MailPolicy,
+        authentication: AuthenticationService,
+        verification: VerificationService,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.policy = policy
+        self.authentication = authentication
+        self.verification = verification
+        self.clock = clock
+
+    def outgoing(self, connection: Connection) -> bool:
+        """Tell whether we answer for what this client sends."""
+        policy = self.policy
+        return (
+            connection.daemon_name in policy.daemon_names
+            or (policy.logins and bool(connection.login))
+            or (
+                connection.client is not None
+                and any(connection.client in network for network in policy.networks)
+            )
+        )
+
+    def digester(
+        self, connection: Connection, headers: Sequence[Header]
+    ) -> BodyDigester:
+        """Prepare to digest the body that follows `headers`, no more than is needed."""
+        needed = self.verification.algorithms(self._tokens(headers))
+        if self.outgoing(connection):
+            needed.add(self.authentication.algorithm)
+        return BodyDigester(needed)
+
+    def decide(self, transaction: Transaction) -> Decision:
+        """Sign or verify one message."""
+        now = self.clock()
+        if self.outgoing(transaction.connection):
+            return self.sign(transaction, now)
+        decision, _ = self.verify(transaction, now)
+        return decision
+
+    def sign(self, transaction: Transaction, now: datetime) -> Decision:
+        """Insert a PASSporT, or say why not; the message goes on unless we failed."""
+        view = mm4.read(transaction.headers)
+        message = Message(
+            orig=view.originator,
+            dest=_shown(view, transaction),
+            body=transaction.body,
+        )
+        try:
+            self._check_signable(view, transaction, now)
+            if self.authentication.signed(message, self._tokens(transaction.headers)):
+                raise SigningError("already-signed", "it carries a token of ours")
+            token = self.authentication.sign(message, now)
+        except SigningError as error:
+            action = self.policy.signing_failure if error.failure else "accept"
+            return Decision(
+                action=action,
+                event=Handled(
+                    "out",
+                    "failed" if error.failure else "unsigned",
+                    error.code,
+                    error.detail,
+                    view.originator,
+                    action,
+                ),
+                reply=("451", "4.7.0", "the message cannot be signed now"),
+            )
+        signer = self.authentication.signer_for(token.claims.orig.value)
+        name = signer.name if signer else ""
+        return Decision(
+            insert=(
+                Insertion(
+                    self.policy.header, identity.write(token, self.policy.header)
+                ),
+            ),
+            event=Handled("out", "signed", "signed", "", view.originator, signer=name),
+        )
+
+    def verify(
+        self, transaction: Transaction, now: datetime
+    ) -> tuple[Decision, Verification]:
+        """Judge the PASSporTs and replace forged results by ours."""
+        view = mm4.read(transaction.headers)
+        numbers = [mm4.number_of(path) for path in transaction.recipients]
+        message = Message(
+            orig=view.originator,
+            dest=frozenset(number for number in numbers if number is not None),
+            others=numbers.count(None),
+            body=transaction.body,
+            delivery=_delivery(transaction),
+            expires=view.expires,
+        )
+        found = self.verification.verify(
+            message, self._tokens(transaction.headers), now
+        )
+        result = found.result
+        word = verdict.combine(
+            result.reason.word, headers_covered=False, dmarc_pass=False
+        )
+        decision = Decision(
+            remove=_forged(transaction.headers, self.policy.authserv_id),
+            insert=(Insertion(authres.NAME, self._result_field(result, word)),),
+            event=Handled(
+                "in",
+                word,
+                result.reason.code,
+                result.detail,
+                view.originator,
+                signer=result.passport.x5u if result.passport else "",
+            ),
+        )
+        return decision, found
+
+    def _check_signable(
+        self, view: mm4.View, transaction: Transaction, now: datetime
+    ) -> None:
+        """Leave alone what is not a message from a number to numbers.
+
+        Raises:
+            SigningError: never a failure: the message goes out as it is.
+        """
+        if transaction.sender.strip() in ("", "<>"):
+            raise SigningError("null-sender", "an automatic message")
+        if view.message_type not in self.policy.message_types:
+            raise SigningError("message-type", view.message_type)
+        if view.hidden:
+            # RFC 8224 §11: a token would tell what the sender asked us to hide.
+            raise SigningError("hidden-sender", "X-Mms-Sender-Visibility")
+        if view.date is not None and now - view.date > self.policy.oldest:
+            raise SigningError("old-date", f"dated {view.date:%Y-%m-%d}")
+
+    def _tokens(self, headers: Sequence[Header]) -> list[str]:
+        return [h.text for h in headers if h.named(self.policy.headers)]
+
+    def _result_field(self, result: StirResult, word: verdict.Verdict) -> str:
+        """Write our result: ``orig`` only if verified, ``dest`` never (RFC 8601 §4)."""
+        properties = []
+        if result.passed and result.passport is not None:
+            properties.append(("header.orig", result.passport.claims.orig.value))
+        if result.passport is not None:
+            properties += [
+                ("header.ppt", "msg"),
+                ("policy.msgi", result.msgi),
+                ("policy.tn-authority", result.authority),
+            ]
+        properties.append(("policy.verdict", word))
+        if result.passport is not None:
+            properties.append(("policy.x5u", result.passport.x5u))
+        return authres.write(
+            self.policy.authserv_id,
+            self.policy.method,
+            result.reason.word,
+            result.reason.code,
+            properties,
+        )
+
+
+def _shown(view: mm4.View, transaction: Transaction) -> frozenset[str]:
+    """Return the numbers for ``dest``: To and Cc, and a sole recipient.
+
+    Whoever stands in the envelope alone is a Bcc and stays a secret (RFC 4356), except
+    when there is nobody else to read it.
+    """
+    shown = set(view.recipients)
+    if len(transaction.recipients) == 1:
+        sole = mm4.number_of(transaction.recipients[0])
+        if sole is not None:
+            shown.add(sole)
+    return frozenset(shown)
+
+
+def _delivery(transaction: Transaction) -> str:
+    """Name this delivery so that its retries share the name, and nothing else does.
+
+    A client that lost our reply sends the same header block again, its own Received
+    included, and so does one that splits a message over transactions. A replay comes
+    from elsewhere or has travelled another way.
+    """
+    digest = hashlib.sha256(str(transaction.connection.client).encode())
+    for name, value in transaction.headers:
+        digest.update(f"\n{name}:".encode("utf-8", "surrogateescape"))
+        digest.update(value)
+    return digest.hexdigest()[:32]
+
+
+def _forged(headers: Sequence[Header], authserv_id: str) -> tuple[Removal, ...]:
+    """List the Authentication-Results that claim to be ours (RFC 8601 §5)."""
+    removals = []
+    occurrence = 0
+    for header in headers:
+        if header.named((authres.NAME,)):
+            occurrence += 1
+            if authres.forged(header.text, authserv_id):
+                removals.append(Removal(header.name, occurrence))
+    return tuple(removals)

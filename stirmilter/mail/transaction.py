@@ -1,0 +1,90 @@
+"""One mail transaction as a value, and what is decided about it.
+
+Adapters build a `Transaction` and apply a `Decision`; neither holds a socket or a
+callback, so everything between the two is tested without any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal, NamedTuple
+
+from stirmilter.events import Handled
+from stirmilter.stir.msgi import BodyDigests
+
+Action = Literal["accept", "tempfail"]
+
+
+class Header(NamedTuple):
+    """A header field as it was received: folds and leading space in the value."""
+
+    name: str
+    value: bytes
+
+    @property
+    def text(self) -> str:
+        """The value with octets outside UTF-8 kept as surrogates."""
+        return self.value.decode("utf-8", "surrogateescape")
+
+    def named(self, names: Iterable[str]) -> bool:
+        """Compare the name, ignoring case."""
+        return self.name.lower() in {name.lower() for name in names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Who is speaking; lives as long as the SMTP session."""
+
+    client: IPv4Address | IPv6Address | None
+    """None for a submission that came over no network."""
+
+    login: str = ""
+    """SASL login name; empty when the client did not authenticate."""
+
+    daemon_name: str = ""
+    """Postfix's `milter_macro_daemon_name` of the service that took the message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One message with its envelope, complete but for the octets of the body."""
+
+    connection: Connection
+    sender: str
+    """Argument of MAIL FROM, as given; ``<>`` or empty is the null sender."""
+
+    recipients: tuple[str, ...]
+    """Arguments of RCPT TO, as given."""
+
+    headers: tuple[Header, ...]
+    body: BodyDigests
+
+
+class Removal(NamedTuple):
+    """A header field to delete: its name and which of that name, from 1."""
+
+    name: str
+    occurrence: int
+
+
+class Insertion(NamedTuple):
+    """A header field to put at the top; folds in the value are LF and white space."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be done to the message, and what is to be told about it."""
+
+    event: Handled
+    action: Action = "accept"
+    remove: tuple[Removal, ...] = ()
+    """Fields to delete. Each deletion renumbers those after it: from the last."""
+
+    insert: tuple[Insertion, ...] = field(default=())
+    reply: tuple[str, str, str] | None = None
+    """SMTP code, enhanced code and text, when the action is not ``accept``."""

@@ -1,0 +1,306 @@
+"""From values to wired objects: the one place where everything is put together."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from stirmilter.config import Config
+from stirmilter.errors import ConfigError, FetchError, StoreError
+from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.services import (
+    AuthenticationService,
+    ReplayStore,
+    Signer,
+    VerificationPolicy,
+    VerificationService,
+)
+from stirmilter.stir import credential, jws, passport
+from stirmilter.stir.credential import TrustAnchors
+from stirmilter.stir.msgi import FORMS
+from stirmilter.stir.result import Unverified
+from stirmilter.stir.tn import NumberSet
+from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.fetch import Fetcher, FetchPolicy
+from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+
+EXPIRY_WARNING: Final = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything a worker needs, built and checked before the first message."""
+
+    config: Config
+    filter: MailFilter
+    certificates: CertificateStore
+    anchors: TrustAnchors
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `check` has to say."""
+
+    level: Literal["ok", "warning", "error"]
+    subject: str
+    text: str
+
+
+def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
+    """Wire a configuration.
+
+    Args:
+        config: as loaded.
+        replays: a store to use instead of the configured one.
+
+    Raises:
+        ConfigError: a file cannot be used, with the dotted path that names it.
+    """
+    anchors = TrustAnchors(_anchors(config))
+    fetcher = Fetcher(_fetch_policy(config))
+    store = CertificateStore(
+        fetcher.get,
+        seconds=config.fetch.cache_seconds,
+        failure_seconds=config.fetch.failure_seconds,
+        entries=config.fetch.cache_entries,
+        certificates=config.limits.certificates,
+    )
+    mail_filter = MailFilter(
+        policy=_mail_policy(config),
+        authentication=AuthenticationService(
+            [_signer(config, i, fetcher) for i in range(len(config.signer))],
+            config.sign.digest,
+        ),
+        verification=VerificationService(
+            repository=store,
+            anchors=anchors,
+            replays=replays or _replays(config),
+            policy=_verification_policy(config),
+        ),
+    )
+    return Runtime(config, mail_filter, store, anchors)
+
+
+def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
+    """Look at what was built with an operator's eyes; nothing is fetched."""
+    signers = runtime.filter.authentication.signers
+    for signer in signers:
+        yield from _signer_findings(runtime, signer, now)
+    if runtime.anchors.certificates:
+        yield Finding(
+            "ok", "verify", f"{len(runtime.anchors.certificates)} trust anchors"
+        )
+        for anchor in runtime.anchors.certificates:
+            if anchor.not_valid_after_utc < now:
+                yield Finding("warning", "verify.anchors", _expired(anchor))
+    else:
+        yield Finding(
+            "warning", "verify.anchors", "none: no PASSporT can pass verification"
+        )
+    policy = runtime.filter.policy
+    if signers and not (policy.networks or policy.logins or policy.daemon_names):
+        yield Finding(
+            "warning", "sign", "no clients, logins or daemon_names: nothing is signed"
+        )
+    if runtime.config.fetch.laboratory:
+        yield Finding(
+            "warning", "fetch.laboratory", "true: never on a machine with mail"
+        )
+
+
+def published(runtime: Runtime, signer: Signer) -> Finding:
+    """Fetch a signer's x5u as its verifiers will, and compare (RFC 9060 §5)."""
+    subject = f"signer {signer.name}: x5u"
+    try:
+        served = runtime.certificates.chain(signer.x5u)
+    except (FetchError, Unverified) as error:
+        return Finding("error", subject, str(error))
+    if served != signer.credential.path:
+        return Finding("error", subject, f"{signer.x5u} serves another chain")
+    return Finding("ok", subject, f"{signer.x5u} serves the chain")
+
+
+def _signer_findings(
+    runtime: Runtime, signer: Signer, now: datetime
+) -> Iterable[Finding]:
+    subject = f"signer {signer.name}"
+    leaf = signer.credential.certificate
+    covers = signer.credential.tn_auth_list
+    if not signer.credential.valid_at(now):
+        yield Finding("error", subject, _expired(leaf))
+    elif leaf.not_valid_after_utc - now < EXPIRY_WARNING:
+        yield Finding("warning", subject, _expired(leaf))
+    if runtime.anchors.certificates:
+        try:
+            credential.validate(signer.credential.path, runtime.anchors, now)
+        except Unverified as error:
+            yield Finding("error", subject, f"our own anchors refuse it: {error}")
+    outside = [
+        f"+{first}" if first == last else f"+{first}-+{last}"
+        for first, last in signer.numbers.blocks()
+        if not covers.spcs and not covers.covers(first, last)
+    ]
+    if outside:
+        more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""  # noqa: PLR2004 - three will do
+        yield Finding(
+            "error",
+            subject,
+            f"the certificate does not cover {', '.join(outside[:3])}{more}",
+        )
+    yield Finding("ok", subject, f"may speak for {covers}")
+
+
+def _expired(certificate: x509.Certificate) -> str:
+    return (
+        f"{certificate.subject.rfc4514_string()} is valid"
+        f" {certificate.not_valid_before_utc:%Y-%m-%d %H:%MZ}"
+        f" to {certificate.not_valid_after_utc:%Y-%m-%d %H:%MZ}"
+    )
+
+
+def _anchors(config: Config) -> list[x509.Certificate]:
+    found: list[x509.Certificate] = []
+    for path in config.verify.anchors:
+        where = f"{config.source}: verify.anchors"
+        octets = _read(config, path, where)
+        try:
+            found += credential.load_chain(octets, limit=len(octets))
+        except Unverified as error:
+            raise ConfigError(where, f"{path}: {error.detail}") from None
+    return found
+
+
+def _signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
+    """Load one signer and refuse what could not sign (A-14)."""
+    section = config.signer[index]
+    where = f"{config.source}: signer.{index} ({section.name})"
+    key = _key(config, section.key, f"{where}.key")
+    try:
+        chain = credential.load_chain(
+            _read(config, section.chain, f"{where}.chain"), config.limits.certificates
+        )
+        found = credential.read(chain[0], chain)
+        found.constraints.check({**_OUR_CLAIMS})
+    except Unverified as error:
+        raise ConfigError(f"{where}.chain", f"{section.chain}: {error}") from None
+    if found.public_key != key.public_key():
+        raise ConfigError(
+            f"{where}.key",
+            f"{section.key} is not the key of the first certificate in {section.chain}",
+        )
+    try:
+        fetcher.check(section.x5u)
+        numbers = NumberSet.parse(_numbers(config, section.numbers, f"{where}.numbers"))
+    except FetchError as error:
+        raise ConfigError(f"{where}.x5u", f"{section.x5u}: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{where}.numbers", str(error)) from None
+    return Signer(
+        name=section.name, key=key, credential=found, x5u=section.x5u, numbers=numbers
+    )
+
+
+_OUR_CLAIMS: Final = {"dest": {}, "iat": 0, "msgi": "", "orig": {}}
+"""Names of the claims we emit; values are checked with each message."""
+
+
+def _key(config: Config, path: Path, where: str) -> ec.EllipticCurvePrivateKey:
+    octets = _read(config, path, where)
+    mode = (config.folder / path).stat().st_mode
+    if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+        raise ConfigError(
+            where,
+            f"{path} has mode {stat.S_IMODE(mode):04o}: others may read or change it;"
+            " chmod 0640 or 0600",
+        )
+    try:
+        key = load_pem_private_key(octets, password=None)
+    except (ValueError, TypeError):
+        raise ConfigError(where, f"{path}: not an unencrypted PEM key") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not jws.is_p256(key):
+        raise ConfigError(where, f"{path}: not a P-256 key, which ES256 needs")
+    return key
+
+
+def _numbers(config: Config, patterns: Sequence[str], where: str) -> Iterable[str]:
+    """Yield patterns, those of ``@file`` one a line, without comments."""
+    for pattern in patterns:
+        if not pattern.startswith("@"):
+            yield pattern
+            continue
+        octets = _read(config, Path(pattern[1:]), where)
+        for line in octets.decode("utf-8", "replace").splitlines():
+            text = line.partition("#")[0].strip()
+            if text:
+                yield text
+
+
+def _read(config: Config, path: Path, where: str) -> bytes:
+    try:
+        return (config.folder / path).read_bytes()
+    except OSError as error:
+        raise ConfigError(where, f"{path}: {error.strerror}") from None
+
+
+def _replays(config: Config) -> ReplayStore:
+    kind, _, path = config.replay.store.partition(":")
+    if kind == "memory":
+        return MemoryReplayStore(config.replay.limit)
+    try:
+        return SqliteReplayStore(config.folder / path, config.replay.limit)
+    except StoreError as error:
+        raise ConfigError(f"{config.source}: replay.store", str(error)) from None
+
+
+def _fetch_policy(config: Config) -> FetchPolicy:
+    fetch = config.fetch
+    tls_ca = config.folder / fetch.tls_ca if fetch.tls_ca else None
+    if tls_ca is not None:
+        _read(config, tls_ca, f"{config.source}: fetch.tls_ca")
+    return FetchPolicy(
+        laboratory=fetch.laboratory,
+        ports=frozenset(fetch.ports),
+        seconds=fetch.seconds,
+        octets=fetch.octets,
+        tls_ca=str(tls_ca) if tls_ca else None,
+    )
+
+
+def _mail_policy(config: Config) -> MailPolicy:
+    sign, verify = config.sign, config.verify
+    types = {name.lower() for name in sign.message_types}
+    return MailPolicy(
+        authserv_id=config.milter.authserv_id,
+        networks=sign.clients,
+        logins=sign.logins,
+        daemon_names=frozenset(sign.daemon_names),
+        message_types=frozenset(types | ({""} if sign.plain_mail else set())),
+        oldest=timedelta(seconds=sign.oldest_date),
+        signing_failure=sign.on_failure,
+        method=verify.method,
+        header=sign.header,
+        headers=frozenset(verify.headers),
+    )
+
+
+def _verification_policy(config: Config) -> VerificationPolicy:
+    verify, limits = config.verify, config.limits
+    return VerificationPolicy(
+        freshness=timedelta(seconds=verify.freshness),
+        skew=timedelta(seconds=verify.skew),
+        forms=("exact",) if verify.strict else FORMS,
+        accept_spc=verify.spc == "accept",
+        passports=limits.passports,
+        certificates=limits.certificates,
+        limits=passport.Limits(
+            token=limits.token, depth=limits.json_depth, dest=limits.dest
+        ),
+    )

@@ -1,0 +1,92 @@
+"""Certificate chains by URL: fetched once, remembered for a while."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock
+
+from cryptography import x509
+
+from stirmilter.errors import StirmilterError
+from stirmilter.stir import credential
+
+Chain = tuple[x509.Certificate, ...]
+
+
+class CertificateStore:
+    """Bounded, in memory, one fetch per URL at a time however many threads ask.
+
+    A failure is remembered too, for a short time: a host that does not answer must not
+    cost every message of a burst the whole deadline. Lost on restart, and not shared
+    between workers.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[str], bytes],
+        *,
+        seconds: float = 86_400.0,
+        failure_seconds: float = 30.0,
+        entries: int = 10_000,
+        certificates: int = credential.CERTIFICATES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the fetcher and the limits.
+
+        Args:
+            fetch: from URL to octets, or FetchError.
+            seconds: how long a chain is used without asking again.
+            failure_seconds: how long a failure is.
+            entries: URLs remembered; beyond, the least recently used is forgotten.
+            certificates: longest chain.
+            clock: seconds, from anywhere, that never go back.
+        """
+        self._fetch = fetch
+        self._seconds = seconds
+        self._failure_seconds = failure_seconds
+        self._entries = entries
+        self._certificates = certificates
+        self._clock = clock
+        self._lock = Lock()
+        self._known: OrderedDict[str, tuple[float, Future[Chain]]] = OrderedDict()
+
+    def chain(self, x5u: str) -> Chain:
+        """Return the chain at a URL, signer first.
+
+        Raises:
+            FetchError: it could not be fetched, now or a moment ago.
+            Unverified: `Reason.CREDENTIAL_MALFORMED`: it is no chain.
+        """
+        future, mine = self._reserve(x5u)
+        if mine:
+            seconds = self._seconds
+            try:
+                future.set_result(
+                    credential.load_chain(self._fetch(x5u), self._certificates)
+                )
+            except BaseException as error:  # noqa: BLE001 - told to whoever waits
+                seconds = (
+                    self._failure_seconds if isinstance(error, StirmilterError) else 0.0
+                )
+                future.set_exception(error)
+            with self._lock:
+                if self._known.get(x5u, (0.0, None))[1] is future:
+                    self._known[x5u] = (self._clock() + seconds, future)
+        return future.result()
+
+    def _reserve(self, x5u: str) -> tuple[Future[Chain], bool]:
+        """Return the entry for a URL, and whether the caller is the one to fill it."""
+        with self._lock:
+            until, future = self._known.get(x5u, (0.0, None))
+            if future is not None and (not future.done() or self._clock() < until):
+                self._known.move_to_end(x5u)
+                return future, False
+            future = Future()
+            self._known[x5u] = (0.0, future)
+            self._known.move_to_end(x5u)
+            while len(self._known) > self._entries:
+                self._known.popitem(last=False)
+            return future, True

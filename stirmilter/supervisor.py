@@ -1,0 +1,202 @@
+"""The daemon: binds the sockets, forks workers that share them, and never judges mail.
+
+A worker that dies is replaced. SIGTERM drains the workers and ends; SIGHUP builds a new
+runtime, and only when that is good starts new workers and drains the old.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import signal
+import socket
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from stirmilter import log, worker
+from stirmilter.config import Config, Milter
+from stirmilter.errors import ConfigError
+from stirmilter.runtime import Runtime
+
+_YOUNG: Final = (
+    5.0  # seconds; a worker that dies younger is replaced only after a pause
+)
+_PAUSE: Final = 1.0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Owns the listeners and the workers."""
+
+    load: Callable[[], Runtime]
+    """Builds a runtime from the files as they are now, or raises ConfigError."""
+
+    workers: dict[int, tuple[socket.socket, float]] = field(default_factory=dict)
+    """Listener and time of birth by process id; those being drained are not here."""
+
+    retired: set[int] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT.
+
+        Raises:
+            ConfigError: the first runtime cannot be built or a socket not be bound.
+        """
+        runtime = self.load()
+        signal.pthread_sigmask(signal.SIG_BLOCK, worker.SIGNALS)
+        listeners = [bind(address, runtime.config) for address in _addresses(runtime)]
+        self._fork_all(runtime, listeners)
+        log.logger.info(
+            "serving %s with %d workers",
+            ", ".join(_addresses(runtime)),
+            len(self.workers),
+        )
+        notify("READY=1")
+        while True:
+            info = signal.sigtimedwait(worker.SIGNALS, _PAUSE)
+            if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
+                break
+            if info is not None and info.si_signo == signal.SIGHUP:
+                runtime = self._reload(runtime, listeners)
+            self._replace_dead(runtime)
+        notify("STOPPING=1")
+        self._stop(runtime, listeners)
+
+    def _fork_all(self, runtime: Runtime, listeners: list[socket.socket]) -> None:
+        count = runtime.config.milter.workers or os.cpu_count() or 1
+        for listener in listeners:
+            for _ in range(count):
+                self._fork(runtime, listener)
+
+    def _fork(self, runtime: Runtime, listener: socket.socket) -> None:
+        pid = os.fork()
+        if pid:
+            self.workers[pid] = (listener, time.monotonic())
+            return
+        try:
+            worker.serve(runtime, listener)
+        except BaseException as error:  # noqa: BLE001 - a child must not return
+            log.logger.critical("worker %d: %r", os.getpid(), error)
+            os._exit(1)
+
+    def _reload(self, old: Runtime, listeners: list[socket.socket]) -> Runtime:
+        try:
+            new = self.load()
+        except ConfigError as error:
+            log.logger.error("reload refused, the old configuration stays: %s", error)
+            return old
+        if _addresses(new) != _addresses(old):
+            log.logger.warning("milter.sockets changed: that needs a restart")
+        previous = list(self.workers)
+        self.workers.clear()
+        self._fork_all(new, listeners)
+        self._retire(previous)
+        log.logger.info("reloaded: %d new workers", len(self.workers))
+        return new
+
+    def _retire(self, pids: list[int]) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+            self.retired.add(pid)
+
+    def _replace_dead(self, runtime: Runtime) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid not in self.workers:
+                self.retired.discard(pid)
+                continue
+            listener, born = self.workers.pop(pid)
+            log.logger.error(
+                "worker %d ended with status %d: replaced",
+                pid,
+                os.waitstatus_to_exitcode(status),
+            )
+            if time.monotonic() - born < _YOUNG:
+                time.sleep(_PAUSE)
+            self._fork(runtime, listener)
+
+    def _stop(self, runtime: Runtime, listeners: list[socket.socket]) -> None:
+        """Drain every worker; one that outlives its time is killed."""
+        for listener in listeners:
+            name = listener.getsockname()
+            if isinstance(name, str):
+                Path(name).unlink(missing_ok=True)
+        self._retire(list(self.workers))
+        self.workers.clear()
+        deadline = time.monotonic() + runtime.config.milter.drain_seconds + 5
+        while self.retired and time.monotonic() < deadline:
+            signal.sigtimedwait({signal.SIGCHLD}, _PAUSE)
+            self._replace_dead(runtime)
+        for pid in self.retired:
+            os.kill(pid, signal.SIGKILL)
+        log.logger.info("stopped")
+
+
+def bind(address: str, config: Config) -> socket.socket:
+    """Open a listening socket, non-blocking, as workers that share it need it.
+
+    Raises:
+        ConfigError: the address cannot be bound; another daemon may be using it.
+    """
+    settings = config.milter
+    try:
+        kind, _, rest = address.partition(":")
+        if kind == "unix":
+            listener = _bind_unix(Path(rest), settings)
+        else:
+            port, _, host = rest.partition("@")
+            family = socket.AF_INET6 if kind == "inet6" else socket.AF_INET
+            listener = socket.socket(family)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host.strip("[]"), int(port)))
+        listener.listen(settings.backlog)
+        listener.setblocking(False)
+    except (OSError, LookupError) as error:
+        raise ConfigError(
+            f"{config.source}: milter.sockets", f"{address}: {error}"
+        ) from None
+    return listener
+
+
+def notify(state: str) -> None:
+    """Tell systemd, when it runs us (sd_notify(3))."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if path:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagram:
+            datagram.connect(f"\0{path[1:]}" if path.startswith("@") else path)
+            datagram.send(state.encode())
+
+
+def _addresses(runtime: Runtime) -> tuple[str, ...]:
+    return runtime.config.milter.sockets
+
+
+def _bind_unix(path: Path, settings: Milter) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()  # left by a daemon that was killed
+            else:
+                raise OSError("another process listens there")
+    # Nobody may connect between bind and chmod.
+    previous = os.umask(0o777)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(previous)
+    if settings.socket_group:
+        os.chown(path, -1, grp.getgrnam(settings.socket_group).gr_gid)
+    path.chmod(int(settings.socket_mode, 8))
+    return listener
