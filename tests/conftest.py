@@ -1,0 +1,34 @@
+"""Fixtures of all tests; the helpers behind them stand in `laboratory`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.testca import TestCA
+from tests.laboratory import ALICE, NOW
+
+VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
+    """A test CA with signers: one, range, spc, other, expired, untrusted."""
+    made = TestCA.create(tmp_path_factory.mktemp("testca"), NOW)
+    alice = TNAuthList.build(numbers=[ALICE])
+    made.signer("one", alice, NOW)
+    made.signer("range", TNAuthList.build(ranges=[("12025550100", 100)]), NOW)
+    made.signer("spc", TNAuthList.build(spcs=["1234"]), NOW)
+    made.signer("other", TNAuthList.build(numbers=["19995550100"]), NOW)
+    made.signer("expired", alice, NOW, valid=timedelta(days=-1))
+    made.signer("untrusted", alice, NOW, trusted=False)
+    return made
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of public test vectors that lies beside a checkout, if it does."""
+    if not VECTORS.is_dir():
+        pytest.skip("no folder shared/vectors beside the checkout")
+    return VECTORS
