@@ -52,6 +52,14 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
     return observe
 
 
+def finding(level: str, subject: str, text: str) -> None:
+    """Write down what a look at the configuration found."""
+    severity = {"error": logging.ERROR, "warning": logging.WARNING}
+    logger.log(
+        severity.get(level, logging.INFO), "%s: %s", printable(subject), printable(text)
+    )
+
+
 def failed(queue_id: str, error: BaseException) -> None:
     """Write a bug of ours down, once, with its trace and the queue id."""
     logger.error(

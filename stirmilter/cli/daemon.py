@@ -1,0 +1,111 @@
+"""``run`` and ``check``: the daemon and its configuration."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from stirmilter import config as configuration
+from stirmilter.cli.common import (
+    AT,
+    CLIENT,
+    CONFIG,
+    NOT_VERIFIED,
+    RECIPIENTS,
+    SENDER,
+    address_of,
+    read_message,
+    time_of,
+    transaction_of,
+)
+
+if TYPE_CHECKING:
+    from stirmilter.runtime import Runtime
+
+
+@click.command()
+@CONFIG
+def run(path: Path) -> None:
+    """Serve as a milter until SIGTERM; SIGHUP reloads."""
+    from stirmilter import log
+    from stirmilter.runtime import build, findings
+    from stirmilter.supervisor import Supervisor
+
+    def load() -> Runtime:
+        runtime = build(configuration.load(path))
+        log.configure(runtime.config.log.level)
+        for finding in findings(runtime, datetime.now(UTC)):
+            log.finding(finding.level, finding.subject, finding.text)
+        return runtime
+
+    Supervisor(load).run()
+
+
+@click.command()
+@CONFIG
+@click.option("--x5u/--no-x5u", default=True, help="Also fetch our own x5u URLs.")
+@click.option(
+    "--message", type=click.File("rb"), help="Show what would become of this message."
+)
+@CLIENT
+@click.option("--login", default="", help="SASL login name of the client.")
+@click.option("--daemon-name", default="", help="Postfix service that took it.")
+@SENDER
+@RECIPIENTS
+@AT
+def check(
+    path: Path,
+    x5u: bool,
+    message: IO[bytes] | None,
+    client: str,
+    login: str,
+    daemon_name: str,
+    mail_from: str | None,
+    recipients: tuple[str, ...],
+    at: str | None,
+) -> None:
+    """Check the configuration, keys, certificates and the numbers they cover."""
+    from stirmilter import runtime
+    from stirmilter.mail.transaction import Connection
+
+    built = runtime.build(configuration.load(path))
+    now = time_of(at)
+    if message is not None:
+        connection = Connection(
+            client=address_of(client), login=login, daemon_name=daemon_name
+        )
+        raw = read_message(message.read())
+        transaction = transaction_of(built, raw, connection, mail_from, recipients)
+        built.filter.clock = lambda: now
+        decision = built.filter.decide(transaction)
+        event = decision.event
+        click.echo(
+            "\t".join(
+                [
+                    event.direction,
+                    event.outcome,
+                    event.reason,
+                    decision.action,
+                    event.detail or "-",
+                ]
+            )
+        )
+        for gone in decision.remove:
+            click.echo(f"remove\t{gone.name}\t{gone.occurrence}")
+        for name, value in decision.insert:
+            click.echo(f"insert\t{name}\t{' '.join(value.split())}")
+        return
+    found = list(runtime.findings(built, now))
+    if x5u:
+        found += [
+            runtime.published(built, signer)
+            for signer in built.filter.authentication.signers
+        ]
+    for finding in found:
+        click.echo(f"{finding.level}\t{finding.subject}\t{finding.text}")
+    if any(finding.level == "error" for finding in found):
+        sys.exit(NOT_VERIFIED)

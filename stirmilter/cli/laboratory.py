@@ -1,0 +1,127 @@
+"""``testca`` and ``demo``: a PKI to play with, and the whole thing at work."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from stirmilter.cli.common import NOT_VERIFIED, say
+
+
+@click.group()
+def testca() -> None:
+    """Run a toy STI PKI for laboratories; nothing else may trust it."""
+
+
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+@testca.command("create")
+@_FOLDER
+def testca_create(folder: Path) -> None:
+    """Make roots, an intermediate, a web certificate and six signers in FOLDER.
+
+    \b
+    spc        SPC 1234
+    one        +12025550123
+    range      +12025550100 to +12025550199
+    other      +19995550100: does not cover the numbers above
+    expired    +12025550123, until yesterday
+    untrusted  +12025550123, under a root that nobody trusts
+    """  # noqa: D301 - \b keeps the list's lines apart
+    from stirmilter.stir.tnauthlist import TNAuthList
+    from stirmilter.testca import TestCA
+
+    now = datetime.now(UTC)
+    ca = TestCA.create(folder, now)
+    alice = TNAuthList.build(numbers=["12025550123"])
+    ca.signer("spc", TNAuthList.build(spcs=["1234"]), now)
+    ca.signer("one", alice, now)
+    ca.signer("range", TNAuthList.build(ranges=[("12025550100", 100)]), now)
+    ca.signer("other", TNAuthList.build(numbers=["19995550100"]), now)
+    ca.signer("expired", alice, now, valid=timedelta(days=-1))
+    ca.signer("untrusted", alice, now, trusted=False)
+    click.echo(f"anchors\t{ca.anchors}")
+    click.echo(f"tls_ca\t{ca.tls_ca}")
+    for name in ("spc", "one", "range", "other", "expired", "untrusted"):
+        files = ca.files(name)
+        click.echo(f"signer\t{name}\t{files.key}\t{files.chain}")
+
+
+@testca.command("signer")
+@_FOLDER
+@click.argument("name")
+@click.option("--spc", "spcs", multiple=True, help="Service provider code.")
+@click.option("--number", "numbers", multiple=True, help="One number, +12025550123.")
+@click.option(
+    "--range", "ranges", multiple=True, help="+12025550100-+12025550199, both included."
+)
+@click.option("--days", default=30.0, show_default=True, help="Negative: has expired.")
+@click.option("--untrusted", is_flag=True, help="Under the root that nobody trusts.")
+def testca_signer(
+    folder: Path,
+    name: str,
+    spcs: tuple[str, ...],
+    numbers: tuple[str, ...],
+    ranges: tuple[str, ...],
+    days: float,
+    untrusted: bool,
+) -> None:
+    """Issue one more signer: its key, and its chain to be published."""
+    from stirmilter.stir.tn import NumberSet
+    from stirmilter.stir.tnauthlist import TNAuthList
+    from stirmilter.testca import TestCA
+
+    try:
+        named = NumberSet.parse([*numbers, *ranges])
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if named.prefixes or not (spcs or named):
+        raise click.UsageError("give an --spc, a --number or a --range, no prefix")
+    covers = TNAuthList.build(
+        spcs,
+        named.numbers,
+        [(first, int(last) - int(first) + 1) for first, last in named.ranges],
+    )
+    files = TestCA(folder).signer(
+        name,
+        covers,
+        datetime.now(UTC),
+        valid=timedelta(days=days),
+        trusted=not untrusted,
+    )
+    click.echo(f"signer\t{name}\t{files.key}\t{files.chain}")
+
+
+@testca.command("serve")
+@_FOLDER
+@click.option("--port", default=8443, show_default=True)
+def testca_serve(folder: Path, port: int) -> None:
+    """Publish the chains of FOLDER over https on loopback, until interrupted."""
+    from stirmilter.testca import LOOPBACK, TestCA
+
+    with TestCA(folder).server(port) as server:
+        say(f"serving https://{LOOPBACK}:{server.server_port}/NAME.pem")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("stopped")
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-out"),
+    show_default=True,
+    help="Folder for the messages, as sent and as received, and the logs.",
+)
+def demo(out: Path) -> None:
+    """Run the main job end to end on this machine: two Postfix relays and attacks."""
+    from stirmilter.demo import run as run_demo
+
+    if not run_demo(out, click.echo):
+        sys.exit(NOT_VERIFIED)

@@ -1,0 +1,146 @@
+"""``sign``, ``verify`` and ``inspect``: one message, or a part of one, by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+import click
+
+from stirmilter.cli.common import (
+    AT,
+    CLIENT,
+    CONFIG,
+    FILE,
+    JSON,
+    NOT_VERIFIED,
+    RECIPIENTS,
+    SENDER,
+    TEMPORARY,
+    address_of,
+    by_hand,
+    fail,
+    read_message,
+    say,
+    time_of,
+    transaction_of,
+)
+
+
+@click.command()
+@CONFIG
+@FILE
+@click.option("--header", "header_only", is_flag=True, help="Print the field alone.")
+@SENDER
+@RECIPIENTS
+@AT
+def sign(
+    path: Path,
+    file: IO[bytes],
+    header_only: bool,
+    mail_from: str | None,
+    recipients: tuple[str, ...],
+    at: str | None,
+) -> None:
+    """Print a message with its PASSporT, as it would leave; ``-`` is standard input."""
+    from stirmilter.mail.message import write_field
+    from stirmilter.mail.transaction import Connection
+
+    built = by_hand(path)
+    octets = file.read()
+    raw = read_message(octets)
+    connection = Connection(client=None)
+    transaction = transaction_of(built, raw, connection, mail_from, recipients)
+    decision = built.filter.sign(transaction, time_of(at))
+    if not decision.insert:
+        say(f"not signed: {decision.event.reason}: {decision.event.detail}")
+        sys.exit(TEMPORARY if decision.action == "tempfail" else NOT_VERIFIED)
+    fields = b"".join(write_field(name, value) for name, value in decision.insert)
+    if b"\r\n" not in octets:  # the file's own line ends; over SMTP it is always CRLF
+        fields = fields.replace(b"\r\n", b"\n")
+    sys.stdout.buffer.write(fields + (b"" if header_only else octets))
+
+
+@click.command()
+@CONFIG
+@FILE
+@JSON
+@CLIENT
+@SENDER
+@RECIPIENTS
+@AT
+def verify(
+    path: Path,
+    file: IO[bytes],
+    as_json: bool,
+    client: str,
+    mail_from: str | None,
+    recipients: tuple[str, ...],
+    at: str | None,
+) -> None:
+    """Judge the PASSporTs of one message; ``-`` reads standard input.
+
+    Prints result, reason, verdict, number and detail. Replays are not looked for: a
+    message may be verified by hand as often as one likes.
+    """
+    from stirmilter.mail.report import as_json as report
+    from stirmilter.mail.transaction import Connection
+
+    built = by_hand(path)
+    raw = read_message(file.read())
+    connection = Connection(client=address_of(client))
+    transaction = transaction_of(built, raw, connection, mail_from, recipients)
+    decision, found = built.filter.verify(transaction, time_of(at))
+    result = found.result
+    if as_json:
+        click.echo(json.dumps(report(decision, found), indent=2))
+    else:
+        number = result.passport.claims.orig.value if result.passport else "-"
+        click.echo(
+            "\t".join(
+                [
+                    result.reason.word,
+                    result.reason.code,
+                    decision.event.outcome,
+                    number if result.passed else "-",
+                    result.detail or "-",
+                ]
+            )
+        )
+    if not result.passed:
+        temporary = result.reason.word == "temperror"
+        sys.exit(TEMPORARY if temporary else NOT_VERIFIED)
+
+
+@click.command()
+@click.argument("thing")
+@JSON
+@AT
+def inspect(thing: str, as_json: bool, at: str | None) -> None:
+    """Decode a token, a header value, a message or a certificate.
+
+    THING is a file, ``-`` for standard input, or the text itself. Says what is wrong
+    with it and exits 1 if anything is; nothing is fetched and no signature checked.
+    """
+    from stirmilter import inspection
+
+    if thing == "-":
+        octets = sys.stdin.buffer.read()
+    elif os.path.lexists(thing):
+        try:
+            octets = Path(thing).read_bytes()
+        except OSError as error:
+            fail(click.UsageError.exit_code, f"{thing}: {error.strerror}")
+    else:
+        octets = thing.encode("utf-8", "surrogateescape")
+    report = inspection.inspect(octets, time_of(at))
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if report.problems:
+        sys.exit(NOT_VERIFIED)

@@ -1,0 +1,66 @@
+"""The main job end to end on one machine: honest MMS, then the attacks.
+
+Everything is real: two private Postfix instances, the daemon on each, a PKI, a web
+server for its chains, and a mail server that plays the receiving MMSC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from stirmilter.demo.laboratory import laboratory
+from stirmilter.demo.scenario import Outcome, Row, play, rows
+
+_WIDTHS: Final = (50, 21, 23, 0)
+_HEAD: Final = ("message", "verdict", "reason", "what the receiver saw")
+
+
+def run(out: Path, say: Callable[[str], object]) -> bool:
+    """Play every row; print the table; keep messages and logs in `out`.
+
+    Returns:
+        Whether every row came out as expected.
+
+    Raises:
+        ConfigError: something cannot be started.
+    """
+    received = out / "received"
+    captured = out / "captured"
+    logs = out / "logs"
+    for folder in (received, captured, logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    good = True
+    with laboratory(logs) as lab:
+        say(_line(_HEAD))
+        for row in rows():
+            outcome = play(lab, row)
+            (received / f"{row.message.name}.eml").write_bytes(outcome.received)
+            as_expected = _as_expected(row, outcome)
+            good &= as_expected
+            say(_line((row.title, outcome.verdict, outcome.reason, outcome.saw)))
+            if not as_expected:
+                expected = f"{row.verdict}, {row.reason}, body {row.body}"
+                say(f"  NOT AS EXPECTED: expected {expected}")
+        for name, copies in lab.tap.messages.items():
+            local = name.strip("<>").partition("@")[0]
+            (captured / f"{local}.eml").write_bytes(copies[-1])
+    say(
+        f"{'all as expected' if good else 'NOT all as expected'}; messages and logs"
+        f" are in {out}"
+    )
+    return good
+
+
+def _as_expected(row: Row, outcome: Outcome) -> bool:
+    return (outcome.verdict, outcome.reason, outcome.body) == (
+        row.verdict,
+        row.reason,
+        row.body,
+    )
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    padded = zip(cells, _WIDTHS, strict=True)
+    return "  ".join(cell.ljust(width) for cell, width in padded).rstrip()

@@ -1,0 +1,168 @@
+"""A private Postfix instance: own configuration, queue, ports and log.
+
+The system's own instance, if there is one, is neither read nor touched: every command
+names the private configuration folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stirmilter.errors import ConfigError
+
+POSTFIX: Final = "/usr/sbin/postfix"
+SENDMAIL: Final = "/usr/sbin/sendmail"
+
+_MAIN: Final = """\
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+maillog_file = {folder}/postfix.log
+maillog_file_prefixes = {folder}
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = {name}
+mydestination =
+local_recipient_maps =
+alias_maps =
+alias_database =
+inet_protocols = ipv4
+inet_interfaces = 127.0.0.1
+mynetworks = 127.0.0.0/8
+smtp_dns_support_level = disabled
+# A number and no domain stays as it is, also when sendmail(1) submits it.
+append_at_myorigin = no
+append_dot_mydomain = no
+remote_header_rewrite_domain =
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_milters = {milter}
+non_smtpd_milters = {milter}
+milter_default_action = tempfail
+relayhost = [127.0.0.1]:{next_hop}
+transport_maps = inline:{{ {transports} }}
+"""
+
+# The last two options of smtp keep Postfix from rewriting a body after it was signed.
+_MASTER: Final = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup    unix  n - n 1 1 pickup
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
+flush     unix  n - n 1000? 0 flush
+proxymap  unix  - - n - - proxymap
+smtp      unix  - - n - - smtp
+  -o smtp_line_length_limit=0
+  -o disable_mime_output_conversion=yes
+showq     unix  n - n - - showq
+error     unix  - - n - - error
+retry     unix  - - n - - error
+discard   unix  - - n - - discard
+anvil     unix  - - n - 1 anvil
+scache    unix  - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A running instance."""
+
+    folder: Path
+    port: int
+
+    @property
+    def log(self) -> Path:
+        """Postfix's own log."""
+        return self.folder / "postfix.log"
+
+    def submit(self, sender: str, recipients: Sequence[str], message: bytes) -> None:
+        """Hand a message to sendmail(1), as an MMSC on the same machine does.
+
+        Raises:
+            subprocess.CalledProcessError: it was not queued.
+        """
+        subprocess.run(  # noqa: S603 - our own words
+            [SENDMAIL, "-C", self.folder, "-i", "-f", sender, "--", *recipients],
+            input=message.replace(b"\r\n", b"\n"),
+            check=True,
+            capture_output=True,
+        )
+
+
+@contextmanager
+def instance(
+    folder: Path,
+    *,
+    name: str,
+    milter: str,
+    next_hop: int,
+    transports: Sequence[tuple[str, int]] = (),
+) -> Iterator[Instance]:
+    """Run an instance until the block ends.
+
+    Args:
+        folder: an empty folder, which the user postfix must be able to reach.
+        name: its host name.
+        milter: as in ``smtpd_milters``.
+        next_hop: port on loopback that everything is relayed to.
+        transports: domains, and other ports on loopback that their mail goes to.
+
+    Raises:
+        ConfigError: Postfix is not installed, or does not start.
+    """
+    if shutil.which(POSTFIX) is None:
+        raise ConfigError(POSTFIX, "not found; apt-get install postfix")
+    port = free_port()
+    folder.mkdir()
+    folder.chmod(0o755)
+    for kept in ("queue", "data"):
+        (folder / kept).mkdir()
+    shutil.chown(folder / "data", "postfix")
+    routes = ", ".join(
+        f"{{ {domain} = smtp:[127.0.0.1]:{hop} }}" for domain, hop in transports
+    )
+    (folder / "main.cf").write_text(
+        _MAIN.format(
+            folder=folder,
+            name=name,
+            milter=milter,
+            next_hop=next_hop,
+            transports=routes or "{ unused.invalid = discard: }",
+        )
+    )
+    (folder / "master.cf").write_text(_MASTER.format(port=port))
+    _control(folder, "start")
+    try:
+        yield Instance(folder, port)
+    finally:
+        _control(folder, "stop")
+
+
+def free_port() -> int:
+    """Return a port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _control(folder: Path, command: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own words
+        [POSTFIX, "-c", folder, command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        log = folder / "postfix.log"
+        said = done.stderr + (log.read_text()[-2000:] if log.exists() else "")
+        raise ConfigError(f"postfix {command}", said.strip() or "failed")
