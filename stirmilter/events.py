@@ -23,7 +23,10 @@ class Handled:
 
     action: str = "accept"
     signer: str = ""
-    """Outgoing: name of the signer. Incoming: x5u of the token that speaks."""
+    """Outgoing: name of the signer."""
+
+    x5u: str = ""
+    """Incoming: where the token that speaks for the message wants its chain from."""
 
     queue_id: str = "-"
     seconds: float = 0.0

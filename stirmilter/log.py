@@ -39,7 +39,9 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
             f"ms={event.seconds * 1000:.0f}",
         ]
         if event.signer:
-            words.append(f"signer={printable(event.signer)}")
+            words.append(f"signer={event.signer}")
+        if event.x5u:
+            words.append(f'x5u="{printable(event.x5u)}"')
         if event.detail:
             words.append(f'detail="{printable(event.detail)}"')
         logger.log(

@@ -110,6 +110,9 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         yield Finding(
             "warning", "sign", "no clients, logins or daemon_names: nothing is signed"
         )
+    kind, _, path = runtime.config.replay.store.partition(":")
+    if kind == "sqlite" and not (runtime.config.folder / path).parent.is_dir():
+        yield Finding("error", "replay.store", f"{path}: its folder does not exist")
     if runtime.config.fetch.laboratory:
         yield Finding(
             "warning", "fetch.laboratory", "true: never on a machine with mail"

@@ -70,9 +70,11 @@ def check(
 ) -> None:
     """Check the configuration, keys, certificates and the numbers they cover."""
     from stirmilter import runtime
+    from stirmilter.stores.replay import MemoryReplayStore
     from stirmilter.mail.transaction import Connection
 
-    built = runtime.build(configuration.load(path))
+    # Another user may be asking: no replay file may come to be that is theirs.
+    built = runtime.build(configuration.load(path), MemoryReplayStore())
     now = time_of(at)
     if message is not None:
         connection = Connection(

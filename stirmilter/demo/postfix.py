@@ -95,7 +95,16 @@ class Instance:
             subprocess.CalledProcessError: it was not queued.
         """
         subprocess.run(  # noqa: S603 - our own words
-            [SENDMAIL, "-C", self.folder, "-i", "-f", sender, "--", *recipients],
+            [
+                SENDMAIL,
+                "-C",
+                self.folder / "etc",
+                "-i",
+                "-f",
+                sender,
+                "--",
+                *recipients,
+            ],
             input=message.replace(b"\r\n", b"\n"),
             check=True,
             capture_output=True,
@@ -128,13 +137,13 @@ def instance(
     port = free_port()
     folder.mkdir()
     folder.chmod(0o755)
-    for kept in ("queue", "data"):
+    for kept in ("etc", "queue", "data"):
         (folder / kept).mkdir()
     shutil.chown(folder / "data", "postfix")
     routes = ", ".join(
         f"{{ {domain} = smtp:[127.0.0.1]:{hop} }}" for domain, hop in transports
     )
-    (folder / "main.cf").write_text(
+    (folder / "etc" / "main.cf").write_text(
         _MAIN.format(
             folder=folder,
             name=name,
@@ -143,7 +152,7 @@ def instance(
             transports=routes or "{ unused.invalid = discard: }",
         )
     )
-    (folder / "master.cf").write_text(_MASTER.format(port=port))
+    (folder / "etc" / "master.cf").write_text(_MASTER.format(port=port))
     _control(folder, "start")
     try:
         yield Instance(folder, port)
@@ -160,7 +169,10 @@ def free_port() -> int:
 
 def _control(folder: Path, command: str) -> None:
     done = subprocess.run(  # noqa: S603 - our own words
-        [POSTFIX, "-c", folder, command], capture_output=True, text=True, check=False
+        [POSTFIX, "-c", folder / "etc", command],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         log = folder / "postfix.log"

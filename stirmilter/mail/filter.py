@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
 from stirmilter.errors import SigningError
 from stirmilter.events import Handled
@@ -33,6 +34,8 @@ from stirmilter.services import (
 from stirmilter.stir import identity
 from stirmilter.stir.msgi import BodyDigester
 from stirmilter.stir.result import StirResult
+
+_X5U_LENGTH: Final = 900  # a line of a header field has 998 octets (RFC 5322 §2.1.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +184,7 @@ class MailFilter:
                 result.reason.code,
                 result.detail,
                 view.originator,
-                signer=result.passport.x5u if result.passport else "",
+                x5u=result.passport.x5u if result.passport else "",
             ),
         )
         return decision, found
@@ -208,7 +211,10 @@ class MailFilter:
         return [h.text for h in headers if h.named(self.policy.headers)]
 
     def _result_field(self, result: StirResult, word: verdict.Verdict) -> str:
-        """Write our result: ``orig`` only if verified, ``dest`` never (RFC 8601 §4)."""
+        """Write our result; what was not verified is not published (RFC 8601 §4).
+
+        Nor is ``dest`` ever: a Bcc is a secret.
+        """
         properties = []
         if result.passed and result.passport is not None:
             properties.append(("header.orig", result.passport.claims.orig.value))
@@ -219,7 +225,11 @@ class MailFilter:
                 ("policy.tn-authority", result.authority),
             ]
         properties.append(("policy.verdict", word))
-        if result.passport is not None:
+        if (
+            result.passed
+            and result.passport is not None
+            and len(result.passport.x5u) <= _X5U_LENGTH
+        ):
             properties.append(("policy.x5u", result.passport.x5u))
         return authres.write(
             self.policy.authserv_id,

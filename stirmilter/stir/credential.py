@@ -175,7 +175,7 @@ def validate(
     except ValueError as error:
         late = [c for c in chain[1:] if not _valid_at(c, at)]
         reason = Reason.CREDENTIAL_EXPIRED if late else Reason.CREDENTIAL_UNTRUSTED
-        raise Unverified(reason, str(error)) from None
+        raise Unverified(reason, f"no path to a trust anchor: {error}") from None
     return read(leaf, path)
 
 

@@ -85,7 +85,10 @@ class SqliteReplayStore:
         try:
             self._connection().executescript(_SCHEMA)
         except sqlite3.Error as error:
-            raise StoreError(f"replay store: {path}: {error}") from None
+            raise StoreError(
+                f"replay store: {path}: {error}; its folder must exist, and the"
+                " daemon's user must be able to write there"
+            ) from None
         self.close()
 
     def claim(self, key: str, holder: str, until: datetime, now: datetime) -> str:
