@@ -22,10 +22,22 @@ from stirmilter.config import Config, Milter
 from stirmilter.errors import ConfigError
 from stirmilter.runtime import Runtime
 
+_SIGNALS: Final = frozenset(
+    {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+)
 _YOUNG: Final = (
     5.0  # seconds; a worker that dies younger is replaced only after a pause
 )
 _PAUSE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    listener: socket.socket
+    control: int
+    """Writing end of its pipe; closing it tells the worker to drain."""
+
+    born: float
 
 
 @dataclass(slots=True)
@@ -35,8 +47,8 @@ class Supervisor:
     load: Callable[[], Runtime]
     """Builds a runtime from the files as they are now, or raises ConfigError."""
 
-    workers: dict[int, tuple[socket.socket, float]] = field(default_factory=dict)
-    """Listener and time of birth by process id; those being drained are not here."""
+    workers: dict[int, _Worker] = field(default_factory=dict)
+    """By process id; those being drained are not here."""
 
     retired: set[int] = field(default_factory=set)
 
@@ -47,7 +59,7 @@ class Supervisor:
             ConfigError: the first runtime cannot be built or a socket not be bound.
         """
         runtime = self.load()
-        signal.pthread_sigmask(signal.SIG_BLOCK, worker.SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         listeners = [bind(address, runtime.config) for address in _addresses(runtime)]
         self._fork_all(runtime, listeners)
         log.logger.info(
@@ -57,7 +69,7 @@ class Supervisor:
         )
         notify("READY=1")
         while True:
-            info = signal.sigtimedwait(worker.SIGNALS, _PAUSE)
+            info = signal.sigtimedwait(_SIGNALS, _PAUSE)
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
                 break
             if info is not None and info.si_signo == signal.SIGHUP:
@@ -73,12 +85,18 @@ class Supervisor:
                 self._fork(runtime, listener)
 
     def _fork(self, runtime: Runtime, listener: socket.socket) -> None:
+        reading, writing = os.pipe()
         pid = os.fork()
         if pid:
-            self.workers[pid] = (listener, time.monotonic())
+            os.close(reading)
+            self.workers[pid] = _Worker(listener, writing, time.monotonic())
             return
         try:
-            worker.serve(runtime, listener)
+            # A copy of a sibling's pipe would keep its end from ever coming.
+            os.close(writing)
+            for sibling in self.workers.values():
+                os.close(sibling.control)
+            worker.serve(runtime, listener, reading)
         except BaseException as error:  # noqa: BLE001 - a child must not return
             log.logger.critical("worker %d: %r", os.getpid(), error)
             os._exit(1)
@@ -92,7 +110,6 @@ class Supervisor:
         if _addresses(new) != _addresses(old):
             log.logger.warning("milter.sockets changed: that needs a restart")
         previous = list(self.workers)
-        self.workers.clear()
         self._fork_all(new, listeners)
         self._retire(previous)
         log.logger.info("reloaded: %d new workers", len(self.workers))
@@ -100,7 +117,7 @@ class Supervisor:
 
     def _retire(self, pids: list[int]) -> None:
         for pid in pids:
-            os.kill(pid, signal.SIGTERM)
+            os.close(self.workers.pop(pid).control)
             self.retired.add(pid)
 
     def _replace_dead(self, runtime: Runtime) -> None:
@@ -114,15 +131,16 @@ class Supervisor:
             if pid not in self.workers:
                 self.retired.discard(pid)
                 continue
-            listener, born = self.workers.pop(pid)
+            gone = self.workers.pop(pid)
+            os.close(gone.control)
             log.logger.error(
                 "worker %d ended with status %d: replaced",
                 pid,
                 os.waitstatus_to_exitcode(status),
             )
-            if time.monotonic() - born < _YOUNG:
+            if time.monotonic() - gone.born < _YOUNG:
                 time.sleep(_PAUSE)
-            self._fork(runtime, listener)
+            self._fork(runtime, gone.listener)
 
     def _stop(self, runtime: Runtime, listeners: list[socket.socket]) -> None:
         """Drain every worker; one that outlives its time is killed."""
@@ -131,7 +149,6 @@ class Supervisor:
             if isinstance(name, str):
                 Path(name).unlink(missing_ok=True)
         self._retire(list(self.workers))
-        self.workers.clear()
         deadline = time.monotonic() + runtime.config.milter.drain_seconds + 5
         while self.retired and time.monotonic() < deadline:
             signal.sigtimedwait({signal.SIGCHLD}, _PAUSE)

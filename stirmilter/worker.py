@@ -1,17 +1,19 @@
-"""One worker process: libmilter on its threads, judging on ours, signals on the main.
+"""One worker process: libmilter on its threads, judging on ours, the main thread waits.
 
-`milter.main()` must not run in the main thread: no Python signal handler would ever
-run. Signals are blocked in all threads (the supervisor did so before forking) and the
-main thread waits for them.
+libmilter has a thread of its own that waits for SIGTERM, SIGHUP and SIGINT and drops
+what is in flight when one comes; which thread of a process gets a signal is chance. So
+a worker ignores all three, and listens to its supervisor through a pipe: the pipe's end
+tells it to drain, be it that the supervisor closed it or that the supervisor died.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import threading
-from collections.abc import Callable
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NoReturn
 
@@ -21,16 +23,21 @@ from stirmilter import log
 from stirmilter.adapters import milter as adapter
 from stirmilter.runtime import Runtime
 
-SIGNALS: Final = frozenset(
-    {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
-)
-_TICK: Final = 1.0  # seconds between two looks at whether the supervisor lives
+_SETTLE: Final = 0.3  # seconds
 
 
-def serve(runtime: Runtime, listener: socket.socket) -> NoReturn:
-    """Serve a listening socket until told to stop, then drain and leave the process."""
+def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
+    """Serve a listening socket until `control` ends, then drain and leave the process.
+
+    Args:
+        runtime: what to judge with.
+        listener: shared with other workers, and non-blocking for that reason.
+        control: reading end of a pipe that nobody writes to.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     settings = runtime.config.milter
-    supervisor = os.getppid()
     with ThreadPoolExecutor(settings.threads, "judge") as executor:
         service = adapter.Service(
             filter=runtime.filter,
@@ -44,7 +51,7 @@ def serve(runtime: Runtime, listener: socket.socket) -> NoReturn:
         )
         adapter.register(service, listener.fileno())
         threading.Thread(target=milter.main, name="libmilter", daemon=True).start()
-        _wait(lambda: os.getppid() != supervisor)
+        select.select([control], [], [])
         left = drain(service, listener, settings.drain_seconds)
         if left:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
@@ -56,18 +63,13 @@ def drain(service: adapter.Service, listener: socket.socket, seconds: float) -> 
     """Accept no more, let open sessions end, and return how many had not.
 
     The siblings go on accepting: only our descriptor is turned to a socket that nobody
-    knows.
+    knows. A connection accepted just before that is no session yet, so it is given a
+    moment to become one.
     """
     quiet = socket.socket(socket.AF_UNIX)
     quiet.bind("")  # the kernel makes up an abstract name
     quiet.listen()
     quiet.setblocking(False)
     os.dup2(quiet.fileno(), listener.fileno())
+    time.sleep(_SETTLE)
     return service.sessions.wait_until_none(seconds)
-
-
-def _wait(orphaned: Callable[[], bool]) -> None:
-    while not orphaned():
-        info = signal.sigtimedwait(SIGNALS, _TICK)
-        if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
-            return

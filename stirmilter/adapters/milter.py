@@ -128,12 +128,12 @@ class Session(Milter.Base):
         self._service = service
         self._connection = Connection(client=None)
         self._draft = _Draft()
+        service.sessions.opened(self)
 
     @Milter.noreply
     @_collects
     def connect(self, _name: str, family: int, address: Any) -> None:  # noqa: ANN401
         """Note who speaks, and through which Postfix service."""
-        self._service.sessions.opened(self)
         client: IPv4Address | IPv6Address | None = None
         if family in (socket.AF_INET, socket.AF_INET6) and address:
             client = ip_address(address[0])

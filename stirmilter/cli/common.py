@@ -73,7 +73,6 @@ def read_message(octets: bytes) -> RawMessage:
 
 
 def transaction_of(
-    built: Runtime,
     raw: RawMessage,
     connection: Connection,
     mail_from: str | None,
@@ -82,9 +81,7 @@ def transaction_of(
     """Make the transaction that would have brought a message here."""
     from stirmilter.mail import addresses
     from stirmilter.mail.transaction import Transaction
-
-    digester = built.filter.digester(connection, raw.headers)
-    digester.update(raw.body)
+    from stirmilter.stir.msgi import digest_body
 
     def named(*names: str) -> tuple[str, ...]:
         return tuple(
@@ -100,7 +97,7 @@ def transaction_of(
         sender=mail_from if mail_from is not None else "".join(named("from")) or "-",
         recipients=recipients or named("to", "cc"),
         headers=raw.headers,
-        body=digester.finish(),
+        body=digest_body(raw.body),
     )
 
 

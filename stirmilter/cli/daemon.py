@@ -70,8 +70,8 @@ def check(
 ) -> None:
     """Check the configuration, keys, certificates and the numbers they cover."""
     from stirmilter import runtime
-    from stirmilter.stores.replay import MemoryReplayStore
     from stirmilter.mail.transaction import Connection
+    from stirmilter.stores.replay import MemoryReplayStore
 
     # Another user may be asking: no replay file may come to be that is theirs.
     built = runtime.build(configuration.load(path), MemoryReplayStore())
@@ -81,7 +81,7 @@ def check(
             client=address_of(client), login=login, daemon_name=daemon_name
         )
         raw = read_message(message.read())
-        transaction = transaction_of(built, raw, connection, mail_from, recipients)
+        transaction = transaction_of(raw, connection, mail_from, recipients)
         built.filter.clock = lambda: now
         decision = built.filter.decide(transaction)
         event = decision.event

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,17 @@ from stirmilter.mail.message import RawMessage
 
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 45.0
+
+
+@contextmanager
+def short_folder() -> Iterator[str]:
+    """Make a folder whose path is short enough for UNIX sockets, and let others in.
+
+    Postfix's own users must reach what lies there; a caller's folder may not let them.
+    """
+    with tempfile.TemporaryDirectory(prefix="stir-") as folder:
+        Path(folder).chmod(0o755)
+        yield folder
 
 
 @contextmanager
@@ -97,7 +109,7 @@ def sink(port: int) -> Iterator[Mailbox]:
         ConfigError: aiosmtpd, a dependency of the demonstration alone, is missing.
     """
     try:
-        from aiosmtpd.controller import Controller  # noqa: PLC0415 - optional
+        from aiosmtpd import controller, smtp  # noqa: PLC0415 - optional
     except ImportError:
         raise ConfigError(
             "demo", 'needs aiosmtpd; pip install "stirmilter[demo]"'
@@ -110,14 +122,19 @@ def sink(port: int) -> Iterator[Mailbox]:
             mailbox.put(envelope.original_content)
             return "250 kept"
 
-    controller = Controller(
-        Handler(), hostname="127.0.0.1", port=port, data_size_limit=0
-    )
-    controller.start()
+    class LongLines(smtp.SMTP):
+        line_length_limit = 1_048_576  # RFC 5321 would have 1000; MMSCs do not care
+
+    class Server(controller.Controller):
+        def factory(self) -> smtp.SMTP:
+            return LongLines(self.handler, **self.SMTP_kwargs)
+
+    server = Server(Handler(), hostname="127.0.0.1", port=port, data_size_limit=0)
+    server.start()
     try:
         yield mailbox
     finally:
-        controller.stop()
+        server.stop()
 
 
 def message_id(octets: bytes) -> str:

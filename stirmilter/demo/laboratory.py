@@ -10,7 +10,6 @@ anybody on the way could have copied.
 from __future__ import annotations
 
 import smtplib
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -91,10 +90,11 @@ class Laboratory:
     tap: Mailbox
     received: Mailbox
 
-    def send(self, message: MMS) -> bytes:
+    def send(self, message: MMS, recipients: Sequence[str] = ()) -> bytes:
         """Give a message to the first relay, as its MMSC does; return its octets."""
         octets = message.octets(datetime.now(UTC))
-        _smtp(self.one.port, message.mail_from, message.recipients, octets)
+        envelope = recipients or message.recipients
+        _smtp(self.one.port, message.mail_from, envelope, octets)
         return octets
 
     def submit(self, message: MMS) -> bytes:
@@ -121,19 +121,15 @@ class Laboratory:
         Raises:
             ConfigError: it did not arrive.
         """
-        self.one_to_tap(message)
+        # The envelope leads to the tap; the header names the real recipient.
+        away = [r.partition("@")[0] + f"@{TAP}" for r in message.recipients]
+        self.send(message, away)
         octets = self.tap.wait(message.message_id)
         if octets is None:
             raise ConfigError(
                 "demo", f"{message.message_id} never left; {self.one.log}"
             )
         return octets
-
-    def one_to_tap(self, message: MMS) -> None:
-        """Send with the envelope to the tap and the header to the real recipient."""
-        octets = message.octets(datetime.now(UTC))
-        away = [r.partition("@")[0] + f"@{TAP}" for r in message.recipients]
-        _smtp(self.one.port, message.mail_from, away, octets)
 
     def forge(
         self,
@@ -166,10 +162,7 @@ def laboratory(logs: Path) -> Iterator[Laboratory]:
         ConfigError: something does not start.
     """
     with ExitStack() as stack:
-        # Not below the caller's folder: Postfix's own users must be able to reach it,
-        # and the path of a UNIX socket is short.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stir-")))
-        folder.chmod(0o755)
+        folder = Path(stack.enter_context(daemons.short_folder()))
         now = datetime.now(UTC)
         ca = TestCA.create(folder / "ca", now)
         for name, (covers, _) in _SIGNERS.items():

@@ -1,0 +1,93 @@
+"""A real daemon on loopback, with its PKI published over real https."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from stirmilter.demo import daemons
+from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.testca import TestCA
+
+CONFIGURATION = """\
+[milter]
+sockets = [{sockets}]
+authserv_id = "mx.example"
+workers = 2
+{milter}
+[sign]
+clients = ["127.0.0.0/8"]
+daemon_names = ["submission"]
+[[signer]]
+name = "spc"
+key = "{ca}/keys/spc.key"
+chain = "{ca}/www/spc.pem"
+x5u = "{base}/spc.pem"
+numbers = ["+1*"]
+[verify]
+anchors = ["{ca}/root.pem"]
+[fetch]
+laboratory = true
+tls_ca = "{ca}/tls-ca.pem"
+[replay]
+store = "sqlite:{folder}/replay.sqlite"
+{more}
+"""
+
+
+@dataclass
+class Daemon:
+    """A running daemon and what one needs to talk to it."""
+
+    process: Popen[bytes]
+    configuration: Path
+    log: Path
+    socket: str
+
+    def logged(self) -> str:
+        return self.log.read_text()
+
+
+@pytest.fixture(scope="session")
+def published() -> Iterator[tuple[TestCA, str]]:
+    """A test CA whose chains are served; certificates are valid now."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(daemons.short_folder()))
+        now = datetime.now(UTC)
+        made = TestCA.create(folder / "ca", now)
+        made.signer("spc", TNAuthList.build(spcs=["1234"]), now)
+        yield made, stack.enter_context(made.publish())
+
+
+Start = Callable[..., Daemon]
+
+
+@pytest.fixture
+def start(published: tuple[TestCA, str]) -> Iterator[Start]:
+    """Start daemons that stop with the test."""
+    ca, base = published
+    with ExitStack() as stack:
+
+        def start_one(*sockets: str, milter: str = "", more: str = "") -> Daemon:
+            folder = Path(stack.enter_context(daemons.short_folder()))
+            path = f"{folder}/milter.sock"
+            configuration = folder / "stirmilter.toml"
+            configuration.write_text(
+                CONFIGURATION.format(
+                    sockets=", ".join(f'"{s}"' for s in (f"unix:{path}", *sockets)),
+                    milter=milter,
+                    more=more,
+                    ca=ca.folder,
+                    base=base,
+                    folder=folder,
+                )
+            )
+            log = folder / "log"
+            process = stack.enter_context(daemons.stirmilter(configuration, log))
+            return Daemon(process, configuration, log, path)
+
+        yield start_one

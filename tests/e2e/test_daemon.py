@@ -1,0 +1,247 @@
+"""The daemon's life: sockets, signals, workers that die, files that turn bad."""
+
+import grp
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import mta
+from tests.e2e.conftest import Daemon, Start
+from tests.e2e.test_milter import BOB, SENDER, headers
+
+pytestmark = pytest.mark.e2e
+
+
+def sign(daemon: Daemon) -> list[bytes]:
+    """Have one message signed; return the names of the fields that came of it."""
+    with mta.session(daemon.socket) as session:
+        answer = session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
+    return [name for _, name, _ in answer.inserted]
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"never: {what}")
+
+
+def workers(daemon: Daemon) -> list[int]:
+    children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def run(configuration: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stirmilter", "run", "--config", configuration],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_socket_gets_the_mode_and_group_that_postfix_needs(start: Start) -> None:
+    daemon = start(milter='socket_mode = "0620"\nsocket_group = "postfix"\n')
+
+    found = Path(daemon.socket).stat()
+
+    assert stat.S_IMODE(found.st_mode) == 0o620
+    assert found.st_gid == grp.getgrnam("postfix").gr_gid
+
+
+def test_a_message_in_flight_at_sigterm_is_finished(start: Start) -> None:
+    daemon = start()
+
+    with mta.session(daemon.socket) as session:
+        session.begin(SENDER, [BOB])
+        session.headers(headers(123))
+        daemon.process.terminate()
+        until(lambda: not Path(daemon.socket).exists(), "the socket is gone")
+        session.body(b"Hello\r\n")
+        answer = session.end()
+
+    assert [name for _, name, _ in answer.inserted] == [b"PASSporT"]
+    assert daemon.process.wait(30) == 0
+    assert daemon.logged().endswith("stopped\n")
+
+
+def test_a_session_that_stays_is_cut_when_the_time_is_up(start: Start) -> None:
+    daemon = start(milter="drain_seconds = 0.5")
+
+    def stay() -> None:
+        with mta.session(daemon.socket) as session:
+            session.begin(SENDER, [BOB])
+            daemon.process.terminate()
+            daemon.process.wait(30)
+            session.end()
+
+    with pytest.raises(OSError, match=r"closed|reset|Broken"):
+        stay()
+
+    assert daemon.process.returncode == 0
+
+    assert "1 sessions cut short" in daemon.logged()
+
+
+def test_a_killed_worker_is_replaced(start: Start) -> None:
+    daemon = start()
+    before = workers(daemon)
+    assert len(before) == 2
+
+    os.kill(before[0], signal.SIGKILL)
+
+    until(lambda: set(workers(daemon)) - set(before) != set(), "a new worker")
+    assert f"worker {before[0]} ended with status -9: replaced" in daemon.logged()
+    assert sign(daemon) == [b"PASSporT"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_stray_signal_costs_a_worker_nothing(
+    start: Start, number: signal.Signals
+) -> None:
+    """libmilter itself would drop the message in flight, and stop for good."""
+    daemon = start()
+
+    with mta.session(daemon.socket) as session:
+        session.begin(SENDER, [BOB])
+        for pid in workers(daemon):
+            os.kill(pid, number)
+        time.sleep(0.3)
+        session.headers(headers(123))
+        session.body(b"Hello\r\n")
+        answer = session.end()
+
+    assert [name for _, name, _ in answer.inserted] == [b"PASSporT"]
+    assert sign(daemon) == [b"PASSporT"]
+
+
+def test_workers_leave_when_their_supervisor_is_killed(start: Start) -> None:
+    daemon = start()
+    orphans = workers(daemon)
+
+    daemon.process.kill()
+
+    until(lambda: not any(map(alive, orphans)), "the workers have left")
+
+
+def test_reload_serves_new_settings_and_finishes_old_messages(start: Start) -> None:
+    daemon = start()
+    before = workers(daemon)
+
+    with mta.session(daemon.socket) as session:
+        session.begin(SENDER, [BOB])
+        text = daemon.configuration.read_text()
+        daemon.configuration.write_text(
+            text.replace("[sign]", '[sign]\nheader = "Identity"')
+        )
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: "reloaded" in daemon.logged(), "reloaded")
+        session.headers(headers(123))
+        old = session.end()
+
+    assert [name for _, name, _ in old.inserted] == [b"PASSporT"]
+    assert sign(daemon) == [b"Identity"]
+    until(lambda: not set(before) & set(workers(daemon)), "the old workers have left")
+
+
+def test_a_bad_file_changes_nothing_and_says_why(start: Start) -> None:
+    daemon = start()
+    before = workers(daemon)
+
+    with daemon.configuration.open("a") as file:
+        file.write("[verify.freshnes]\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "reload refused" in daemon.logged(), "refused")
+
+    assert (
+        "verify.freshnes: no such setting; did you mean freshness?" in daemon.logged()
+    )
+    assert workers(daemon) == before
+    assert sign(daemon) == [b"PASSporT"]
+
+
+def test_a_second_daemon_on_the_same_socket_is_refused(start: Start) -> None:
+    daemon = start()
+
+    second = run(daemon.configuration)
+
+    assert second.returncode == 78
+    assert f"unix:{daemon.socket}: another process listens there" in second.stderr
+    assert sign(daemon) == [b"PASSporT"], "the first one goes on"
+
+
+def test_a_socket_left_by_a_killed_daemon_is_taken_over(start: Start) -> None:
+    daemon = start()
+    daemon.process.kill()
+    daemon.process.wait()
+    until(lambda: not _answers(daemon.socket), "the workers have left")
+    assert Path(daemon.socket).exists()
+
+    left = daemon.configuration
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stirmilter", "run", "--config", left],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: _answers(daemon.socket), "the second daemon answers")
+        assert sign(daemon) == [b"PASSporT"]
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_a_file_in_the_place_of_the_socket_is_not_removed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("data")
+    configuration = tmp_path / "stirmilter.toml"
+    configuration.write_text(
+        f'[milter]\nsockets = ["unix:{precious}"]\n[replay]\nstore = "memory:"\n'
+    )
+
+    done = run(configuration)
+
+    assert done.returncode == 78
+    assert "Address already in use" in done.stderr
+    assert precious.read_text() == "data"
+
+
+def test_an_error_in_the_configuration_ends_with_78_and_every_fault(
+    tmp_path: Path,
+) -> None:
+    configuration = tmp_path / "stirmilter.toml"
+    configuration.write_text('[milter]\nsocket = "x"\n[verify]\nfreshness = "1d"\n')
+
+    done = run(configuration)
+
+    assert done.returncode == 78
+    assert "stirmilter: " in done.stderr
+    assert "milter.socket: no such setting; did you mean sockets?" in done.stderr
+    assert "verify.freshness: expected" in done.stderr
+    assert "found '1d'" in done.stderr
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
