@@ -1,0 +1,193 @@
+"""The session object, driven without libmilter: what must happen when we are wrong.
+
+libmilter's context is the one thing played here. That the rest works with the real one
+is shown by tests/e2e.
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import Milter
+import pytest
+
+from stirmilter.adapters.milter import Service, Session
+from stirmilter.events import Handled
+from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.services import AuthenticationService
+from stirmilter.testca import TestCA
+from tests.laboratory import NOW, verifier
+
+
+class Context:
+    """What pymilter's C module would be asked to do."""
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[str, ...]] = []
+        self.added: list[str] = []
+        self.progressed = 0
+
+    def getsymval(self, name: str) -> str | None:
+        return {"i": "4Yx1ab"}.get(name)
+
+    def setreply(self, *reply: str) -> None:
+        self.replies.append(reply)
+
+    def addheader(self, name: str, _value: str, _index: int) -> None:
+        self.added.append(name)
+
+    def progress(self) -> None:
+        self.progressed += 1
+
+    def setpriv(self, _session: object) -> None: ...
+
+
+class Ledger:
+    """Everything a service reports."""
+
+    def __init__(self) -> None:
+        self.handled: list[Handled] = []
+        self.failed: list[tuple[str, BaseException]] = []
+
+
+Talk = tuple[Session, Context, Ledger]
+
+
+@pytest.fixture
+def talk(ca: TestCA) -> Iterator[Any]:
+    """Make a session whose filter reads a given clock."""
+    with ThreadPoolExecutor(1) as executor:
+
+        def make(clock: Any = lambda: NOW, **limits: Any) -> Talk:  # noqa: ANN401
+            ledger, context = Ledger(), Context()
+            service = Service(
+                filter=MailFilter(
+                    policy=MailPolicy(authserv_id="mx.example"),
+                    authentication=AuthenticationService([]),
+                    verification=verifier(ca),
+                    clock=clock,
+                ),
+                executor=executor,
+                observe=ledger.handled.append,
+                failed=lambda queue_id, error: ledger.failed.append((queue_id, error)),
+                **limits,
+            )
+            session = Session(service)
+            session._ctx = context
+            session._actions = 0x1FF
+            session._protocol = 0
+            return session, context, ledger
+
+        yield make
+
+
+def carry(session: Session) -> int:
+    session.envfrom("<a@one.example>")
+    session.envrcpt("<b@two.example>")
+    session.header("From", b" a@one.example")
+    session.eoh()
+    session.body(b"Hello\r\n")
+    return session.eom()
+
+
+def broken() -> datetime:
+    raise ZeroDivisionError("a bug of ours")
+
+
+def test_an_internal_error_is_answered_451_and_reported_once_with_the_queue_id(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    session, context, ledger = talk(broken)
+
+    answer = carry(session)
+
+    assert answer == Milter.TEMPFAIL
+    assert context.replies == [("451", "4.3.0", "internal error, try again later")]
+    [(queue_id, error)] = ledger.failed
+    assert (queue_id, type(error)) == ("4Yx1ab", ZeroDivisionError)
+    assert ledger.handled == []
+
+
+def test_an_error_in_a_callback_without_reply_is_answered_at_the_end(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    session, context, ledger = talk()
+    session.envfrom("<a@one.example>")
+
+    # What a bug in a callback would do; libmilter is told to go on all the same.
+    assert session.body(None) == Milter.CONTINUE
+
+    assert session.eom() == Milter.TEMPFAIL
+    assert context.replies[0][0] == "451"
+    assert len(ledger.failed) == 1
+
+
+def test_an_error_belongs_to_its_message_and_not_to_the_next(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    session, context, _ = talk()
+    session.envfrom("<a@one.example>")
+    session.body(None)
+    session.eom()
+
+    assert carry(session) == Milter.CONTINUE
+    assert context.added == ["Authentication-Results"]
+
+
+def test_a_decision_that_takes_too_long_is_answered_451_with_progress_meanwhile(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    released = threading.Event()
+
+    def slow() -> datetime:
+        released.wait(30)
+        return NOW
+
+    session, context, ledger = talk(slow, message_seconds=0.5, progress_seconds=0.1)
+
+    answer = carry(session)
+    released.set()
+
+    assert answer == Milter.TEMPFAIL
+    assert context.replies == [("451", "4.3.0", "no verdict in time, try again later")]
+    assert context.progressed >= 2
+    assert [type(error) for _, error in ledger.failed] == [TimeoutError]
+
+
+def test_a_timeout_inside_the_filter_is_an_internal_error_at_once(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    """`TimeoutError` of the work must not look like our waiting for it."""
+
+    def late() -> datetime:
+        raise TimeoutError("inside")
+
+    session, _, ledger = talk(late)
+
+    assert carry(session) == Milter.TEMPFAIL
+    assert [str(error) for _, error in ledger.failed] == ["inside"]
+
+
+def test_a_session_counts_until_it_is_closed(talk: Any) -> None:  # noqa: ANN401
+    session, _, _ = talk()
+    sessions = session._service.sessions
+
+    assert sessions.wait_until_none(0) == 1
+    session.close()
+    session.close()
+    assert sessions.wait_until_none(0) == 0
+
+
+def test_what_is_observed_carries_the_queue_id_and_the_time(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    session, _, ledger = talk()
+
+    carry(session)
+
+    [event] = ledger.handled
+    assert (event.direction, event.outcome) == ("in", "unauthenticated")
+    assert event.queue_id == "4Yx1ab"
+    assert event.seconds > 0

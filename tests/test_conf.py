@@ -1,0 +1,87 @@
+"""What is shipped in conf/ and systemd/ is true."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from stirmilter.config import Config, load, parse
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "conf" / "stirmilter.toml"
+NO_FIXED_DEFAULT = {
+    "authserv_id": "the name of the machine",
+    "tls_ca": "the system's anchors",
+}
+
+
+def uncommented() -> dict[str, Any]:
+    """The shipped file with every ``#name = default`` taken at its word."""
+    text = re.sub(r"^#(?=[a-z_]+ = )", "", SHIPPED.read_text(), flags=re.MULTILINE)
+    return tomllib.loads(text)
+
+
+def settings(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields) - {"folder", "source"}
+
+
+def test_the_shipped_file_is_valid_and_changes_nothing() -> None:
+    shipped = load(SHIPPED)
+
+    defaults = parse({}, SHIPPED)
+    assert shipped == defaults
+
+
+def test_every_setting_stands_in_the_shipped_file_once() -> None:
+    table = uncommented()
+
+    assert set(table) == settings(Config) - {"signer"}
+    for name, section in table.items():
+        model = Config.model_fields[name].annotation
+        assert isinstance(model, type)
+        assert set(section) == settings(model), name
+
+
+def test_every_default_in_the_shipped_file_is_the_default() -> None:
+    table = uncommented()
+
+    taken = parse(table, SHIPPED).model_dump()
+    defaults = parse({}, SHIPPED).model_dump()
+
+    for section, values in table.items():
+        for name in values.keys() - NO_FIXED_DEFAULT.keys():
+            assert taken[section][name] == defaults[section][name], (section, name)
+
+
+def test_the_example_of_a_signer_is_accepted() -> None:
+    example = SHIPPED.read_text().partition("# [[signer]]")[2].partition("\n\n")[0]
+    text = "[[signer]]" + re.sub(r"^# ?", "", example, flags=re.MULTILINE)
+
+    [signer] = parse(tomllib.loads(text), SHIPPED).signer
+
+    assert signer.name == "carrier"
+    assert len(signer.numbers) == 4
+
+
+@pytest.mark.parametrize("name", ["postfix-sign.cf", "postfix-verify.cf"])
+def test_the_lines_for_postfix_are_settings_that_postfix_knows(
+    name: str, tmp_path: Path
+) -> None:
+    """postconf(1) warns about a name that no part of Postfix uses."""
+    (tmp_path / "main.cf").write_text((ROOT / "conf" / name).read_text())
+    (tmp_path / "master.cf").write_text("mm4 unix - - n - - smtp\n")
+
+    done = subprocess.run(
+        ["/usr/sbin/postconf", "-c", tmp_path, "-n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stderr == ""
+    assert "smtpd_milters = unix:stirmilter/milter.sock" in done.stdout
+    assert "milter_default_action = tempfail" in done.stdout
