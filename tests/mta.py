@@ -76,7 +76,8 @@ class MTA:
     def begin(
         self, sender: bytes, recipients: Sequence[bytes], login: bytes = b""
     ) -> None:
-        self._macros(b"M", {b"{auth_authen}": login} if login else {})
+        macros = {b"{mail_addr}": sender.strip(b"<>")}
+        self._macros(b"M", macros | ({b"{auth_authen}": login} if login else {}))
         self._command(b"M", sender + b"\0")
         for recipient in recipients:
             self._command(b"R", recipient + b"\0")

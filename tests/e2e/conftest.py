@@ -22,6 +22,7 @@ workers = 2
 [sign]
 clients = ["127.0.0.0/8"]
 daemon_names = ["submission"]
+{sign}
 [[signer]]
 name = "spc"
 key = "{ca}/keys/spc.key"
@@ -72,7 +73,9 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
     ca, base = published
     with ExitStack() as stack:
 
-        def start_one(*sockets: str, milter: str = "", more: str = "") -> Daemon:
+        def start_one(
+            *sockets: str, milter: str = "", sign: str = "", more: str = ""
+        ) -> Daemon:
             folder = Path(stack.enter_context(daemons.short_folder()))
             path = f"{folder}/milter.sock"
             configuration = folder / "stirmilter.toml"
@@ -80,6 +83,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                 CONFIGURATION.format(
                     sockets=", ".join(f'"{s}"' for s in (f"unix:{path}", *sockets)),
                     milter=milter,
+                    sign=sign,
                     more=more,
                     ca=ca.folder,
                     base=base,

@@ -162,6 +162,23 @@ def test_who_speaks_decides_the_direction(
     assert names == [b"PASSporT" if signed else b"Authentication-Results"]
 
 
+@pytest.mark.parametrize("logins", [True, False])
+def test_a_login_counts_only_where_logins_are_ours(start: Start, logins: bool) -> None:
+    daemon = start(sign=f"logins = {str(logins).lower()}")
+
+    with mta.session(daemon.socket, STRANGER) as session:
+        session.begin(SENDER, [BOB], login=b"mmsc")
+        session.headers(headers(123))
+        answer = session.end()
+        session.begin(SENDER, [BOB])
+        session.headers(headers(123))
+        without = session.end()
+
+    names = [name for _, name, _ in [*answer.inserted, *without.inserted]]
+    first = b"PASSporT" if logins else b"Authentication-Results"
+    assert names == [first, b"Authentication-Results"]
+
+
 def test_what_we_know_of_a_session_outlives_a_message(start: Start) -> None:
     daemon = start()
 
