@@ -77,7 +77,9 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         policy=_mail_policy(config),
         authentication=AuthenticationService(
             [_signer(config, i, fetcher) for i in range(len(config.signer))],
-            config.sign.digest,
+            algorithm=config.sign.digest,
+            freshness=timedelta(seconds=config.verify.freshness),
+            limits=_limits(config),
         ),
         verification=VerificationService(
             repository=store,
@@ -303,7 +305,12 @@ def _verification_policy(config: Config) -> VerificationPolicy:
         accept_spc=verify.spc == "accept",
         passports=limits.passports,
         certificates=limits.certificates,
-        limits=passport.Limits(
-            token=limits.token, depth=limits.json_depth, dest=limits.dest
-        ),
+        limits=_limits(config),
+    )
+
+
+def _limits(config: Config) -> passport.Limits:
+    limits = config.limits
+    return passport.Limits(
+        token=limits.token, depth=limits.json_depth, dest=limits.dest
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from stirmilter.errors import FetchError, SigningError, StoreError
 from stirmilter.stir import credential, identity, jws, passport
 from stirmilter.stir.credential import Credential, TrustAnchors
+from stirmilter.stir.identity import IdentityValue
 from stirmilter.stir.msgi import FORMS, BodyDigests, Form
 from stirmilter.stir.passport import Claims, Identity, Limits, Passport
 from stirmilter.stir.result import (
@@ -30,6 +31,8 @@ from stirmilter.stir.result import (
     most_informed,
 )
 from stirmilter.stir.tn import NumberSet
+
+_SECOND: Final = timedelta(seconds=1)
 
 
 class CertificateRepository(Protocol):
@@ -98,10 +101,26 @@ class Signer:
 class AuthenticationService:
     """Makes PASSporTs for messages from numbers that we hold authority over."""
 
-    def __init__(self, signers: Sequence[Signer], algorithm: str = "sha256") -> None:
-        """Take the signers in order of preference, and the name of the msgi digest."""
+    def __init__(
+        self,
+        signers: Sequence[Signer],
+        *,
+        algorithm: str = "sha256",
+        freshness: timedelta = timedelta(hours=24),
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+    ) -> None:
+        """Take the signers and what holds for all of them.
+
+        Args:
+            signers: in order of preference.
+            algorithm: name of the msgi digest.
+            freshness: how long a token of ours keeps a message from another one.
+            limits: what our own verifiers would accept; more is not signed.
+        """
         self.signers = tuple(signers)
         self.algorithm = algorithm
+        self.freshness = freshness
+        self.limits = limits
 
     def sign(self, message: Message, now: datetime) -> Passport:
         """Make the PASSporT of a message, or say why there is none.
@@ -117,6 +136,11 @@ class AuthenticationService:
             raise SigningError("no-originator", "no single originating number")
         if not message.dest:
             raise SigningError("no-recipient", "no recipient is a telephone number")
+        if len(message.dest) > self.limits.dest:
+            raise SigningError(
+                "too-many-recipients",
+                f"{len(message.dest)} numbers, at most {self.limits.dest}",
+            )
         signer = self.signer_for(message.orig)
         if signer is None:
             raise SigningError("no-signer", "no signer serves the number")
@@ -145,8 +169,8 @@ class AuthenticationService:
         """Return the first signer whose configured numbers hold this one."""
         return next((s for s in self.signers if number in s.numbers), None)
 
-    def signed(self, message: Message, values: Iterable[str]) -> bool:
-        """Tell whether a message carries a good PASSporT of ours already.
+    def signed(self, message: Message, values: Iterable[str], now: datetime) -> bool:
+        """Tell whether a message carries a good and fresh PASSporT of ours already.
 
         A message that passes us twice, after a content filter say, keeps its first
         token (H-10).
@@ -154,14 +178,15 @@ class AuthenticationService:
         keys = {s.x5u: s.credential.public_key for s in self.signers}
         for value in values:
             try:
-                token = passport.parse(identity.parse(value).token)
+                token = passport.parse(_split(value, self.limits).token, self.limits)
+                claims = token.claims
                 if (
                     token.x5u in keys
-                    and token.claims.orig == ("tn", message.orig)
-                    and {n for _, n in token.claims.dest} == message.dest
-                    and token.claims.msgi is not None
-                    and message.body.match(token.claims.msgi, ("exact",))
+                    and claims.orig == ("tn", message.orig)
+                    and set(claims.dest) == {("tn", n) for n in message.dest}
+                    and claims.msgi == message.body.value(self.algorithm)
                 ):
+                    passport.check_freshness(claims, now, self.freshness, _SECOND)
                     jws.verify(token.signing_input, token.signature, keys[token.x5u])
                     return True
             except Unverified:
@@ -189,7 +214,7 @@ class VerificationPolicy:
     """More tokens than this in one message are not judged."""
 
     certificates: int = credential.CERTIFICATES
-    """Longest path."""
+    """Longest chain, anchor not counted."""
 
     limits: Limits = field(default_factory=Limits)
 
@@ -216,9 +241,10 @@ class VerificationService:
         Asked when the header is complete and the body is still to come.
         """
         needed = set()
+        limits = self.policy.limits
         for value in list(values)[: self.policy.passports]:
             try:
-                token = passport.parse(identity.parse(value).token, self.policy.limits)
+                token = passport.parse(_split(value, limits).token, limits)
             except Unverified:
                 continue
             if token.claims.msgi is not None:
@@ -250,7 +276,7 @@ class VerificationService:
         try:
             # RFC 8224 §6.2. Step 3 costs a fetch, so what needs none goes before it.
             # Step 1: Check for an Unsupported "ppt"
-            parsed = identity.parse(value)
+            parsed = _split(value, policy.limits)
             token = passport.parse(parsed.token, policy.limits)
             identity.check_mirrors(parsed, token)
             # Step 2: Determine the Originator's Identity
@@ -316,12 +342,19 @@ class VerificationService:
 
     def _claim(self, token: Passport, message: Message, now: datetime) -> None:
         """Use up the token for each recipient of this delivery."""
-        until = now + self.policy.freshness + self.policy.skew
+        # Ages are whole seconds: the token is fresh for up to one more.
+        signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
+        until = signed_at + self.policy.freshness + _SECOND
         for number in sorted(message.dest):
             key = f"{token.fingerprint}:{number}"
             holder = self.replays.claim(key, message.delivery, until, now)
             if holder != message.delivery:
                 raise Unverified(Reason.REPLAYED, "seen before in another delivery")
+
+
+def _split(value: str, limits: Limits) -> IdentityValue:
+    # Folds and parameters may take as much room again as the token.
+    return identity.parse(value, 2 * limits.token)
 
 
 def _check_orig(claims: Claims, message: Message) -> None:

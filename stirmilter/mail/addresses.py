@@ -17,7 +17,8 @@ from stirmilter.stir import tn
 _TOKEN: Final = re.compile(
     r"""
       (?P<space>   [ \t\r\n]+ )
-    | (?P<quoted>  "(?: [^"\\] | \\. )*" )
+    | (?P<quoted>  "(?: [^"\\]++ | \\. )*+" )
+    | (?P<odd>     "(?: [^"\\]++ | \\. )*+ )     # never closed: takes the rest
     | (?P<comment> \( )
     | (?P<special> [<>,:;@] )
     | (?P<atom>    [^\s"()<>,:;@\\]+ )

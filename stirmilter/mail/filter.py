@@ -126,7 +126,8 @@ class MailFilter:
         )
         try:
             self._check_signable(view, transaction, now)
-            if self.authentication.signed(message, self._tokens(transaction.headers)):
+            tokens = self._tokens(transaction.headers)
+            if self.authentication.signed(message, tokens, now):
                 raise SigningError("already-signed", "it carries a token of ours")
             token = self.authentication.sign(message, now)
         except SigningError as error:

@@ -23,7 +23,7 @@ from stirmilter.stir.tnauthlist import TNAuthList
 __all__ = ["Credential", "TrustAnchors", "load_chain", "read", "validate"]
 
 CERTIFICATES: Final = 6
-"""Default for the longest chain that is read, and so for the longest path."""
+"""Default for the longest chain that is read, anchor not counted, and so of a path."""
 
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
 
@@ -95,6 +95,8 @@ def load_chain(
         for certificate in chain:
             # Parsed lazily by the library; a fault here must not surface later.
             _ = certificate.extensions, certificate.version, certificate.public_key()
+            _ = certificate.subject, certificate.issuer
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except Exception as error:  # noqa: BLE001 - see below
         # The parser meets a stranger's octets, and raises ValueError, its own
         # exceptions for versions, duplicates and algorithms, and others still.
@@ -173,10 +175,25 @@ def validate(
     try:
         path = anchors.path(chain, at, depth)
     except ValueError as error:
-        late = [c for c in chain[1:] if not _valid_at(c, at)]
+        late = any(not _valid_at(c, at) for c in _above(leaf, chain))
         reason = Reason.CREDENTIAL_EXPIRED if late else Reason.CREDENTIAL_UNTRUSTED
         raise Unverified(reason, f"no path to a trust anchor: {error}") from None
     return read(leaf, path)
+
+
+def _above(
+    leaf: x509.Certificate, chain: Sequence[x509.Certificate]
+) -> list[x509.Certificate]:
+    """Follow the names of the issuers through a chain, for want of a valid path."""
+    found: list[x509.Certificate] = []
+    name = leaf.issuer
+    for _ in chain:
+        issuers = [c for c in chain if c.subject == name and c not in found]
+        if not issuers:
+            break
+        found.append(issuers[0])
+        name = issuers[0].issuer
+    return found
 
 
 def _valid_at(certificate: x509.Certificate, at: datetime) -> bool:

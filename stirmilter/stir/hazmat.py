@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -19,8 +19,6 @@ from cryptography.x509 import verification
 TN_AUTH_LIST = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.26")  # RFC 8226 §9
 CLAIM_CONSTRAINTS = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.27")  # RFC 8226 §8
 ENHANCED_CLAIM_CONSTRAINTS = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.33")  # RFC 9118 §3
-
-Decoded = TypeVar("Decoded")
 
 
 @asn1.sequence
@@ -68,7 +66,7 @@ def decode_tn_auth_list(der: bytes) -> list[tuple[str, str, int]]:
     Raises:
         ValueError: not strict DER of a TNAuthorizationList.
     """
-    wrapped = _decode(_Wrapped, b"\x30" + _length(len(der)) + der)
+    wrapped = asn1.decode_der(_Wrapped, b"\x30" + _length(len(der)) + der)
     entries = []
     for entry in wrapped.entries:
         if isinstance(entry.value, TelephoneNumberRange):
@@ -101,7 +99,7 @@ def decode_claim_constraints(der: bytes) -> EnhancedJWTClaimConstraints:
     Raises:
         ValueError: not strict DER of an EnhancedJWTClaimConstraints.
     """
-    return _decode(EnhancedJWTClaimConstraints, der)
+    return asn1.decode_der(EnhancedJWTClaimConstraints, der)
 
 
 def extension(
@@ -133,7 +131,7 @@ class TrustAnchors:
         Args:
             chain: the leaf, then any certificates that may help.
             at: the time at which every certificate of the path must be valid.
-            depth: greatest number of intermediate certificates.
+            depth: greatest number of certificates below the anchor.
 
         Returns:
             The path, leaf first, anchor last.
@@ -147,7 +145,7 @@ class TrustAnchors:
             verification.PolicyBuilder()
             .store(self._store)
             .time(at)
-            .max_chain_depth(depth)
+            .max_chain_depth(depth - 1)
             .extension_policies(ca_policy=_CA, ee_policy=_END_ENTITY)
             .build_client_verifier()
         )
@@ -203,13 +201,6 @@ _CA = (
     .require_present(x509.BasicConstraints, _ANY, None)
     .may_be_present(x509.KeyUsage, _ANY, _must_sign_certificates)
 )
-
-
-def _decode(kind: type[Decoded], der: bytes) -> Decoded:
-    try:
-        return asn1.decode_der(kind, der)
-    except UnicodeDecodeError:  # a ValueError that quotes the octets
-        raise ValueError("a string holds octets of another alphabet") from None
 
 
 def _length(octets: int) -> bytes:

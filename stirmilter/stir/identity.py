@@ -21,12 +21,14 @@ _PARAMETER: Final = re.compile(
     r"""
     ; (?P<name> [!%'*+.0-9A-Z_`a-z~-]+ )
     (?: = (?: <(?P<angle> [^<>"]* )>
-        |     "(?P<quoted> (?: [^"\\] | \\. )* )"
+        |     "(?P<quoted> (?: [^"\\]++ | \\. )*+ )"
         |     (?P<token> [^;"<>]* ) ) )?
     """,
     re.VERBOSE | re.ASCII,
 )
-_QUOTED: Final = re.compile(r'("(?:[^"\\]|\\.)*")', re.DOTALL)
+# One that is never closed takes the rest: were it no match, the next quotation mark
+# would be tried, and the next, each up to the end.
+_QUOTED: Final = re.compile(r'("(?:[^"\\]++|\\.)*+"?)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

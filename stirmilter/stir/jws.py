@@ -78,11 +78,7 @@ def verify(
         Unverified: `Reason.BAD_SIGNATURE`; also for a key that is not on P-256, which
             `credential` has refused before this.
     """
-    if (
-        not is_p256(key)
-        or len(signature) != SIGNATURE_OCTETS
-        or not _ES256.verify(signing_input, key, signature)
-    ):
+    if not is_p256(key) or not _ES256.verify(signing_input, key, signature):
         raise Unverified(
             Reason.BAD_SIGNATURE, "the key of the certificate did not sign"
         )

@@ -170,12 +170,11 @@ def _feed_crlfs(state: _Hash, count: int) -> None:
 def _trailing_crlfs(data: bytes) -> int:
     """Count the CRLFs that end `data`, without a loop over them.
 
-    The tail made of CR and LF alternates from just after its last doubled octet on.
+    The tail made of CR and LF alternates from its last doubled octet on; if it begins
+    there with an LF, that is half of no CRLF.
     """
     if not data.endswith(_CRLF):
         return 0
     tail = data[len(data.rstrip(_CRLF)) :]
     start = max(tail.rfind(b"\n\n"), tail.rfind(b"\r\r")) + 1
-    if tail[start : start + 1] == b"\n":
-        start += 1
     return (len(tail) - start) // 2

@@ -24,7 +24,8 @@ from stirmilter.stir.result import Reason, Unverified
 PPT: Final = "msg"
 TYP: Final = "passport"
 _LATEST: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the end of Python's dates
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string that is never closed takes the rest; see `identity`.
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 class Identity(NamedTuple):
@@ -195,7 +196,7 @@ def _check_header(header: dict[str, Any]) -> str:
         # RFC 7515 §4.1.11: all of it must be understood, and PASSporT defines none.
         raise Unverified(Reason.MALFORMED, "crit")
     x5u = header.get("x5u")
-    if not isinstance(x5u, str) or not x5u.isascii() or not x5u.isprintable():
+    if not isinstance(x5u, str) or not re.fullmatch(r"[!-~]+", x5u):
         raise Unverified(Reason.MALFORMED, "x5u: expected a URL")
     return x5u
 
@@ -213,14 +214,14 @@ def _claims(payload: dict[str, Any], limits: Limits) -> Claims:
     if type(iat) is not int or not 0 <= iat <= _LATEST:
         # A bool is an int to Python, and printed examples carry strings (errata 5985).
         raise Unverified(Reason.MALFORMED, "iat: expected whole seconds since 1970")
-    msgi = payload.get("msgi")
-    if msgi is not None and not isinstance(msgi, str):
-        raise Unverified(Reason.MALFORMED, "msgi: expected a string")
+    msgi = payload.get("msgi", "")
+    if not isinstance(msgi, str) or ("msgi" in payload and not msgi):
+        raise Unverified(Reason.MALFORMED, "msgi: expected a digest")
     return Claims(
         orig=orig[0],
         dest=dest,
         iat=iat,
-        msgi=None if msgi is None else Digest.parse(msgi),
+        msgi=Digest.parse(msgi) if msgi else None,
         raw=payload,
     )
 
@@ -240,7 +241,8 @@ def _identities(claim: object, name: str) -> tuple[Identity, ...]:
             if not isinstance(value, str) or (
                 not tn.is_canonical(value) if kind == "tn" else not value
             ):
-                raise Unverified(Reason.MALFORMED, f"{name}.{kind}: {value!r}")
+                # The value is not told: it may be somebody's number.
+                raise Unverified(Reason.MALFORMED, f"{name}.{kind}: not canonical")
             found.append(Identity(kind, value))
     return tuple(found)
 

@@ -1,8 +1,8 @@
 """The closed list of outcomes, and the value that carries one.
 
 Each `Reason` fixes its result word (RFC 8601 §2.7) and its SIP response code (RFC 8224
-§6.2.2); nobody else maps. The rows stand in the order in which verification meets
-them, so a later row means that more was found good before it: `most_informed` uses it.
+§6.2.2); nobody else maps. The rows stand by how much has been found good when they
+come up, the last ones after everything: `most_informed` uses that.
 """
 
 from __future__ import annotations

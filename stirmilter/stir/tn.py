@@ -85,7 +85,7 @@ class NumberSet:
             tn in self.numbers
             or any(tn[:length] in self.prefixes for length in range(1, len(tn) + 1))
             or any(
-                len(tn) == len(start) and start <= tn <= end
+                tn.isdigit() and len(tn) == len(start) and start <= tn <= end
                 for start, end in self.ranges
             )
         )

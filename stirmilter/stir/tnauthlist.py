@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from stirmilter.stir import hazmat, tn
@@ -31,6 +31,9 @@ class TNAuthList:
     ranges: tuple[tuple[str, str], ...] = ()
     """First and last number, both included, of equal length; sorted, not touching."""
 
+    blocks: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
+    """The ranges with the single numbers merged in: what `covers` looks at."""
+
     @classmethod
     def build(
         cls,
@@ -43,10 +46,13 @@ class TNAuthList:
         Raises:
             Unverified: `Reason.CREDENTIAL_MALFORMED`, quoting the value.
         """
+        singles = frozenset(_checked(one, tn.CANONICAL, "one") for one in numbers)
+        spans = [_range(start, count) for start, count in ranges]
         return cls(
             tuple(_checked(spc, _SPC, "spc") for spc in spcs),
-            frozenset(_checked(one, tn.CANONICAL, "one") for one in numbers),
-            _merge(_range(start, count) for start, count in ranges),
+            singles,
+            _merge(spans),
+            _merge([*spans, *((one, one) for one in singles if one.isdigit())]),
         )
 
     @classmethod
@@ -84,10 +90,10 @@ class TNAuthList:
         """Tell whether numbers, not codes, cover `first` to `last` inclusive."""
         if first == last and first in self.numbers:
             return True
-        place = bisect_right(self.ranges, _key(first), key=lambda r: _key(r[0])) - 1
+        place = bisect_right(self.blocks, _key(first), key=lambda r: _key(r[0])) - 1
         if place < 0:
             return False
-        _, end = self.ranges[place]
+        _, end = self.blocks[place]
         return (
             len(end) == len(last)
             and last <= end
@@ -115,8 +121,9 @@ def _range(start: str, count: int) -> tuple[str, str]:
     _checked(start, _DIGITS, "range start")
     last = int(start) + count - 1
     if count < 2 or last >= 10 ** len(start):  # noqa: PLR2004 - INTEGER (2..MAX)
+        # The count is not told: an INTEGER may have more digits than Python prints.
         raise Unverified(
-            Reason.CREDENTIAL_MALFORMED, f"TNAuthList: range {start} x {count}"
+            Reason.CREDENTIAL_MALFORMED, f"TNAuthList: the count of range {start}"
         )
     return start, f"{last:0{len(start)}d}"
 

@@ -1,0 +1,107 @@
+import pytest
+from cryptography import x509
+
+from stirmilter.stir import hazmat
+from stirmilter.stir.hazmat import TrustAnchors
+from tests.laboratory import ALICE, NOW
+from tests.stir import der
+from tests.stir.certificates import issue, leaf, tn_auth_list
+
+
+@pytest.mark.parametrize(
+    ("entries", "octets"),
+    [
+        pytest.param(
+            [("spc", "818H", 1)],
+            bytes.fromhex("3008a006160438313848"),
+            id="code",
+        ),
+        pytest.param([("one", ALICE, 1)], der.sequence(der.one(ALICE)), id="number"),
+        pytest.param(
+            [("range", "12155551000", 100)],
+            der.sequence(der.block("12155551000", 100)),
+            id="range",
+        ),
+        pytest.param(
+            [("spc", "1", 1), ("one", "2", 1), ("range", "3", 2)],
+            der.sequence(der.spc("1"), der.one("2"), der.block("3", 2)),
+            id="mixture-in-its-order",
+        ),
+        pytest.param(
+            [("one", ALICE, 1)] * 10,
+            der.sequence(*[der.one(ALICE)] * 10),
+            id="length-of-two-octets",
+        ),
+        pytest.param(
+            [("one", ALICE, 1)] * 100,
+            der.sequence(*[der.one(ALICE)] * 100),
+            id="length-of-three-octets",
+        ),
+    ],
+)
+def test_lists_are_written_and_read(
+    entries: list[tuple[str, str, int]], octets: bytes
+) -> None:
+    assert hazmat.encode_tn_auth_list(entries) == octets
+    assert hazmat.decode_tn_auth_list(octets) == entries
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(der.sequence(der.spc("\xff")), id="other-alphabet"),
+        pytest.param(der.sequence(), id="empty"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_bad_lists_raise_value_error_without_quoting(octets: bytes) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        hazmat.decode_tn_auth_list(octets)
+    assert not isinstance(caught.value, UnicodeError)
+
+
+def test_extension_is_found_whether_critical_or_not() -> None:
+    root = issue("root", ca=True)
+
+    for critical in (False, True):
+        one = issue("leaf", root, [tn_auth_list()], critical=critical)
+        assert hazmat.extension(one.certificate, hazmat.TN_AUTH_LIST) == der.sequence(
+            der.one(ALICE)
+        )
+        assert hazmat.extension(one.certificate, hazmat.CLAIM_CONSTRAINTS) is None
+
+
+def test_extensions_of_the_library_are_not_ours() -> None:
+    root = issue("root", ca=True)
+
+    assert hazmat.extension(root.certificate, x509.BasicConstraints.oid) is None
+
+
+def test_path_is_built_from_leaf_to_anchor() -> None:
+    root = issue("root", ca=True)
+    upper = issue("upper", root, ca=True)
+    lower = issue("lower", upper, ca=True)
+    chain = [leaf(lower), upper, lower]  # the last two out of order
+
+    path = TrustAnchors([root.certificate]).path(
+        [one.certificate for one in chain], NOW, 6
+    )
+
+    assert path == [one.certificate for one in (chain[0], lower, upper, root)]
+
+
+def test_any_of_several_anchors_will_do() -> None:
+    roots = [issue(f"root {n}", ca=True) for n in range(3)]
+    anchors = TrustAnchors([root.certificate for root in roots])
+
+    for root in roots:
+        assert anchors.path([leaf(root).certificate], NOW, 6)[-1] == root.certificate
+    assert anchors.certificates == tuple(root.certificate for root in roots)
+
+
+def test_an_intermediate_may_be_the_anchor() -> None:
+    middle = issue("middle", issue("root", ca=True), ca=True)
+
+    path = TrustAnchors([middle.certificate]).path([leaf(middle).certificate], NOW, 6)
+
+    assert path[-1] == middle.certificate

@@ -1,0 +1,476 @@
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from time import process_time
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stirmilter.stir import jws, passport
+from stirmilter.stir.msgi import Digest, digest_body
+from stirmilter.stir.passport import Claims, Identity, Limits
+from stirmilter.stir.result import Reason, Unverified
+from tests.laboratory import ALICE, BOB, BODY, CAROL, NOW, X5U
+from tests.stir.tokens import (
+    ABSENT,
+    HEADER,
+    IAT,
+    KEY,
+    MSGI,
+    PAYLOAD,
+    forge,
+    seal,
+    twin,
+)
+
+NUMBERS = st.text("0123456789#*", min_size=1, max_size=15)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+DAY = timedelta(hours=24)
+MINUTE = timedelta(seconds=60)
+
+# RFC 8946 appendix A prints the key pair; token and body are of our own making.
+GOLDEN_KEY = (
+    "MHcCAQEEIFKCsFZ4Wsw3ZpBxgc4Z0sOjaXDdMk07Ny1fKg6OntAkoAoGCCqGSM49AwEHoUQDQgAE"
+    "mzGM1VsO+3IqbMF54rQMaYKQftO4hUYm9wv5wutLgEd9FsiTy3+4+Wa2O7pffOXPC0QzO+yD8hGE"
+    "XGP/2mZo6w=="
+)
+GOLDEN_BODY = (
+    b"--b1\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nHello\r\n--b1--\r\n"
+)
+GOLDEN = (
+    "eyJhbGciOiJFUzI1NiIsInBwdCI6Im1zZyIsInR5cCI6InBhc3Nwb3J0IiwieDV1IjoiaHR0cHM6Ly93"
+    "d3cuZXhhbXBsZS5jb20vY2VydC5jZXIifQ"
+    ".eyJkZXN0Ijp7InRuIjpbIjEyMTU1NTUxMjEzIl19LCJpYXQiOjE0NDMyMDgzNDUsIm1zZ2kiOiJzaGE"
+    "yNTYtcXM5Q0FXdFE5T21GT25kZm5EYWhBYW10YjQyVzNSNXhzbVV6bXpCekZ5dz0iLCJvcmlnIjp7InR"
+    "uIjoiMTIxNTU1NTEyMTIifX0"
+    ".GVFkKxP3LgjCnaDiHMviFXbkgKU0YwEBDVACP8y-E09E1cuzlt8jnOnhGLDU74CQ0f6JlUHPgFqmazB"
+    "umywTFA"
+)
+
+
+def claims(*dest: str, iat: int = IAT) -> Claims:
+    return Claims.message(ALICE, dest or (BOB,), iat, digest_body(BODY).value())
+
+
+def reason_of(token: str, limits: Limits | None = None) -> Reason:
+    with pytest.raises(Unverified) as caught:
+        passport.parse(token, limits or Limits())
+    return caught.value.reason
+
+
+def test_golden_token_is_issued_octet_for_octet() -> None:
+    key = load_der_private_key(base64.b64decode(GOLDEN_KEY), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    said = Claims.message(
+        "12155551212", ("12155551213",), 1443208345, digest_body(GOLDEN_BODY).value()
+    )
+
+    token = passport.issue(said, "https://www.example.com/cert.cer", key)
+
+    assert token.text == GOLDEN
+    assert passport.parse(GOLDEN) == token
+    jws.verify(token.signing_input, token.signature, key.public_key())
+
+
+@given(
+    NUMBERS,
+    st.lists(NUMBERS, min_size=1, max_size=5),
+    st.integers(0, 253402300799),
+    st.sampled_from(["sha256", "sha384", "sha512"]),
+    st.binary(max_size=9),
+)
+def test_what_is_issued_is_parsed(
+    orig: str, dest: list[str], iat: int, algorithm: str, body: bytes
+) -> None:
+    said = Claims.message(orig, tuple(dest), iat, digest_body(body).value(algorithm))
+
+    token = passport.issue(said, f"{X5U}a.pem", KEY)
+
+    assert passport.parse(token.text) == token
+    assert token.claims.dest == tuple(Identity("tn", n) for n in sorted(set(dest)))
+
+
+def test_issued_parts_are_deterministic_json() -> None:
+    token = passport.issue(claims(CAROL, BOB, CAROL), f"{X5U}a.pem", KEY)
+
+    header, payload, _ = token.text.split(".")
+
+    assert jws.b64url_decode(header).decode() == (
+        '{"alg":"ES256","ppt":"msg","typ":"passport","x5u":"https://certs.example/a.pem"}'
+    )
+    assert jws.b64url_decode(payload).decode() == (
+        '{"dest":{"tn":["13125550100","13125550101"]},"iat":1767355200,'
+        f'"msgi":"{MSGI}","orig":{{"tn":"12025550123"}}}}'
+    )
+
+
+def test_json_is_sorted_at_every_level_and_not_escaped() -> None:
+    part = {"b": {"z": 1, "a": [2, 1]}, "a": "\u00e9", "B": None, "aa": True}
+
+    assert passport.serialize(part) == (
+        '{"B":null,"a":"\u00e9","aa":true,"b":{"a":[2,1],"z":1}}'.encode()
+    )
+
+
+def test_issuing_twice_gives_one_token() -> None:
+    assert passport.issue(claims(), X5U, KEY) == passport.issue(claims(), X5U, KEY)
+
+
+def test_claims_are_read() -> None:
+    token = passport.parse(
+        forge(payload={"dest": {"uri": ["sip:b@x.example"], "tn": [BOB, CAROL]}})
+    )
+
+    assert token.x5u == HEADER["x5u"]
+    assert token.claims.orig == ("tn", ALICE)
+    assert token.claims.dest == (("tn", BOB), ("tn", CAROL), ("uri", "sip:b@x.example"))
+    assert token.claims.iat == IAT
+    assert token.claims.msgi == Digest.parse(MSGI)
+
+
+def test_signed_octets_are_those_received() -> None:
+    """RFC 7515 §5.2: never those of a JSON text that we wrote again."""
+    header = b' {"x5u":"https://a.example/","typ":"passport","ppt":"msg","alg":"ES256"}'
+    payload = json.dumps(PAYLOAD, indent=1).encode()
+    text = seal(header, payload)
+
+    token = passport.parse(text)
+
+    assert token.signing_input.decode() == text.rpartition(".")[0]
+    jws.verify(token.signing_input, token.signature, KEY.public_key())
+
+
+def test_unknown_members_are_kept_for_the_constraints() -> None:
+    token = passport.parse(
+        forge({"x5c": ["MII"], "jku": "x", "kid": "1"}, {"attest": "A"})
+    )
+
+    assert token.claims.raw["attest"] == "A"
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        pytest.param({"ppt": "shaken"}, Reason.UNSUPPORTED_PPT, id="call"),
+        pytest.param({"ppt": "div"}, Reason.UNSUPPORTED_PPT, id="diversion"),
+        pytest.param({"ppt": ABSENT}, Reason.UNSUPPORTED_PPT, id="no-ppt"),
+        pytest.param({"ppt": "MSG"}, Reason.UNSUPPORTED_PPT, id="ppt-upper-case"),
+        pytest.param({"ppt": ["msg"]}, Reason.UNSUPPORTED_PPT, id="ppt-array"),
+        pytest.param({"ppt": None}, Reason.UNSUPPORTED_PPT, id="ppt-null"),
+        pytest.param({"alg": "none"}, Reason.UNSUPPORTED_ALGORITHM, id="alg-none"),
+        pytest.param({"alg": "HS256"}, Reason.UNSUPPORTED_ALGORITHM, id="alg-hmac"),
+        pytest.param({"alg": "RS256"}, Reason.UNSUPPORTED_ALGORITHM, id="alg-rsa"),
+        pytest.param({"alg": "ES384"}, Reason.UNSUPPORTED_ALGORITHM, id="alg-es384"),
+        pytest.param({"alg": "es256"}, Reason.UNSUPPORTED_ALGORITHM, id="alg-lower"),
+        pytest.param({"alg": ["ES256"]}, Reason.UNSUPPORTED_ALGORITHM, id="alg-array"),
+        pytest.param({"alg": ABSENT}, Reason.UNSUPPORTED_ALGORITHM, id="no-alg"),
+        pytest.param({"typ": "JWT"}, Reason.MALFORMED, id="typ-jwt"),
+        pytest.param({"typ": ABSENT}, Reason.MALFORMED, id="no-typ"),
+        pytest.param({"crit": ["b64"]}, Reason.MALFORMED, id="crit"),
+        pytest.param({"crit": []}, Reason.MALFORMED, id="crit-empty"),
+        pytest.param({"crit": None}, Reason.MALFORMED, id="crit-null"),
+        pytest.param({"x5u": ABSENT}, Reason.MALFORMED, id="no-x5u"),
+        pytest.param({"x5u": ["a"]}, Reason.MALFORMED, id="x5u-array"),
+        pytest.param({"x5u": "https://a\r\nb"}, Reason.MALFORMED, id="x5u-crlf"),
+        pytest.param({"x5u": "https://\u00e9"}, Reason.MALFORMED, id="x5u-not-ascii"),
+        pytest.param({"x5u": "\x00"}, Reason.MALFORMED, id="x5u-control-character"),
+    ],
+)
+def test_headers_are_refused(header: dict[str, object], reason: Reason) -> None:
+    assert reason_of(forge(header)) is reason
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param({"alg": "none"}, id="algorithm"),
+        pytest.param({"typ": "JWT", "crit": [1], "x5u": ABSENT}, id="everything"),
+    ],
+)
+def test_a_token_of_another_type_is_ignored_whatever_else_it_holds(
+    rest: dict[str, object],
+) -> None:
+    header = json.dumps(
+        {k: v for k, v in {**HEADER, "ppt": "rcd", **rest}.items() if v is not ABSENT}
+    )
+
+    assert reason_of(seal(header.encode(), b"no JSON")) is Reason.UNSUPPORTED_PPT
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param({"iat": ABSENT}, id="no-iat"),
+        pytest.param({"iat": str(IAT)}, id="iat-string"),
+        pytest.param({"iat": float(IAT)}, id="iat-float"),
+        pytest.param({"iat": True}, id="iat-bool"),
+        pytest.param({"iat": None}, id="iat-null"),
+        pytest.param({"iat": -1}, id="iat-negative"),
+        pytest.param({"iat": 253402300800}, id="iat-after-the-year-9999"),
+        pytest.param({"iat": 10**400}, id="iat-of-400-digits"),
+        pytest.param({"iat": 10**5000}, id="iat-of-5000-digits"),
+        pytest.param({"orig": ABSENT}, id="no-orig"),
+        pytest.param({"orig": {}}, id="orig-empty"),
+        pytest.param({"orig": ALICE}, id="orig-string"),
+        pytest.param({"orig": [ALICE]}, id="orig-array"),
+        pytest.param({"orig": {"tn": [ALICE]}}, id="orig-tn-array"),
+        pytest.param({"orig": {"tn": ALICE, "uri": "sip:a@b"}}, id="orig-two"),
+        pytest.param({"orig": {"tn": ALICE, "x": "y"}}, id="orig-unknown-kind"),
+        pytest.param({"orig": {"tn": f"+{ALICE}"}}, id="orig-plus"),
+        pytest.param({"orig": {"tn": f"{ALICE}\n"}}, id="orig-line-end"),
+        pytest.param({"orig": {"tn": "\u0661\u0662"}}, id="orig-arabic-digits"),
+        pytest.param({"orig": {"tn": 12025550123}}, id="orig-number"),
+        pytest.param({"orig": {"tn": None}}, id="orig-null"),
+        pytest.param({"orig": {"tn": ""}}, id="orig-nothing"),
+        pytest.param({"orig": {"uri": ""}}, id="orig-uri-nothing"),
+        pytest.param({"dest": ABSENT}, id="no-dest"),
+        pytest.param({"dest": {}}, id="dest-empty"),
+        pytest.param({"dest": {"tn": []}}, id="dest-no-entry"),
+        pytest.param({"dest": {"tn": [], "uri": []}}, id="dest-no-entry-of-both"),
+        pytest.param({"dest": {"tn": BOB}}, id="dest-tn-string"),
+        pytest.param({"dest": {"tn": {}}}, id="dest-tn-object"),
+        pytest.param({"dest": BOB}, id="dest-string"),
+        pytest.param({"dest": [BOB]}, id="dest-array"),
+        pytest.param({"dest": {"tn": [BOB, 1]}}, id="dest-number"),
+        pytest.param({"dest": {"tn": [BOB, f"+{CAROL}"]}}, id="dest-plus"),
+        pytest.param({"dest": {"tn": ["1" * 16]}}, id="dest-sixteen-digits"),
+        pytest.param({"dest": {"tn": [BOB], "im": ["x"]}}, id="dest-unknown-kind"),
+        pytest.param({"dest": {"tn": [BOB], "uri": "sip:b@x"}}, id="dest-uri-string"),
+        pytest.param({"msgi": 1}, id="msgi-number"),
+        pytest.param({"msgi": [MSGI]}, id="msgi-array"),
+        pytest.param({"msgi": "sha256-AAAA"}, id="msgi-too-short"),
+        pytest.param({"msgi": ""}, id="msgi-empty"),
+    ],
+)
+def test_payloads_are_refused(payload: dict[str, object]) -> None:
+    if payload.get("iat") == 10**5000:  # json.dumps cannot write it
+        text = json.dumps(PAYLOAD).replace(str(IAT), "1" + "0" * 5000)
+        token = seal(json.dumps(HEADER).encode(), text.encode())
+    else:
+        token = forge(payload=payload)
+
+    assert reason_of(token) is Reason.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"[]", id="array"),
+        pytest.param(b'"msg"', id="string"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'{"ppt":"msg"', id="cut-off"),
+        pytest.param(b'{"ppt":"msg"} {}', id="two-objects"),
+        pytest.param(b'{"ppt":msg}', id="unquoted"),
+        pytest.param(b"{'ppt':'msg'}", id="single-quotes"),
+        pytest.param(b'{"ppt":"msg",}', id="trailing-comma"),
+        pytest.param(b'{"ppt":"msg","ppt":"msg"}', id="member-twice"),
+        pytest.param(b'{"ppt":"msg","a":{"b":1,"b":1}}', id="inner-member-twice"),
+        pytest.param(b'{"ppt":"msg","\\u0070pt":"x"}', id="member-twice-by-escape"),
+        pytest.param(b'{"ppt":"msg","a":NaN}', id="nan"),
+        pytest.param(b'{"ppt":"msg","a":-Infinity}', id="infinity"),
+        pytest.param(b'{"ppt":"msg","a":"\n"}', id="raw-line-end-in-a-string"),
+        pytest.param(b'{"ppt":"m\xffsg"}', id="not-utf-8"),
+        pytest.param(b'{"ppt":"m\xed\xa0\x80sg"}', id="surrogate-in-utf-8"),
+        pytest.param(b'\xef\xbb\xbf{"ppt":"msg"}', id="byte-order-mark"),
+        pytest.param('{"ppt":"msg"}'.encode("utf-16"), id="utf-16"),
+        pytest.param(b'{"ppt":"msg","a":' + b"1" * 5000 + b"}", id="huge-integer"),
+        pytest.param(b"[" * 9000, id="nine-thousand-brackets"),
+        pytest.param(b'{"a":' * 3000, id="three-thousand-objects"),
+    ],
+)
+@pytest.mark.parametrize("place", ["header", "payload"])
+def test_only_strict_json_objects_are_read(text: bytes, place: str) -> None:
+    good = json.dumps(HEADER).encode()
+    token = seal(text, b"{}") if place == "header" else seal(good, text)
+
+    assert reason_of(token) is Reason.MALFORMED
+
+
+def test_a_string_that_never_ends_is_refused_at_once() -> None:
+    token = seal(b'{"ppt":"' + b'\\"' * 5900, b"{}")
+
+    begun = process_time()
+    assert reason_of(token) is Reason.MALFORMED
+    assert process_time() - begun < 0.1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param("{header}.{payload}", id="two-parts"),
+        pytest.param("{header}.{payload}.{signature}.{signature}", id="four-parts"),
+        pytest.param("..{signature}", id="compact-form"),
+        pytest.param("{header}.{payload}.", id="no-signature"),
+        pytest.param("{header}..{signature}", id="no-payload"),
+        pytest.param(".{payload}.{signature}", id="no-header"),
+        pytest.param("", id="nothing"),
+        pytest.param("{header}=.{payload}.{signature}", id="header-padded"),
+        pytest.param("{header}.{payload}.{signature}==", id="signature-padded"),
+        pytest.param("{header}.{payload}.{signature} ", id="blank-at-the-end"),
+        pytest.param("{header}.{payload}.{cut}B", id="stray-bits"),
+        pytest.param("{header}.{payload}.{short}", id="signature-of-63-octets"),
+        pytest.param("{header}.{payload}.{signature}AAA", id="signature-of-66-octets"),
+        pytest.param("{header}.{payload}\u00e9.{signature}", id="beyond-ascii"),
+    ],
+)
+def test_only_the_full_form_is_read(form: str) -> None:
+    header, payload, signature = forge().split(".")
+    token = form.format(
+        header=header,
+        payload=payload,
+        signature=signature,
+        cut=signature[:-1],
+        short=signature[:-2],
+    )
+
+    assert reason_of(token) is Reason.MALFORMED
+
+
+def nested(depth: int) -> dict[str, object]:
+    value: object = "deep"
+    for _ in range(depth - 1):  # the payload itself is the first level
+        value = [value]
+    return {"x": value}
+
+
+@pytest.mark.parametrize(
+    ("limits", "most", "more"),
+    [
+        pytest.param(
+            Limits(dest=2),
+            {"dest": {"tn": [BOB], "uri": ["sip:b@x"]}},
+            {"dest": {"tn": [BOB, CAROL], "uri": ["sip:b@x"]}},
+            id="entries-of-dest",
+        ),
+        pytest.param(Limits(depth=4), nested(4), nested(5), id="depth"),
+        pytest.param(Limits(), nested(8), nested(9), id="default-depth"),
+        pytest.param(
+            Limits(),
+            {"dest": {"tn": [BOB] * 100}},
+            {"dest": {"tn": [BOB] * 101}},
+            id="default-entries-of-dest",
+        ),
+    ],
+)
+def test_limits_hold(
+    limits: Limits, most: dict[str, object], more: dict[str, object]
+) -> None:
+    assert passport.parse(forge(payload=most), limits)
+    assert reason_of(forge(payload=more), limits) is Reason.MALFORMED
+
+
+def test_brackets_inside_strings_are_not_depth() -> None:
+    assert passport.parse(forge(payload={"x": '[[[[[[[[[[{{{{"\\'}))
+
+
+def test_token_length_is_limited() -> None:
+    token = forge()
+
+    assert passport.parse(token, Limits(token=len(token)))
+    assert reason_of(token, Limits(token=len(token) - 1)) is Reason.MALFORMED
+    assert reason_of("x" * 16_385) is Reason.MALFORMED
+
+
+@given(st.text(max_size=60) | st.text("ey.J\n=A", max_size=20))
+def test_parse_refuses_text_in_one_way(text: str) -> None:
+    with pytest.raises(Unverified):
+        passport.parse(text)
+
+
+@given(st.sampled_from([*HEADER, *PAYLOAD, "crit", "x"]), JSON, st.booleans())
+def test_parse_refuses_values_in_one_way(name: str, value: object, nest: bool) -> None:
+    change = {name: {"tn": value} if nest else value}
+    try:
+        passport.parse(forge(change, change))
+    except Unverified as error:
+        assert error.detail.isprintable()  # noqa: PT017 - the other way is none
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_parse_refuses_octets_in_one_way(header: bytes, payload: bytes) -> None:
+    with pytest.raises(Unverified):
+        passport.parse(seal(header, payload))
+    with pytest.raises(Unverified):
+        passport.parse(seal(json.dumps(HEADER).encode(), payload))
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"),
+    [
+        pytest.param(NOW, None, id="at-once"),
+        pytest.param(NOW + DAY, None, id="at-the-limit"),
+        pytest.param(NOW + DAY + timedelta(seconds=1), Reason.STALE, id="after-it"),
+        pytest.param(NOW - MINUTE, None, id="as-far-ahead-as-allowed"),
+        pytest.param(
+            NOW - MINUTE - timedelta(seconds=1), Reason.FROM_THE_FUTURE, id="further"
+        ),
+        pytest.param(
+            datetime(1990, 1, 1, tzinfo=UTC), Reason.FROM_THE_FUTURE, id="1990"
+        ),
+        pytest.param(datetime(9999, 1, 1, tzinfo=UTC), Reason.STALE, id="9999"),
+    ],
+)
+def test_freshness_has_two_ends(at: datetime, reason: Reason | None) -> None:
+    if reason is None:
+        passport.check_freshness(claims(), at, DAY, MINUTE)
+        return
+
+    with pytest.raises(Unverified) as caught:
+        passport.check_freshness(claims(), at, DAY, MINUTE)
+    assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("iat", "detail"), [(IAT - 90000, "90000 s old"), (IAT + 61, "61 s ahead")]
+)
+def test_freshness_tells_the_seconds(iat: int, detail: str) -> None:
+    with pytest.raises(Unverified, match=detail):
+        passport.check_freshness(claims(iat=iat), NOW, DAY, MINUTE)
+
+
+def test_twin_signature_has_the_same_fingerprint() -> None:
+    """(R, n - S) verifies too, and anybody can compute it."""
+    token, other = passport.parse(forge()), passport.parse(twin(forge()))
+
+    jws.verify(other.signing_input, other.signature, KEY.public_key())
+    assert other.signature != token.signature
+    assert other.fingerprint == token.fingerprint
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param({"iat": IAT + 1}, id="another-second"),
+        pytest.param({"dest": {"tn": [CAROL]}}, id="another-recipient"),
+    ],
+)
+def test_other_tokens_have_other_fingerprints(payload: dict[str, object]) -> None:
+    fingerprint = passport.parse(forge()).fingerprint
+
+    assert passport.parse(forge(payload=payload)).fingerprint != fingerprint
+
+
+def test_another_signing_of_the_same_claims_has_another_fingerprint() -> None:
+    token = passport.parse(forge())
+    again = replace(token, signature=bytes(32) + token.signature[32:])
+
+    assert again.fingerprint != token.fingerprint
+
+
+def test_repr_shows_no_number_and_no_signature() -> None:
+    token = passport.parse(forge())
+
+    shown = repr(token) + str(token)
+
+    assert ALICE not in shown
+    assert BOB not in shown
+    assert token.text.rpartition(".")[2] not in shown

@@ -1,0 +1,417 @@
+"""Vectors that others made, read where they lie; none is copied into the project."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from stirmilter.services import Message, VerificationPolicy, VerificationService
+from stirmilter.stir import credential, hazmat, identity, jws, passport
+from stirmilter.stir.claimconstraints import ClaimConstraints
+from stirmilter.stir.credential import TrustAnchors
+from stirmilter.stir.msgi import Digest, digest_body
+from stirmilter.stir.result import Authority, Reason, Unverified
+from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.stores.replay import MemoryReplayStore
+from tests.stir.tokens import HEADER, forge, seal
+
+
+def table(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_text())
+    assert isinstance(content, dict)
+    return content
+
+
+def reason_of(token: str) -> Reason:
+    with pytest.raises(Unverified) as caught:
+        passport.parse(token)
+    return caught.value.reason
+
+
+# RFC 8225 prints two tokens and a key; each token has a fault of its own.
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A token of the RFC, cut in its parts."""
+
+    text: str
+    key: ec.EllipticCurvePublicKey
+
+    @property
+    def parts(self) -> list[bytes]:
+        return [jws.b64url_decode(part) for part in self.text.split(".")]
+
+    def verify(self) -> None:
+        signing_input = self.text.rpartition(".")[0].encode()
+        jws.verify(signing_input, self.parts[2], self.key)
+
+
+def printed(vectors: Path, name: str) -> Printed:
+    folder = vectors / "rfc8225"
+    key = load_pem_public_key((folder / "appendixA-public.pem").read_bytes())
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return Printed((folder / name).read_text().strip(), key)
+
+
+@pytest.mark.parametrize("name", ["appendixA-token.txt", "section7.1-token.txt"])
+def test_rfc_8225_parts_are_our_serialization(vectors: Path, name: str) -> None:
+    for part in printed(vectors, name).parts[:2]:
+        assert passport.serialize(json.loads(part)) == part
+
+
+@pytest.mark.parametrize("name", ["appendixA-token.txt", "section7.1-token.txt"])
+def test_rfc_8225_tokens_are_no_messages(vectors: Path, name: str) -> None:
+    assert reason_of(printed(vectors, name).text) is Reason.UNSUPPORTED_PPT
+
+
+def test_rfc_8225_section_7_1_is_well_signed_and_iat_is_a_string(vectors: Path) -> None:
+    token = printed(vectors, "section7.1-token.txt")
+
+    token.verify()
+
+    with pytest.raises(Unverified, match="iat") as caught:
+        passport.parse(seal(json.dumps(HEADER).encode(), token.parts[1]))
+    assert caught.value.reason is Reason.MALFORMED
+
+
+def test_rfc_8225_appendix_a_has_good_claims_and_a_bad_signature(vectors: Path) -> None:
+    token = printed(vectors, "appendixA-token.txt")
+
+    assert passport.parse(seal(json.dumps(HEADER).encode(), token.parts[1]))
+    with pytest.raises(Unverified) as caught:
+        token.verify()
+    assert caught.value.reason is Reason.BAD_SIGNATURE
+
+
+def test_rfc_8225_compact_form_is_refused(vectors: Path) -> None:
+    text = (vectors / "rfc8225" / "section7.2-compact.txt").read_text().strip()
+
+    assert reason_of(text) is Reason.MALFORMED
+
+
+# RFC 7515
+
+
+def test_rfc_7515_sample_verifies(vectors: Path) -> None:
+    sample = table(vectors / "rfc7515" / "A.3-es256.json")
+    x, y = (int.from_bytes(jws.b64url_decode(sample[axis]), "big") for axis in "xy")
+    key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    signing_input = sample["signing_input"].encode()
+    signature = jws.b64url_decode(sample["signature"])
+
+    jws.verify(signing_input, signature, key)
+
+    with pytest.raises(Unverified):
+        jws.verify(signing_input + b"x", signature, key)
+
+
+# RFC 8226
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        pytest.param("pyasn1_spc_range_one", (1, 1, 1), id="all-kinds"),
+        pytest.param("peculiar_spc_709J", (1, 0, 0), id="code-with-letter"),
+        pytest.param("draft_spc_1234", (1, 0, 0), id="code"),
+        pytest.param("draft_one_12015550100", (0, 0, 1), id="number"),
+        pytest.param("asterisk_testsuite_spc_1", (1, 0, 0), id="code-of-one-digit"),
+    ],
+)
+def test_rfc_8226_lists_are_read(
+    vectors: Path, name: str, shape: tuple[int, int, int]
+) -> None:
+    entry = table(vectors / "rfc8226" / "tnauthlist.json")[name]
+    octets = bytes.fromhex(entry["der_hex"])
+
+    found = TNAuthList.decode(octets)
+
+    assert (len(found.spcs), len(found.ranges), len(found.numbers)) == shape
+    if name.startswith("pyasn1"):  # the others do not tell their values in words
+        [(first, last)] = found.ranges
+        count = int(last) - int(first) + 1
+        for told in (*found.spcs, *found.numbers, first, str(count)):
+            assert told in entry["meaning"]
+    else:
+        for told in (*found.spcs, *found.numbers):
+            assert name.endswith(told)
+    assert hazmat.encode_tn_auth_list(hazmat.decode_tn_auth_list(octets)) == octets
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NEG_libstirshaken_bare_ia5_url",
+        "NEG_libstirshaken_bare_ia5_na",
+        "NEG_implicit_spc_1234",
+    ],
+)
+def test_rfc_8226_malformed_lists_are_refused(vectors: Path, name: str) -> None:
+    entry = table(vectors / "rfc8226" / "tnauthlist.json")[name]
+
+    with pytest.raises(Unverified) as caught:
+        TNAuthList.decode(bytes.fromhex(entry["der_hex"]))
+    assert caught.value.reason is Reason.CREDENTIAL_MALFORMED
+
+
+def test_rfc_8226_claim_constraints_are_read(vectors: Path) -> None:
+    [entry] = table(vectors / "rfc8226" / "jwtclaimconstraints.json").values()
+
+    found = ClaimConstraints.decode(bytes.fromhex(entry["der_hex"]), None)
+
+    include = ",".join(sorted(found.must_include))
+    permitted = " ".join(
+        f"{claim}:{{{','.join(sorted(values))}}}"
+        for claim, values in found.permitted_values
+    )
+    assert entry["meaning"].startswith(
+        f"mustInclude [{include}]; permittedValues {permitted};"
+    )
+
+
+def test_rfc_8226_certificate_on_p384_does_not_sign_es256(vectors: Path) -> None:
+    octets = (vectors / "rfc8226" / "pyasn1-fake-sp-p384.pem").read_bytes()
+    [certificate] = credential.load_chain(octets)
+
+    assert TNAuthList.decode(hazmat.extension(certificate, hazmat.TN_AUTH_LIST) or b"")
+    with pytest.raises(Unverified, match="P-256") as caught:
+        credential.read(certificate)
+    assert caught.value.reason is Reason.CREDENTIAL_MALFORMED
+
+
+# msgi
+
+BODIES = [
+    "01-text-plain-crlf",
+    "02-text-no-final-newline",
+    "03-empty",
+    "04-utf8",
+    "05-multipart-crlf",
+    "06-multipart-lf-only",
+    "07-trailing-whitespace",
+    "08-dot-line",
+    "09-8bit-latin1",
+    "10-nul-and-all-octets",
+]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("name", BODIES)
+def test_msgi_of_every_body(vectors: Path, name: str, algorithm: str) -> None:
+    expected = table(vectors / "msgi" / "digests.json")[name]
+
+    found = digest_body((vectors / "msgi" / f"{name}.bin").read_bytes())
+
+    assert found.length == expected["length"]
+    assert str(found.value(algorithm)) == expected[algorithm]
+    assert found.match(Digest.parse(expected[algorithm])) == "exact"
+
+
+def test_msgi_of_the_sample_for_subresource_integrity(vectors: Path) -> None:
+    sample = table(vectors / "msgi" / "digests.json")["sri-spec"]
+
+    found = digest_body(sample["text"].encode())
+
+    assert str(found.value("sha384")) == sample["sha384"]
+
+
+@pytest.mark.parametrize("name", ["length_mismatch", "unknown_alg", "md5", "base64url"])
+def test_msgi_malformed_values_are_refused(vectors: Path, name: str) -> None:
+    value = table(vectors / "msgi" / "digests.json")["NEG"][name]
+
+    with pytest.raises(Unverified) as caught:
+        Digest.parse(value)
+    assert caught.value.reason is Reason.MALFORMED
+
+
+# Tokens of secsipidx and libstirshaken
+
+
+class OneChain:
+    """Serves one chain, whatever the scheme of the URL."""
+
+    def __init__(self, x5u: str, octets: bytes) -> None:
+        self.x5u = x5u
+        self.octets = octets
+
+    def chain(self, x5u: str) -> tuple[x509.Certificate, ...]:
+        assert x5u == self.x5u
+        return credential.load_chain(self.octets)
+
+
+def live(
+    vectors: Path, name: str
+) -> tuple[dict[str, Any], str, list[x509.Certificate]]:
+    """Return one case, the x5u of all, and the chain with its anchor last."""
+    folder = vectors / "interop-live"
+    content = table(folder / "tokens.json")
+    [case] = [case for case in content["cases"] if case["name"] == name]
+    chain = credential.load_chain((folder / "chain.pem").read_bytes())
+    return (
+        case,
+        content["x5u"],
+        [*chain, *credential.load_chain((folder / "ca.pem").read_bytes())],
+    )
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    claims = json.loads(jws.b64url_decode(token.split(".")[1]))
+    assert isinstance(claims, dict)
+    return claims
+
+
+LIVE: list[tuple[str, Reason, Authority]] = [
+    ("msg-msgi", Reason.VERIFIED, "tn"),
+    ("msg-no-msgi", Reason.NO_MSGI, "tn"),
+    ("msg-two-dest-and-uri", Reason.VERIFIED, "tn"),
+    ("shaken", Reason.UNSUPPORTED_PPT, "none"),
+    ("base", Reason.UNSUPPORTED_PPT, "none"),
+    ("div", Reason.UNSUPPORTED_PPT, "none"),
+    ("base-mky", Reason.UNSUPPORTED_PPT, "none"),
+    ("rcd", Reason.UNSUPPORTED_PPT, "none"),
+    ("NEG-msgi-in-shaken", Reason.UNSUPPORTED_PPT, "none"),
+    ("NEG-unsorted-keys", Reason.VERIFIED, "tn"),
+    ("NEG-iat-string", Reason.MALFORMED, "none"),
+    ("NEG-iat-far-future", Reason.FROM_THE_FUTURE, "none"),
+    ("NEG-dest-tn-not-array", Reason.MALFORMED, "none"),
+    ("NEG-orig-outside-tnauthlist", Reason.VERIFIED, "spc"),  # the leaf has a code too
+    ("shaken-by-libstirshaken", Reason.UNSUPPORTED_PPT, "none"),
+]
+
+
+def test_live_table_is_complete(vectors: Path) -> None:
+    cases = table(vectors / "interop-live" / "tokens.json")["cases"]
+
+    assert [case["name"] for case in cases] == [name for name, _, _ in LIVE]
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in LIVE])
+@pytest.mark.parametrize("member", ["token", "identity"])
+def test_live_signatures_verify(vectors: Path, name: str, member: str) -> None:
+    case, _, chain = live(vectors, name)
+    token = identity.parse(case[member]).token
+    signing_input, _, signature = token.rpartition(".")
+    key = chain[0].public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+
+    jws.verify(signing_input.encode(), jws.b64url_decode(signature), key)
+
+    with pytest.raises(Unverified):
+        jws.verify(signing_input[:-1].encode(), jws.b64url_decode(signature), key)
+
+
+def judge(
+    vectors: Path, name: str, policy: VerificationPolicy
+) -> tuple[Reason, Authority]:
+    case, x5u, chain = live(vectors, name)
+    claims = claims_of(live(vectors, "msg-msgi")[0]["token"])
+    body = (vectors / "msgi" / "05-multipart-crlf.bin").read_bytes()
+    service = VerificationService(
+        repository=OneChain(x5u, (vectors / "interop-live" / "chain.pem").read_bytes()),
+        anchors=TrustAnchors(chain[-1:]),
+        replays=MemoryReplayStore(),
+        policy=policy,
+    )
+    message = Message(
+        orig=claims_of(case["token"])["orig"]["tn"],
+        dest=frozenset(claims["dest"]["tn"]),
+        body=digest_body(body),
+        delivery=name,
+    )
+    at = datetime.fromtimestamp(claims["iat"], UTC)
+
+    result = service.verify(message, [case["identity"]], at).result
+
+    return result.reason, result.authority
+
+
+@pytest.mark.parametrize(("name", "reason", "authority"), LIVE)
+def test_live_tokens_get_their_reasons(
+    vectors: Path, name: str, reason: Reason, authority: Authority
+) -> None:
+    assert judge(vectors, name, VerificationPolicy()) == (reason, authority)
+
+
+def test_live_number_outside_the_list_needs_the_carriers_code(vectors: Path) -> None:
+    policy = VerificationPolicy(accept_spc=False)
+
+    assert judge(vectors, "NEG-orig-outside-tnauthlist", policy) == (
+        Reason.SPC_NOT_ACCEPTED,
+        "spc",
+    )
+
+
+# SEMS and yeti
+
+
+def yeti(vectors: Path) -> dict[str, Any]:
+    return table(vectors / "sems-yeti" / "identity-parse.json")
+
+
+def test_yeti_diverted_call_is_split_and_set_aside(vectors: Path) -> None:
+    value = identity.parse(yeti(vectors)["valid_structure_div"])
+
+    assert value.parameters["ppt"] == "div"
+    assert value.parameters["info"].startswith("https://")
+    assert reason_of(value.token) is Reason.UNSUPPORTED_PPT
+
+
+def test_yeti_compact_form_is_refused(vectors: Path) -> None:
+    text = yeti(vectors)["reject"]["compact_form_unsupported_there"]
+
+    assert reason_of(text) is Reason.MALFORMED
+
+
+def test_yeti_value_that_lost_its_token_is_refused(vectors: Path) -> None:
+    value = identity.parse(yeti(vectors)["reject"]["truncated_header_value"])
+
+    assert reason_of(value.token) is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("name", ["alg_param_ES25", "ppt_param_shake"])
+def test_yeti_parameters_that_differ_are_refused(vectors: Path, name: str) -> None:
+    value = identity.parse(forge() + yeti(vectors)["reject"][name])
+
+    with pytest.raises(Unverified) as caught:
+        identity.check_mirrors(value, passport.parse(value.token))
+    assert caught.value.reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param(
+            "header_alg_as_json_array", Reason.UNSUPPORTED_PPT, id="arrays-for-strings"
+        ),
+        pytest.param("header_json_unquoted", Reason.MALFORMED, id="no-quotes"),
+    ],
+)
+def test_yeti_headers_are_refused(vectors: Path, name: str, reason: Reason) -> None:
+    assert reason_of(seal(yeti(vectors)["reject"][name].encode(), b"{}")) is reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "payload_dest_string",
+        "payload_dest_tn_string",
+        "payload_dest_tn_object",
+        "payload_iat_misspelt",
+    ],
+)
+def test_yeti_payloads_are_refused(vectors: Path, name: str) -> None:
+    claims = claims_of(forge())
+    if name == "payload_iat_misspelt":
+        del claims["iat"]
+    claims |= json.loads(f"{{{yeti(vectors)['reject'][name]}}}")
+
+    token = seal(json.dumps(HEADER).encode(), json.dumps(claims).encode())
+
+    assert reason_of(token) is Reason.MALFORMED
