@@ -1,0 +1,111 @@
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from stirmilter.services import ReplayStore, VerificationService
+from stirmilter.stir import passport
+from stirmilter.stir.result import Reason
+from stirmilter.stores.replay import MemoryReplayStore
+from tests.laboratory import BOB, CAROL, NOW, message
+from tests.services.world import DAY, MINUTE, SECOND, World
+from tests.stir.tokens import IAT, twin
+
+
+def deliver(
+    service: VerificationService,
+    value: str,
+    delivery: str,
+    *dest: str,
+    at: datetime = NOW,
+) -> Reason:
+    there = message(dest=dest or (BOB,), delivery=delivery)
+    return service.verify(there, [value], at).result.reason
+
+
+def test_twin_signature_is_a_replay(world: World) -> None:
+    service, value = world.verifier(), world.token("one")
+
+    assert deliver(service, value, "first") is Reason.VERIFIED
+    assert deliver(service, twin(value), "second") is Reason.REPLAYED
+    assert deliver(service, twin(value), "first") is Reason.VERIFIED
+
+
+def test_each_recipient_is_delivered_to_once(world: World) -> None:
+    """One message split over transactions is no replay (V-10)."""
+    service = world.verifier()
+    value = world.token("one", payload={"dest": {"tn": [BOB, CAROL]}})
+
+    assert deliver(service, value, "first", BOB) is Reason.VERIFIED
+    assert deliver(service, value, "second", CAROL) is Reason.VERIFIED
+    assert deliver(service, value, "third", BOB, CAROL) is Reason.REPLAYED
+    assert deliver(service, value, "third", CAROL) is Reason.REPLAYED
+    assert deliver(service, value, "first", BOB) is Reason.VERIFIED
+
+
+def test_another_token_for_the_same_message_is_no_replay(world: World) -> None:
+    service = world.verifier()
+
+    assert deliver(service, world.token("one"), "first") is Reason.VERIFIED
+    later = world.token("one", payload={"iat": IAT + 1})
+    assert deliver(service, later, "second") is Reason.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        pytest.param("one", {"body": b"x"}, id="body-altered"),
+        pytest.param("one", {"dest": (BOB, CAROL)}, id="dest-partial"),
+        pytest.param("one", {"others": 1}, id="not-only-numbers"),
+    ],
+)
+def test_only_a_token_that_passes_uses_up_its_key(
+    world: World, name: str, there: dict[str, Any]
+) -> None:
+    service, value = world.verifier(), world.token(name)
+
+    failed = service.verify(message(delivery="first", **there), [value], NOW)
+
+    assert not failed.result.passed
+    assert deliver(service, value, "second") is Reason.VERIFIED
+
+
+def test_replay_is_known_as_long_as_the_token_is_fresh(world: World) -> None:
+    service, value = world.verifier(), world.token("one")
+
+    assert deliver(service, value, "first") is Reason.VERIFIED
+    assert deliver(service, value, "second", at=NOW + DAY) is Reason.REPLAYED
+    assert deliver(service, value, "third", at=NOW + DAY + SECOND) is Reason.STALE
+
+
+def test_replay_of_a_token_from_a_fast_clock_is_known_as_long(world: World) -> None:
+    service, value = world.verifier(), world.token("one", payload={"iat": IAT + 60})
+
+    assert deliver(service, value, "first") is Reason.VERIFIED
+    assert deliver(service, value, "second", at=NOW + MINUTE + DAY) is Reason.REPLAYED
+
+
+def test_store_that_is_full_is_one_that_cannot_answer(world: World) -> None:
+    service = world.verifier(replays=MemoryReplayStore(limit=1))
+
+    assert deliver(service, world.token("one"), "first") is Reason.VERIFIED
+    later = world.token("one", payload={"iat": IAT + 1})
+    assert deliver(service, later, "second") is Reason.REPLAY_UNKNOWN
+
+
+def test_store_sees_no_token_and_learns_the_time(world: World) -> None:
+    claims: list[tuple[str, str, datetime, datetime]] = []
+
+    class Recorder(MemoryReplayStore):
+        def claim(self, key: str, holder: str, until: datetime, now: datetime) -> str:
+            claims.append((key, holder, until, now))
+            return holder
+
+    value = world.token("one")
+    replays: ReplayStore = Recorder()
+    deliver(world.verifier(replays=replays), value, "first", at=NOW + SECOND)
+
+    [(key, holder, until, now)] = claims
+    assert key == f"{passport.parse(value).fingerprint}:{BOB}"
+    assert (holder, now) == ("first", NOW + SECOND)
+    assert until == NOW + DAY + SECOND, "fresh for whole seconds, so for one more"
