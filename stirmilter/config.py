@@ -10,11 +10,18 @@ import difflib
 import re
 import socket
 import tomllib
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from stirmilter.errors import ConfigError
@@ -22,7 +29,8 @@ from stirmilter.stir.msgi import ALGORITHMS
 
 DEFAULT = Path("/etc/stirmilter/stirmilter.toml")
 
-Seconds = Annotated[float, Field(gt=0)]
+_YEAR = 31_536_000.0
+Seconds = Annotated[float, Field(gt=0, le=_YEAR, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 
 _SOCKET = re.compile(r"unix:(?P<path>/.+)|(?P<kind>inet6?):(?P<port>\d+)@(?P<host>.+)")
@@ -56,6 +64,30 @@ def _digest(text: str) -> str:
     return text
 
 
+def _authserv_id(text: str) -> str:
+    # Written as it is, so nothing that would end or split it (RFC 8601 §2.2).
+    if re.fullmatch(r"[^\s()\";,\\=]{1,255}", text) is None or not text.isprintable():
+        raise PydanticCustomError("authserv_id", "expected a host name")
+    return text
+
+
+def _network(given: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(given))
+    except ValueError:
+        raise PydanticCustomError(
+            "network", "expected a network such as 192.0.2.0/24, no host bits set"
+        ) from None
+
+
+def _names(signers: tuple[SignerSection, ...]) -> tuple[SignerSection, ...]:
+    names = [signer.name for signer in signers]
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("names", "expected names that differ")
+    return signers
+
+
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
 
 
@@ -71,7 +103,7 @@ class Milter(_Section):
     )
     socket_mode: Annotated[str, AfterValidator(_mode)] = "0660"
     socket_group: str = ""
-    authserv_id: Annotated[str, Field(min_length=1)] = Field(
+    authserv_id: Annotated[str, AfterValidator(_authserv_id)] = Field(
         default_factory=socket.getfqdn
     )
     workers: Annotated[int, Field(ge=0)] = 0
@@ -85,12 +117,13 @@ class Milter(_Section):
 class Sign(_Section):
     """[sign]."""
 
-    clients: tuple[IPv4Network | IPv6Network, ...] = ()
+    clients: tuple[Network, ...] = ()
     logins: bool = False
-    daemon_names: tuple[str, ...] = ()
+    daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     message_types: tuple[str, ...] = ("MM4_forward.REQ",)
     plain_mail: bool = True
     oldest_date: Seconds = 259_200.0
+    newest_date: Seconds = 300.0
     digest: Annotated[str, AfterValidator(_digest)] = "sha256"
     header: FieldName = "PASSporT"
     on_failure: Literal["tempfail", "accept"] = "tempfail"
@@ -111,7 +144,7 @@ class Verify(_Section):
 
     anchors: tuple[Path, ...] = ()
     freshness: Seconds = 86_400.0
-    skew: Annotated[float, Field(ge=0)] = 60.0
+    skew: Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)] = 60.0
     strict: bool = False
     spc: Literal["accept", "refuse"] = "accept"
     headers: tuple[FieldName, ...] = Field(default=("PASSporT",), min_length=1)
@@ -164,7 +197,7 @@ class Config(_Section):
 
     milter: Milter = Field(default_factory=Milter)
     sign: Sign = Field(default_factory=Sign)
-    signer: tuple[SignerSection, ...] = ()
+    signer: Annotated[tuple[SignerSection, ...], AfterValidator(_names)] = ()
     verify: Verify = Field(default_factory=Verify)
     fetch: Fetch = Field(default_factory=Fetch)
     replay: Replay = Field(default_factory=Replay)
@@ -204,7 +237,15 @@ def parse(table: dict[str, Any], path: Path) -> Config:
             {**table, "folder": path.absolute().parent, "source": str(path)}
         )
     except ValidationError as error:
-        faults = [_fault(path, details) for details in error.errors()]
+        details = error.errors()
+        places = [item["loc"] for item in details]
+        # A list whose only item is bad is not too short as well.
+        faults = [
+            _fault(path, item)
+            for item in details
+            if item["type"] != "too_short"
+            or sum(place[: len(item["loc"])] == item["loc"] for place in places) == 1
+        ]
         first, *others = faults
         raise ConfigError(*first.faults[0], *others) from None
 
@@ -221,6 +262,7 @@ def _fault(path: Path, details: ErrorDetails) -> ConfigError:
     if details["type"] == "missing":
         return ConfigError(where, "missing; it has no default")
     message = details["msg"].removeprefix("Input should be ")
+    message = message.removeprefix("expected ")
     return ConfigError(where, f"expected {message}, found {details['input']!r}"[:300])
 
 

@@ -41,9 +41,9 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
         if event.signer:
             words.append(f"signer={event.signer}")
         if event.x5u:
-            words.append(f'x5u="{printable(event.x5u)}"')
+            words.append(f"x5u={_quoted(event.x5u)}")
         if event.detail:
-            words.append(f'detail="{printable(event.detail)}"')
+            words.append(f"detail={_quoted(event.detail)}")
         logger.log(
             logging.WARNING if event.outcome in _WORTH_A_LOOK else logging.INFO,
             "%s: %s",
@@ -70,6 +70,12 @@ def failed(queue_id: str, error: BaseException) -> None:
         printable(str(error)),
         exc_info=error,
     )
+
+
+def _quoted(text: str) -> str:
+    """Quote a stranger's text so that it cannot close the quotation."""
+    escaped = printable(text).replace('"', r"\u{22}")
+    return f'"{escaped}"'
 
 
 def _number(number: str | None, numbers: str) -> str:

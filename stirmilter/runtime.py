@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -65,7 +67,11 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         ConfigError: a file cannot be used, with the dotted path that names it.
     """
     anchors = TrustAnchors(_anchors(config))
-    fetcher = Fetcher(_fetch_policy(config))
+    try:
+        fetcher = Fetcher(_fetch_policy(config))
+    except ssl.SSLError as error:
+        where = f"{config.source}: fetch.tls_ca"
+        raise ConfigError(where, f"{config.fetch.tls_ca}: {error}") from None
     store = CertificateStore(
         fetcher.get,
         seconds=config.fetch.cache_seconds,
@@ -139,6 +145,8 @@ def _signer_findings(
     subject = f"signer {signer.name}"
     leaf = signer.credential.certificate
     covers = signer.credential.tn_auth_list
+    if not signer.numbers:
+        yield Finding("error", subject, "its numbers are an empty list")
     if not signer.credential.valid_at(now):
         yield Finding("error", subject, _expired(leaf))
     elif leaf.not_valid_after_utc - now < EXPIRY_WARNING:
@@ -228,7 +236,7 @@ def _key(config: Config, path: Path, where: str) -> ec.EllipticCurvePrivateKey:
         )
     try:
         key = load_pem_private_key(octets, password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigError(where, f"{path}: not an unencrypted PEM key") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not jws.is_p256(key):
         raise ConfigError(where, f"{path}: not a P-256 key, which ES256 needs")
@@ -251,8 +259,9 @@ def _numbers(config: Config, patterns: Sequence[str], where: str) -> Iterable[st
 def _read(config: Config, path: Path, where: str) -> bytes:
     try:
         return (config.folder / path).read_bytes()
-    except OSError as error:
-        raise ConfigError(where, f"{path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(where, f"{path}: {reason}") from None
 
 
 def _replays(config: Config) -> ReplayStore:
@@ -289,6 +298,7 @@ def _mail_policy(config: Config) -> MailPolicy:
         daemon_names=frozenset(sign.daemon_names),
         message_types=frozenset(types | ({""} if sign.plain_mail else set())),
         oldest=timedelta(seconds=sign.oldest_date),
+        newest=timedelta(seconds=sign.newest_date),
         signing_failure=sign.on_failure,
         method=verify.method,
         header=sign.header,

@@ -26,6 +26,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT: Final = re.compile(r"\\.|[()]", re.DOTALL)
+_PHRASE: Final = frozenset({"atom", "quoted", "space"})
 _PLMN: Final = re.compile(r"(\+[0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
 
 
@@ -95,18 +96,23 @@ def _finish(entry: list[tuple[str, str]], entries: list[Mailbox | None]) -> None
 
 
 def _mailbox(tokens: list[tuple[str, str]]) -> Mailbox | None:
-    """Read one entry: an address alone, or the address between its only brackets."""
+    """Read one entry: an address alone, or the address between its only brackets.
+
+    What stands before the brackets must be a display name and nothing else: another
+    program might take a second address there for the first.
+    """
     marks = [i for i, (kind, t) in enumerate(tokens) if kind == "special" and t in "<>"]
     if marks:
         if len(marks) != 2 or [tokens[i][1] for i in marks] != ["<", ">"]:  # noqa: PLR2004 - one pair
             return None
-        if any(kind != "space" for kind, _ in tokens[marks[1] + 1 :]):
+        name, rest = tokens[: marks[0]], tokens[marks[1] + 1 :]
+        if any(kind not in _PHRASE for kind, _ in name):
+            return None
+        if any(kind != "space" for kind, _ in rest):
             return None
         tokens = tokens[marks[0] + 1 : marks[1]]
-    while tokens and tokens[0][0] == "space":
-        tokens = tokens[1:]
-    while tokens and tokens[-1][0] == "space":
-        tokens = tokens[:-1]
+    solid = [i for i, (kind, _) in enumerate(tokens) if kind != "space"]
+    tokens = tokens[solid[0] : solid[-1] + 1] if solid else []
     # A source route, a second @, two words or a stray octet: not one address.
     match [kind if kind != "special" else text for kind, text in tokens]:
         case ["atom"] | ["quoted"]:

@@ -7,6 +7,7 @@ method they do not know (§2.7.6), and ``stir`` is not registered.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
@@ -21,6 +22,8 @@ _PVALUE: Final = re.compile(
 _ID: Final = re.compile(
     r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s"();=]+))', re.DOTALL
 )
+_NAME_LENGTH: Final = 255  # no longer name is a domain's, so none is ours
+_DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")  # RFC 3490 §3.1
 _CFWS: Final = re.compile(r"[ \t\r\n]*")
 _VERSION: Final = re.compile(r"(?P<version>[^\s;()]+)")
 
@@ -96,12 +99,31 @@ def _same(one: str, other: str) -> bool:
 
 
 def _normal(name: str) -> str:
-    """Bring a domain name to one spelling: U-labels, lower case, no final dot."""
-    name = name.strip().rstrip(".").lower()
+    """Bring a domain name to one spelling: U-labels, folded, no final dot.
+
+    Label by label and by Punycode alone: what the IDNA tables of this machine make of a
+    name must not decide whether a field is forged. Names that look alike (ss, ß) may
+    come out equal, which removes a field too many.
+    """
+    if len(name) > _NAME_LENGTH:
+        return name
+    folded = _fold(name).translate(_DOTS).rstrip(".")
+    return ".".join(_label(label) for label in folded.split("."))
+
+
+def _label(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
     try:
-        return name.encode("ascii").decode("idna").casefold()
+        return _fold(label[4:].encode("ascii").decode("punycode"))
     except UnicodeError:
-        return name.casefold()
+        return label
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize(
+        "NFKC", unicodedata.normalize("NFKC", text.strip()).casefold()
+    )
 
 
 def _skip(text: str, position: int) -> int:

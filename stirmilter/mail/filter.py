@@ -58,6 +58,9 @@ class MailPolicy:
     oldest: timedelta = timedelta(hours=72)
     """Mail dated longer ago is not signed (RFC 8224 §4.1); MMS may be deferred."""
 
+    newest: timedelta = timedelta(minutes=5)
+    """Nor is mail dated further ahead."""
+
     signing_failure: Action = "tempfail"
     """What becomes of a message that we should have signed and could not."""
 
@@ -126,7 +129,7 @@ class MailFilter:
         )
         try:
             self._check_signable(view, transaction, now)
-            tokens = self._tokens(transaction.headers)
+            tokens = self._tokens(transaction.headers, self.policy.header)
             if self.authentication.signed(message, tokens, now):
                 raise SigningError("already-signed", "it carries a token of ours")
             token = self.authentication.sign(message, now)
@@ -205,11 +208,16 @@ class MailFilter:
         if view.hidden:
             # RFC 8224 §11: a token would tell what the sender asked us to hide.
             raise SigningError("hidden-sender", "X-Mms-Sender-Visibility")
-        if view.date is not None and now - view.date > self.policy.oldest:
-            raise SigningError("old-date", f"dated {view.date:%Y-%m-%d}")
+        if view.repeated is not None:
+            raise SigningError("ambiguous-header", f"{view.repeated} occurs twice")
+        if view.date is not None and not (
+            -self.policy.newest <= now - view.date <= self.policy.oldest
+        ):
+            raise SigningError("date", f"dated {view.date:%Y-%m-%d %H:%M}")
 
-    def _tokens(self, headers: Sequence[Header]) -> list[str]:
-        return [h.text for h in headers if h.named(self.policy.headers)]
+    def _tokens(self, headers: Sequence[Header], *more: str) -> list[str]:
+        names = (*self.policy.headers, *more)
+        return [header.text for header in headers if header.named(names)]
 
     def _result_field(self, result: StirResult, word: verdict.Verdict) -> str:
         """Write our result; what was not verified is not published (RFC 8601 §4).

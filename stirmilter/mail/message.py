@@ -26,12 +26,15 @@ class RawMessage:
         Raises:
             ValueError: the first line is no header field.
         """
+        if not octets:
+            raise ValueError("not a header field: the file is empty")
         wire = _BARE_LF.sub(b"\r\n", octets)
         head, _, body = wire.partition(b"\r\n\r\n")
         if wire.startswith(b"\r\n"):
             head, body = b"", wire[2:]
         headers = []
-        for field in re.split(rb"\r\n(?![ \t])", head.removesuffix(b"\r\n")):
+        head = head.removesuffix(b"\r\n")
+        for field in re.split(rb"\r\n(?![ \t])", head) if head else ():
             match = _FIELD.fullmatch(field)
             if match is None:
                 shown = field[:40].decode("ascii", "backslashreplace")

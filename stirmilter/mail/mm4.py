@@ -10,11 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from stirmilter.mail import addresses
 from stirmilter.mail.transaction import Header
 
-FORWARD_REQ = "mm4_forward.req"
+FORWARD_REQ: Final = "mm4_forward.req"
+SEVERAL: Final = "several"
+
+_ONCE: Final = (
+    "from",
+    "date",
+    "content-type",
+    "content-transfer-encoding",
+    "mime-version",
+)
+_DIGITS: Final = 100  # more are no number of seconds
+_YEARS: Final = 10**12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +34,8 @@ class View:
     """The facts of the header that signing and verification rest on."""
 
     message_type: str
-    """``X-Mms-Message-Type`` in lower case; empty for plain mail."""
+    """``X-Mms-Message-Type`` in lower case; empty for plain mail, `SEVERAL` when the
+    field occurs more than once."""
 
     originator: str | None
     """Canonical number of the single From, else None."""
@@ -35,8 +48,9 @@ class View:
 
     date: datetime | None
     expires: datetime | None
-    message_id: str
-    """``X-Mms-Message-ID``, else ``Message-ID``; only to find the message again."""
+    repeated: str | None
+    """A field that must occur once and occurs again: two programs may believe
+    different ones, so the message has two meanings."""
 
 
 def read(headers: Sequence[Header]) -> View:
@@ -47,7 +61,7 @@ def read(headers: Sequence[Header]) -> View:
     """
     date = _date(_single(headers, "date"))
     return View(
-        message_type=(_single(headers, "x-mms-message-type") or "").lower(),
+        message_type=_message_type(headers),
         originator=_originator(headers),
         recipients=tuple(
             mailbox.number
@@ -63,9 +77,7 @@ def read(headers: Sequence[Header]) -> View:
         ),
         date=date,
         expires=_expiry(_single(headers, "x-mms-expiry"), date),
-        message_id=_single(headers, "x-mms-message-id")
-        or _single(headers, "message-id")
-        or "",
+        repeated=next((n for n in _ONCE if _count(headers, n) > 1), None),
     )
 
 
@@ -80,6 +92,16 @@ def _originator(headers: Sequence[Header]) -> str | None:
     value = _single(headers, "from")
     mailbox = addresses.parse(value).single if value is not None else None
     return mailbox.number if mailbox else None
+
+
+def _message_type(headers: Sequence[Header]) -> str:
+    if _count(headers, "x-mms-message-type") > 1:
+        return SEVERAL
+    return (_single(headers, "x-mms-message-type") or "").lower()
+
+
+def _count(headers: Sequence[Header], name: str) -> int:
+    return sum(header.named((name,)) for header in headers)
 
 
 def _single(headers: Sequence[Header], name: str) -> str | None:
@@ -103,8 +125,9 @@ def _expiry(text: str | None, date: datetime | None) -> datetime | None:
     if text is None:
         return None
     if text.isascii() and text.isdigit():
+        seconds = int(text) if len(text) < _DIGITS else _YEARS
         try:
-            return date + timedelta(seconds=int(text[:12])) if date else None
+            return date + timedelta(seconds=seconds) if date else None
         except OverflowError:
             return None
     try:

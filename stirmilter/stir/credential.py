@@ -25,6 +25,8 @@ __all__ = ["Credential", "TrustAnchors", "load_chain", "read", "validate"]
 CERTIFICATES: Final = 6
 """Default for the longest chain that is read, anchor not counted, and so of a path."""
 
+_PEM: Final = b"-----BEGIN CERTIFICATE-----"
+
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
 
 
@@ -88,8 +90,10 @@ def load_chain(
         Unverified: `Reason.CREDENTIAL_MALFORMED`.
     """
     try:
-        if b"-----BEGIN CERTIFICATE-----" in octets:
+        if _PEM in octets:
             chain = x509.load_pem_x509_certificates(octets)
+            if len(chain) != octets.count(_PEM):
+                raise ValueError("the last one breaks off")
         else:
             chain = [x509.load_der_x509_certificate(octets)]
         for certificate in chain:

@@ -75,7 +75,11 @@ class CertificateStore:
             with self._lock:
                 if self._known.get(x5u, (0.0, None))[1] is future:
                     self._known[x5u] = (self._clock() + seconds, future)
-        return future.result()
+        try:
+            return future.result()
+        except StirmilterError as error:
+            # One error is told to many: without this, its trace would grow with each.
+            raise error.with_traceback(None) from None
 
     def _reserve(self, x5u: str) -> tuple[Future[Chain], bool]:
         """Return the entry for a URL, and whether the caller is the one to fill it."""

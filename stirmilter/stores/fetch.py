@@ -40,6 +40,8 @@ _URL: Final = re.compile(
     r"(?P<path>/[A-Za-z0-9._~!$&'()*+,=:@%/-]*)?",
     re.ASCII,
 )
+_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
+_PORTS: Final = 65_535
 _SPECIAL_V4: Final = tuple(
     IPv4Network(network)
     for network in (
@@ -154,6 +156,8 @@ class Fetcher:
             if port not in self.policy.ports:
                 raise FetchError(f"x5u: port {port} is not allowed", temporary=False)
         host = match["host"].strip("[]")
+        if port > _PORTS or not _is_host(host):
+            raise FetchError("x5u: no such host or port", temporary=False)
         return _Target(secure, host, port, match["path"] or "/")
 
     def _resolve(self, host: str, deadline: float) -> list[Address]:
@@ -242,6 +246,16 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL_V4)
     return address in _GLOBAL_V6 and not any(address in n for n in _SPECIAL_V6)
+
+
+def _is_host(text: str) -> bool:
+    """Tell a name or an address from what only some programs take for one (0x7f.1)."""
+    try:
+        ip_address(text)
+    except ValueError:
+        labels = text.split(".")
+        return all(map(_LABEL.fullmatch, labels)) and not labels[-1][0].isdigit()
+    return True
 
 
 def _check_response(response: h11.Response) -> None:

@@ -10,6 +10,7 @@ import heapq
 import os
 import sqlite3
 import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -122,13 +123,26 @@ class SqliteReplayStore:
             connection.close()
             self._local.connection = None
 
+    def _share(self, connection: sqlite3.Connection) -> None:
+        """Turn to write-ahead logging; which does not wait for locks by itself."""
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None or self._local.pid != os.getpid():
             connection = sqlite3.connect(
                 self._path, timeout=self._seconds, isolation_level=None
             )
-            connection.execute("PRAGMA journal_mode = WAL")
+            self._share(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA max_page_count = {self._pages:d}")
             self._local.connection = connection
