@@ -1,0 +1,291 @@
+"""Authentication-Results: forged ones are known in any disguise, ours are valid."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stirmilter.mail import authres
+
+US = "mx.example"
+IDN = "bücher.example"
+ALABEL = "xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("mx.example; spf=pass", id="plain"),
+        pytest.param("mx.example;none", id="no-space"),
+        pytest.param("mx.example", id="id-alone"),
+        pytest.param("mx.example 1; spf=pass", id="version-1"),
+        pytest.param("mx.example 1 ; none", id="space-behind-the-version"),
+        pytest.param("mx.example 2; spf=pass", id="version-2"),
+        pytest.param("mx.example; nonsense =;\x00;;=", id="malformed-methods"),
+        pytest.param("MX.Example; spf=pass", id="capitals"),
+        pytest.param("mx.example.; spf=pass", id="final-dot"),
+        pytest.param('"mx.example"; spf=pass', id="quoted"),
+        pytest.param('" mx.example "; spf=pass', id="spaces-in-quotes"),
+        pytest.param('"m\\x.exam\\ple"; spf=pass', id="quoted-pairs"),
+        pytest.param("(a (b \\) c) d)mx.example; spf=pass", id="comment-before"),
+        pytest.param("mx.example(c); spf=pass", id="comment-behind"),
+        pytest.param("mx.example (c) 1 (c); spf=pass", id="comments-round-the-version"),
+        pytest.param("\n\tmx.example\n\t; spf=pass", id="folds"),
+        pytest.param("mx.example=; spf=pass", id="equals-sign-behind"),
+    ],
+)
+def test_what_claims_our_id_is_forged(value: str) -> None:
+    assert authres.forged(value, US)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(" \n\t", id="white-space"),
+        pytest.param("(mx.example; spf=pass", id="comment-without-end"),
+        pytest.param("(c)", id="comment-alone"),
+        pytest.param("; spf=pass", id="no-id"),
+        pytest.param("=pass", id="equals-sign"),
+        pytest.param(')"other.example"; spf=pass', id="comment-closed-before-it-opens"),
+        pytest.param('"mx.example; spf=pass', id="quote-without-end"),
+        pytest.param("spf=pass smtp.mailfrom=a@b", id="method-without-an-id"),
+        pytest.param("mx.(c)example; spf=pass", id="comment-inside-the-id"),
+        pytest.param("mx .example; spf=pass", id="space-inside-the-id"),
+        pytest.param('"mx".example; spf=pass', id="half-quoted"),
+        pytest.param("\xa0mx.example; spf=pass", id="no-break-space-before"),
+    ],
+)
+def test_what_claims_nobodys_id_is_forged(value: str) -> None:
+    assert authres.forged(value, US)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("other.example 2; spf=pass", id="two"),
+        pytest.param("other.example\n\t2; spf=pass", id="folded"),
+        pytest.param("other.example (c) 2 ; spf=pass", id="behind-a-comment"),
+        pytest.param("other.example 11; spf=pass", id="eleven"),
+        pytest.param("other.example 1.1; spf=pass", id="one-point-one"),
+        pytest.param("other.example x; spf=pass", id="no-number"),
+        pytest.param("other.example mx.example; spf=pass", id="a-second-id"),
+    ],
+)
+def test_a_version_that_nobody_knows_must_go(value: str) -> None:
+    """RFC 8601 §5: whatever its id, from a host that we do not trust."""
+    assert authres.forged(value, US)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("other.example; spf=pass", id="plain"),
+        pytest.param("other.example 1; spf=pass", id="version-1"),
+        pytest.param("other.example; none", id="none"),
+        pytest.param("other.example", id="id-alone"),
+        pytest.param("(mx.example) other.example; spf=pass", id="our-id-in-a-comment"),
+        pytest.param("other.example; x=y (mx.example;)", id="our-id-in-a-reason"),
+        pytest.param("other.example; mx.example; spf=pass", id="our-id-as-a-method"),
+        pytest.param("amx.example; spf=pass", id="longer-name"),
+        pytest.param("a.mx.example; spf=pass", id="host-below-ours"),
+        pytest.param("mx.example.org; spf=pass", id="ours-below-another"),
+        pytest.param("example; spf=pass", id="domain-above-ours"),
+        pytest.param('"other.example" 1 (c); spf=pass', id="quoted"),
+    ],
+)
+def test_the_results_of_others_stay(value: str) -> None:
+    assert not authres.forged(value, US)
+
+
+@pytest.mark.parametrize(
+    "ours", [IDN, ALABEL], ids=["u-label-is-ours", "a-label-is-ours"]
+)
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        pytest.param(IDN, id="u-label"),
+        pytest.param(ALABEL, id="a-label"),
+        pytest.param("BÜCHER.EXAMPLE", id="u-label-in-capitals"),
+        pytest.param("XN--BCHER-KVA.Example.", id="a-label-in-capitals"),
+        pytest.param(f'"{IDN}."', id="u-label-in-quotes"),
+    ],
+)
+def test_labels_compare_as_u_labels(ours: str, claimed: str) -> None:
+    """RFC 8601 §5 for internationalized mail."""
+    assert authres.forged(f"{claimed}; spf=pass", ours)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "ours"),
+    [
+        pytest.param("xn--bcher-kva.ärzte.example", "bücher.ärzte.example", id="mixed"),
+        pytest.param("xn--strae-oqa.example", "straße.example", id="idna-2008"),
+        pytest.param("bu\u0308cher.example", "bücher.example", id="decomposed"),
+        pytest.param("mx\u3002example", "mx.example", id="ideographic-full-stop"),
+        pytest.param("\uff4dx.example", "mx.example", id="fullwidth-letter"),
+    ],
+)
+def test_every_spelling_of_a_label_is_known(claimed: str, ours: str) -> None:
+    assert authres.forged(f"{claimed}; spf=pass", ours)
+
+
+CFWS = st.sampled_from(["", " ", "\n\t", "(c)", " (a (b) \\) other.example;)\n "])
+OTHERS = st.from_regex(r"[a-z][a-z0-9-]{0,6}(\.[a-z]{2,4}){0,2}", fullmatch=True)
+
+
+@st.composite
+def spellings(draw: st.DrawFn, name: str) -> str:
+    """Write a field value with `name` as its authserv-id, in some disguise."""
+    cased = "".join(draw(st.sampled_from([c.lower(), c.upper()])) for c in name)
+    text = cased + draw(st.sampled_from(["", "."]))
+    if draw(st.booleans()):
+        pairs = ("\\" + c if c.isalpha() and draw(st.booleans()) else c for c in text)
+        text = '"' + "".join(pairs) + '"'
+    before, behind = draw(CFWS), draw(CFWS)
+    version = draw(st.sampled_from(["", " 1", "\n\t(c)1 "]))
+    return f"{before}{text}{behind}{version};{draw(CFWS)}spf=pass"
+
+
+@given(st.data())
+def test_no_disguise_hides_our_id(data: st.DataObject) -> None:
+    ours = data.draw(st.sampled_from([US, IDN, ALABEL]), "ours")
+    same = [US] if ours == US else [IDN, ALABEL]
+    value = data.draw(st.sampled_from(same).flatmap(spellings), "value")
+
+    assert authres.forged(value, ours)
+
+
+@given(OTHERS.filter(lambda name: name != US), st.data())
+def test_no_disguise_makes_another_id_ours(other: str, data: st.DataObject) -> None:
+    assert not authres.forged(data.draw(spellings(other)), US)
+
+
+@given(st.text('mx.example";()\\= 12\t\n\udcff\u3002', max_size=16))
+def test_judges_any_value(value: str) -> None:
+    """Whatever a stranger writes is forged or not, and no exception."""
+    assert authres.forged(value, US) in (True, False)
+
+
+def test_a_long_a_label_costs_no_more_than_a_long_name() -> None:
+    """A stranger's field may be long, but not worth seconds of everybody's time."""
+    name = "9a" * 20_000
+
+    assert _seconds(f"xn--{name}; spf=pass") < 5 * _seconds(f"{name}; spf=pass") + 0.05
+
+
+def _seconds(value: str) -> float:
+    started = time.process_time()
+    authres.forged(value, US)
+    return time.process_time() - started
+
+
+def test_writes_one_method_and_its_properties() -> None:
+    value = authres.write(
+        US,
+        "stir",
+        "pass",
+        "verified",
+        [("header.orig", "12025550123"), ("policy.x5u", "https://certs.example/a.pem")],
+    )
+
+    assert value == (
+        "mx.example; stir=pass reason=verified\n"
+        '\theader.orig=12025550123 policy.x5u="https://certs.example/a.pem"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "written"),
+    [
+        pytest.param("body-altered", "reason=body-altered", id="token"),
+        pytest.param("+1/TYPE=PLMN", 'reason="+1/TYPE=PLMN"', id="slash-and-equals"),
+        pytest.param("a b", 'reason="a b"', id="space"),
+        pytest.param('a"b', 'reason="a\\"b"', id="quote"),
+        pytest.param("a\\b", 'reason="a\\\\b"', id="backslash"),
+        pytest.param("a;b", 'reason="a;b"', id="semicolon"),
+        pytest.param("a(b", 'reason="a(b"', id="parenthesis"),
+        pytest.param("", 'reason=""', id="empty"),
+    ],
+)
+def test_quotes_what_is_no_token(reason: str, written: str) -> None:
+    assert authres.write(US, "stir", "fail", reason).endswith(written)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("a\r\nX-Evil: 1", id="crlf"),
+        pytest.param("a\nb", id="lf"),
+        pytest.param("a\x00", id="nul"),
+        pytest.param("a\x1b[2J", id="escape"),
+        pytest.param("a\x7f", id="delete"),
+        pytest.param("a\u202eb", id="right-to-left-override"),
+        pytest.param("a\udcff", id="octet-outside-utf-8"),
+    ],
+)
+def test_a_control_character_has_no_way_in(value: str) -> None:
+    with pytest.raises(ValueError, match="control character"):
+        authres.write(US, "stir", "fail", "malformed", [("policy.x5u", value)])
+
+
+WORDS = st.from_regex(r"[a-z][a-z0-9-]{0,14}[a-z0-9]", fullmatch=True)
+VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
+
+
+@given(
+    authserv_id=st.sampled_from([US, "m" * 70 + ".example", IDN]),
+    method=WORDS,
+    result=WORDS,
+    reason=VALUES,
+    properties=st.lists(
+        st.tuples(WORDS.map(lambda w: f"policy.{w}"), VALUES), max_size=5
+    ),
+)
+def test_what_is_written_reads_back(
+    authserv_id: str,
+    method: str,
+    result: str,
+    reason: str,
+    properties: list[tuple[str, str]],
+) -> None:
+    """Valid by RFC 8601 §2.2, and within 78 columns wherever that can be."""
+    value = authres.write(authserv_id, method, result, reason, properties)
+
+    assert read(value) == (
+        authserv_id,
+        [(method, result), ("reason", reason), *properties],
+    )
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]|\n(?!\t)", value)
+    for line in f"{authres.NAME}: {value}".split("\n"):
+        words = line.removeprefix(f"{authres.NAME}: ").removeprefix("\t")
+        assert len(line) <= 78 or words in _words(value)
+
+
+WORD = re.compile(r'[^\s"]+(?:"(?:[^"\\]|\\.)*")?')
+"""A keyword, ``=`` and a value: what cannot be folded without changing it."""
+
+
+def _words(value: str) -> list[str]:
+    return WORD.findall(value)
+
+
+PLAIN = r"[^][\x00-\x20\x7f()<>@,;:\\\"/?=]+"  # RFC 2045 §5.1
+
+
+def read(value: str) -> tuple[str, list[tuple[str, str]]]:
+    """Read a field with one method as RFC 8601 §2.2 has it; no comments."""
+    word = re.compile(rf'\s+([a-z0-9.-]+)=(?:({PLAIN})|"((?:[^"\\]|\\.)*)")')
+    authserv_id, _, rest = value.partition(";")
+    assert re.fullmatch(PLAIN, authserv_id)
+    pairs = []
+    position = 0
+    while position < len(rest):
+        match = word.match(rest, position)
+        assert match is not None, rest[position:]
+        bare, quoted = match[2], match[3]
+        pairs.append((match[1], bare or re.sub(r"\\(.)", r"\1", quoted)))
+        position = match.end()
+    return authserv_id, pairs

@@ -1,0 +1,113 @@
+"""The JSON object of ``verify --json``: its shape, and what it must not claim."""
+
+import json
+from ipaddress import ip_address
+from typing import Any
+
+from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.report import as_json
+from stirmilter.mail.transaction import Connection, Header, Transaction
+from stirmilter.stir import identity, passport
+from stirmilter.stir.msgi import digest_body
+from stirmilter.stir.passport import Claims
+from stirmilter.testca import TestCA
+from tests import laboratory
+from tests.laboratory import ALICE, BOB, BODY, NOW
+
+
+def report(ca: TestCA, *tokens: str, body: bytes = BODY) -> dict[str, Any]:
+    """Judge a message from Alice to Bob, and read the report as a program would."""
+    mail_filter = MailFilter(
+        policy=MailPolicy(authserv_id="mx.example"),
+        authentication=laboratory.authenticator(ca),
+        verification=laboratory.verifier(ca),
+    )
+    transaction = Transaction(
+        connection=Connection(client=ip_address("198.51.100.1")),
+        sender=f"<+{ALICE}>",
+        recipients=(f"<+{BOB}>",),
+        headers=(
+            Header("From", f"+{ALICE}".encode()),
+            *(Header("PASSporT", token.encode()) for token in tokens),
+        ),
+        body=digest_body(body),
+    )
+    report = json.loads(json.dumps(as_json(*mail_filter.verify(transaction, NOW))))
+    assert isinstance(report, dict)
+    return report
+
+
+def token(ca: TestCA, name: str = "one") -> str:
+    signer = laboratory.signer(ca, name)
+    claims = Claims.message(
+        ALICE, (BOB,), int(NOW.timestamp()), digest_body(BODY).value()
+    )
+    signed = passport.issue(claims, signer.x5u, signer.key)
+    return identity.write(signed, "PASSporT")
+
+
+def test_a_pass_comes_with_its_evidence(ca: TestCA) -> None:
+    evidence = {
+        "result": "pass",
+        "reason": "verified",
+        "detail": "",
+        "orig": ALICE,
+        "msgi": "exact",
+        "authority": "tn",
+        "x5u": "https://certs.example/one.pem",
+    }
+
+    assert report(ca, token(ca)) == {
+        "verdict": "number-authenticated",
+        "action": "accept",
+        "stir": evidence,
+        "passports": [evidence],
+        "spf": None,
+        "dkim": None,
+        "dmarc": None,
+        "arc": None,
+    }
+
+
+def test_a_number_that_was_not_verified_is_not_told(ca: TestCA) -> None:
+    found = report(ca, token(ca), body=b"Hullo\r\n")
+
+    assert found["verdict"] == "failed"
+    assert found["stir"] == {
+        "result": "fail",
+        "reason": "body-altered",
+        "detail": "msgi is the digest of another body",
+        "orig": None,
+        "msgi": "altered",
+        "authority": "none",
+        "x5u": "https://certs.example/one.pem",
+    }
+
+
+def test_every_token_has_a_result_of_its_own_in_the_order_of_the_header(
+    ca: TestCA,
+) -> None:
+    found = report(ca, "junk", token(ca, "untrusted"), token(ca), token(ca, "other"))
+
+    assert found["stir"]["reason"] == "verified"
+    assert [result["reason"] for result in found["passports"]] == [
+        "malformed",
+        "credential-untrusted",
+        "verified",
+        "not-authorized",
+    ]
+    assert [result["orig"] for result in found["passports"]] == [
+        None,
+        None,
+        ALICE,
+        None,
+    ]
+    assert found["passports"][0]["x5u"] is None
+
+
+def test_a_message_without_a_token_has_a_result_all_the_same(ca: TestCA) -> None:
+    found = report(ca)
+
+    assert found["verdict"] == "unauthenticated"
+    assert found["stir"]["reason"] == "no-passport"
+    assert found["passports"] == []
