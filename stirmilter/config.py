@@ -75,9 +75,12 @@ def _network(given: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(str(given))
     except ValueError:
-        raise PydanticCustomError(
-            "network", "expected a network such as 192.0.2.0/24, no host bits set"
-        ) from None
+        pass
+    try:
+        meant = f"{ip_network(str(given), strict=False)}, without host bits"
+    except ValueError:
+        meant = "a network such as 192.0.2.0/24"
+    raise PydanticCustomError("network", "{meant}", {"meant": meant})
 
 
 def _names(signers: tuple[SignerSection, ...]) -> tuple[SignerSection, ...]:
@@ -99,10 +102,10 @@ class Milter(_Section):
     """[milter]."""
 
     sockets: tuple[Annotated[str, AfterValidator(_socket)], ...] = Field(
-        default=("unix:/run/stirmilter/milter.sock",), min_length=1
+        default=("unix:/var/spool/postfix/stirmilter/milter.sock",), min_length=1
     )
     socket_mode: Annotated[str, AfterValidator(_mode)] = "0660"
-    socket_group: str = ""
+    socket_group: str = "postfix"
     authserv_id: Annotated[str, AfterValidator(_authserv_id)] = Field(
         default_factory=socket.getfqdn
     )

@@ -120,7 +120,9 @@ def _header(text: str, now: datetime) -> Report:
     signed = datetime.fromtimestamp(claims.iat, UTC)
     age = int((now - signed).total_seconds())
     report.fact("iat", f"{signed:%Y-%m-%d %H:%M:%SZ}, {age} s ago")
-    report.fact("msgi", claims.msgi or "none: nothing binds the body (RFC 9475 §3.2)")
+    report.fact(
+        "msgi", claims.msgi or "none: nothing binds the body (RFC 9475 section 3.2)"
+    )
     report.fact("x5u", token.x5u)
     report.fact("fingerprint", token.fingerprint)
     return report
@@ -133,7 +135,9 @@ def _lint(report: Report, part: str, octets: bytes) -> None:
     except (ValueError, TypeError, RecursionError):
         return
     if canonical != octets:
-        report.fact("note", f"{part} is not the deterministic JSON of RFC 8225 §9")
+        report.fact(
+            "note", f"{part} is not the deterministic JSON of RFC 8225 section 9"
+        )
 
 
 def _certificates(octets: bytes, now: datetime) -> Report:
@@ -168,7 +172,7 @@ def _certificate(report: Report, certificate: x509.Certificate, now: datetime) -
         )
     der = hazmat.extension(certificate, hazmat.TN_AUTH_LIST)
     if der is None:
-        report.fact("speaks for", "no TNAuthList (RFC 8226 §9)")
+        report.fact("speaks for", "no TNAuthList (RFC 8226 section 9)")
     else:
         covers = _attempt(report, TNAuthList.decode, der)
         if covers is not None:

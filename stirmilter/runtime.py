@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import ssl
 import stat
 from collections.abc import Iterable, Sequence
@@ -69,7 +70,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     anchors = TrustAnchors(_anchors(config))
     try:
         fetcher = Fetcher(_fetch_policy(config))
-    except ssl.SSLError as error:
+    except (ssl.SSLError, OSError) as error:
         where = f"{config.source}: fetch.tls_ca"
         raise ConfigError(where, f"{config.fetch.tls_ca}: {error}") from None
     store = CertificateStore(
@@ -108,7 +109,8 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         )
         for anchor in runtime.anchors.certificates:
             if anchor.not_valid_after_utc < now:
-                yield Finding("warning", "verify.anchors", _expired(anchor))
+                text = f"expired: {_validity(anchor)}"
+                yield Finding("warning", "verify.anchors", text)
     else:
         yield Finding(
             "warning", "verify.anchors", "none: no PASSporT can pass verification"
@@ -118,6 +120,7 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         yield Finding(
             "warning", "sign", "no clients, logins or daemon_names: nothing is signed"
         )
+    yield from _socket_findings(runtime.config)
     kind, _, path = runtime.config.replay.store.partition(":")
     if kind == "sqlite" and not (runtime.config.folder / path).parent.is_dir():
         yield Finding("error", "replay.store", f"{path}: its folder does not exist")
@@ -127,15 +130,35 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         )
 
 
+def _socket_findings(config: Config) -> Iterable[Finding]:
+    settings = config.milter
+    paths = [Path(s[5:]) for s in settings.sockets if s.startswith("unix:")]
+    for path in paths:
+        if not path.parent.is_dir():
+            text = f"{path}: its folder does not exist"
+            yield Finding("error", "milter.sockets", text)
+    if paths and settings.socket_group:
+        try:
+            grp.getgrnam(settings.socket_group)
+        except KeyError:
+            text = f"no such group: {settings.socket_group}"
+            yield Finding("error", "milter.socket_group", text)
+    name = settings.authserv_id
+    level: Literal["ok", "warning"] = "ok" if "." in name else "warning"
+    text = name if level == "ok" else f"{name}: no full host name; set it"
+    yield Finding(level, "milter.authserv_id", text)
+
+
 def published(runtime: Runtime, signer: Signer) -> Finding:
     """Fetch a signer's x5u as its verifiers will, and compare (RFC 9060 §5)."""
     subject = f"signer {signer.name}: x5u"
     try:
         served = runtime.certificates.chain(signer.x5u)
     except (FetchError, Unverified) as error:
-        return Finding("error", subject, str(error))
+        return Finding("error", subject, f"{signer.x5u}: {error}")
     if served != signer.credential.path:
-        return Finding("error", subject, f"{signer.x5u} serves another chain")
+        text = f"{signer.x5u} serves another chain than the file holds"
+        return Finding("error", subject, text)
     return Finding("ok", subject, f"{signer.x5u} serves the chain")
 
 
@@ -148,14 +171,16 @@ def _signer_findings(
     if not signer.numbers:
         yield Finding("error", subject, "its numbers are an empty list")
     if not signer.credential.valid_at(now):
-        yield Finding("error", subject, _expired(leaf))
+        chain = "; ".join(map(_validity, signer.credential.path))
+        yield Finding("error", subject, f"not valid now: {chain}")
     elif leaf.not_valid_after_utc - now < EXPIRY_WARNING:
-        yield Finding("warning", subject, _expired(leaf))
-    if runtime.anchors.certificates:
+        yield Finding("warning", subject, f"expires soon: {_validity(leaf)}")
+    if runtime.anchors.certificates and signer.credential.valid_at(now):
         try:
             credential.validate(signer.credential.path, runtime.anchors, now)
         except Unverified as error:
-            yield Finding("error", subject, f"our own anchors refuse it: {error}")
+            text = f"our own anchors refuse it; is the chain complete? {error.detail}"
+            yield Finding("error", subject, text)
     outside = [
         f"+{first}" if first == last else f"+{first}-+{last}"
         for first, last in signer.numbers.blocks()
@@ -171,7 +196,7 @@ def _signer_findings(
     yield Finding("ok", subject, f"may speak for {covers}")
 
 
-def _expired(certificate: x509.Certificate) -> str:
+def _validity(certificate: x509.Certificate) -> str:
     return (
         f"{certificate.subject.rfc4514_string()} is valid"
         f" {certificate.not_valid_before_utc:%Y-%m-%d %H:%MZ}"
@@ -187,7 +212,8 @@ def _anchors(config: Config) -> list[x509.Certificate]:
         try:
             found += credential.load_chain(octets, limit=len(octets))
         except Unverified as error:
-            raise ConfigError(where, f"{path}: {error.detail}") from None
+            problem = f"{path}: {error.detail}; expected PEM certificates"
+            raise ConfigError(where, problem) from None
     return found
 
 
@@ -203,7 +229,11 @@ def _signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
         found = credential.read(chain[0], chain)
         found.constraints.check({**_OUR_CLAIMS})
     except Unverified as error:
-        raise ConfigError(f"{where}.chain", f"{section.chain}: {error}") from None
+        raise ConfigError(
+            f"{where}.chain",
+            f"{section.chain}: {error.detail}; expected PEM certificates, the signer's"
+            " first",
+        ) from None
     if found.public_key != key.public_key():
         raise ConfigError(
             f"{where}.key",

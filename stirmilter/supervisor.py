@@ -107,6 +107,9 @@ class Supervisor:
         except ConfigError as error:
             log.logger.error("reload refused, the old configuration stays: %s", error)
             return old
+        except Exception:  # noqa: BLE001 - a bug of ours must not stop the mail
+            log.logger.exception("reload failed, the old configuration stays")
+            return old
         if _addresses(new) != _addresses(old):
             log.logger.warning("milter.sockets changed: that needs a restart")
         previous = list(self.workers)
@@ -177,7 +180,7 @@ def bind(address: str, config: Config) -> socket.socket:
             listener.bind((host.strip("[]"), int(port)))
         listener.listen(settings.backlog)
         listener.setblocking(False)
-    except (OSError, LookupError) as error:
+    except OSError as error:
         raise ConfigError(
             f"{config.source}: milter.sockets", f"{address}: {error}"
         ) from None
@@ -198,6 +201,7 @@ def _addresses(runtime: Runtime) -> tuple[str, ...]:
 
 
 def _bind_unix(path: Path, settings: Milter) -> socket.socket:
+    group = _group(settings.socket_group)
     listener = socket.socket(socket.AF_UNIX)
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         with socket.socket(socket.AF_UNIX) as probe:
@@ -206,14 +210,27 @@ def _bind_unix(path: Path, settings: Milter) -> socket.socket:
             except ConnectionRefusedError:
                 path.unlink()  # left by a daemon that was killed
             else:
-                raise OSError("another process listens there")
+                raise OSError("another process listens there; is the daemon running?")
     # Nobody may connect between bind and chmod.
     previous = os.umask(0o777)
     try:
         listener.bind(str(path))
     finally:
         os.umask(previous)
-    if settings.socket_group:
-        os.chown(path, -1, grp.getgrnam(settings.socket_group).gr_gid)
-    path.chmod(int(settings.socket_mode, 8))
+    try:
+        os.chown(path, -1, group)
+        path.chmod(int(settings.socket_mode, 8))
+    except OSError:
+        path.unlink()  # nobody could connect to it, nor bind there again
+        raise
     return listener
+
+
+def _group(name: str) -> int:
+    """Return the number of a group, or the one that changes nothing."""
+    if not name:
+        return -1
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise OSError(f"milter.socket_group: no such group: {name}") from None

@@ -134,8 +134,10 @@ def inspect(thing: str, as_json: bool, at: str | None) -> None:
             octets = Path(thing).read_bytes()
         except OSError as error:
             fail(click.UsageError.exit_code, f"{thing}: {error.strerror}")
-    else:
+    elif thing.startswith(("eyJ", "..")) or ":" in thing:
         octets = thing.encode("utf-8", "surrogateescape")
+    else:
+        raise click.UsageError(f"{thing}: no such file, and no token or field either")
     report = inspection.inspect(octets, time_of(at))
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))

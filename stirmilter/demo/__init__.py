@@ -13,8 +13,13 @@ from typing import Final
 from stirmilter.demo.laboratory import laboratory
 from stirmilter.demo.scenario import Outcome, Row, play, rows
 
-_WIDTHS: Final = (50, 21, 23, 0)
-_HEAD: Final = ("message", "verdict", "reason", "what the receiver saw")
+_WIDTHS: Final = (48, 10, 20, 22, 0)
+_HEAD: Final = ("message", "file", "verdict", "reason", "what the receiver saw")
+_INTRODUCTION: Final = """\
+mms.one.example signs, mms.two.example verifies; the MMSC behind it received this.
+Attacks enter at mms.two.example, from another address. A body is intact when it
+arrives as whoever wrote that message, honest or not, wrote it.
+""".splitlines()
 
 
 def run(out: Path, say: Callable[[str], object]) -> bool:
@@ -33,22 +38,25 @@ def run(out: Path, say: Callable[[str], object]) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
     good = True
     with laboratory(logs) as lab:
-        say(_line(_HEAD))
+        for line in (*_INTRODUCTION, "", _line(_HEAD)):
+            say(line)
         for row in rows():
             outcome = play(lab, row)
             (received / f"{row.message.name}.eml").write_bytes(outcome.received)
             as_expected = _as_expected(row, outcome)
             good &= as_expected
-            say(_line((row.title, outcome.verdict, outcome.reason, outcome.saw)))
+            name = row.message.name
+            say(_line((row.title, name, outcome.verdict, outcome.reason, outcome.saw)))
             if not as_expected:
                 expected = f"{row.verdict}, {row.reason}, body {row.body}"
                 say(f"  NOT AS EXPECTED: expected {expected}")
         for name, copies in lab.tap.messages.items():
             local = name.strip("<>").partition("@")[0]
             (captured / f"{local}.eml").write_bytes(copies[-1])
+    say("")
     say(
-        f"{'all as expected' if good else 'NOT all as expected'}; messages and logs"
-        f" are in {out}"
+        f"{'all as expected' if good else 'NOT all as expected'}; messages are in"
+        f" {received}/FILE.eml, logs in {logs}"
     )
     return good
 

@@ -41,7 +41,7 @@ def stirmilter(configuration: Path, log: Path) -> Iterator[subprocess.Popen[byte
     """
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready,
-        log.open("ab") as out,
+        log.open("wb") as out,
     ):
         ready.bind("")
         ready.settimeout(_START_SECONDS)

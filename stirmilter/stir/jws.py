@@ -2,6 +2,10 @@
 
 The arithmetic is PyJWT's and cryptography's. What stands here pins it down: one
 algorithm, one curve, one length, one text for each octet string.
+
+Deviation: RFC 8225 §4.2 prefers deterministic ECDSA (RFC 6979). Then two messages with
+the same numbers and body, sent within one second, would carry one and the same token,
+and whoever watches for replays would refuse the second. Signatures are randomized.
 """
 
 from __future__ import annotations
@@ -13,7 +17,6 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from jwt.algorithms import ECAlgorithm
-from jwt.utils import der_to_raw_signature
 
 from stirmilter.stir.result import Reason, Unverified
 
@@ -21,7 +24,6 @@ ALG: Final = "ES256"
 SIGNATURE_OCTETS: Final = 64  # R and S, 32 octets each, never DER
 
 _ES256 = ECAlgorithm(SHA256, ec.SECP256R1)
-_DETERMINISTIC = ec.ECDSA(SHA256(), deterministic_signing=True)
 
 
 def b64url_encode(octets: bytes) -> str:
@@ -56,17 +58,14 @@ def is_p256(key: object) -> bool:
 
 
 def sign(signing_input: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Return the 64 octets R || S, deterministic as RFC 6979 (RFC 8225 §4.2).
-
-    PyJWT signs with a random nonce; this calls cryptography itself, so that a weak
-    source of randomness can never give the key away.
+    """Return the 64 octets R || S; R differs from one signature to the next.
 
     Raises:
         ValueError: the key is not on P-256.
     """
     if not is_p256(key):
         raise ValueError("ES256 needs a P-256 key")
-    return der_to_raw_signature(key.sign(signing_input, _DETERMINISTIC), key.curve)
+    return _ES256.sign(signing_input, key)
 
 
 def verify(

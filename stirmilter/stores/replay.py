@@ -84,7 +84,10 @@ class SqliteReplayStore:
         self._seconds = seconds
         self._local = threading.local()
         try:
-            self._connection().executescript(_SCHEMA)
+            connection = self._connection()
+            connection.executescript(_SCHEMA)
+            connection.execute("BEGIN IMMEDIATE")  # a file we may only read fails here
+            connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise StoreError(
                 f"replay store: {path}: {error}; its folder must exist, and the"
