@@ -222,18 +222,18 @@ def _signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
     section = config.signer[index]
     where = f"{config.source}: signer.{index} ({section.name})"
     key = _key(config, section.key, f"{where}.key")
+    octets = _read(config, section.chain, f"{where}.chain")
     try:
-        chain = credential.load_chain(
-            _read(config, section.chain, f"{where}.chain"), config.limits.certificates
-        )
+        chain = credential.load_chain(octets, config.limits.certificates)
+    except Unverified as error:
+        problem = f"{section.chain}: {error}; expected PEM certificates, signer first"
+        raise ConfigError(f"{where}.chain", problem) from None
+    try:
         found = credential.read(chain[0], chain)
         found.constraints.check({**_OUR_CLAIMS})
     except Unverified as error:
-        raise ConfigError(
-            f"{where}.chain",
-            f"{section.chain}: {error.detail}; expected PEM certificates, the signer's"
-            " first",
-        ) from None
+        problem = f"{section.chain}: its first certificate: {error}"
+        raise ConfigError(f"{where}.chain", problem) from None
     if found.public_key != key.public_key():
         raise ConfigError(
             f"{where}.key",

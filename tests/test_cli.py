@@ -23,6 +23,7 @@ Hello Bob
 CONFIGURATION = """\
 [milter]
 authserv_id = "mx.example"
+sockets = ["inet:8891@127.0.0.1"]
 [sign]
 clients = ["127.0.0.0/8"]
 [[signer]]

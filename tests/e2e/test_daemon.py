@@ -2,6 +2,7 @@
 
 import grp
 import os
+import re
 import signal
 import socket
 import stat
@@ -65,6 +66,21 @@ def test_the_socket_gets_the_mode_and_group_that_postfix_needs(start: Start) -> 
 
     assert stat.S_IMODE(found.st_mode) == 0o620
     assert found.st_gid == grp.getgrnam("postfix").gr_gid
+
+
+def test_an_unknown_group_is_named_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "milter.sock"
+    configuration = tmp_path / "stirmilter.toml"
+    configuration.write_text(
+        f'[milter]\nsockets = ["unix:{path}"]\nsocket_group = "nosuchgroup"\n'
+        '[replay]\nstore = "memory:"\n'
+    )
+
+    done = run(configuration)
+
+    assert done.returncode == 78
+    assert "milter.socket_group: no such group: nosuchgroup" in done.stderr
+    assert not path.exists()
 
 
 def test_a_message_in_flight_at_sigterm_is_finished(start: Start) -> None:
@@ -174,6 +190,22 @@ def test_a_bad_file_changes_nothing_and_says_why(start: Start) -> None:
     assert (
         "verify.freshnes: no such setting; did you mean freshness?" in daemon.logged()
     )
+    assert workers(daemon) == before
+    assert sign(daemon) == [b"PASSporT"]
+
+
+def test_a_bad_trust_store_at_reload_changes_nothing(start: Start) -> None:
+    daemon = start()
+    before = workers(daemon)
+    text = daemon.configuration.read_text()
+    bad = daemon.configuration.with_name("bad.pem")
+    bad.write_text("no certificate")
+
+    daemon.configuration.write_text(re.sub(r'tls_ca = ".*"', f'tls_ca = "{bad}"', text))
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "reload refused" in daemon.logged(), "refused")
+
+    assert "fetch.tls_ca" in daemon.logged()
     assert workers(daemon) == before
     assert sign(daemon) == [b"PASSporT"]
 

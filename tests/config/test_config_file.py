@@ -1,0 +1,233 @@
+"""The configuration file: what is read, and every fault at once."""
+
+import socket
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from stirmilter import config
+from stirmilter.errors import ConfigError
+from tests.config.files import SIGNER, faults, load
+
+
+def test_an_empty_file_is_a_configuration(path: Path) -> None:
+    found = load(path, "")
+
+    assert found.signer == ()
+    assert found.sign.clients == ()
+    assert found.verify.anchors == ()
+    assert found.fetch.laboratory is False
+    assert found.milter.authserv_id == socket.getfqdn()
+
+
+def test_every_section_is_read(path: Path) -> None:
+    found = load(
+        path,
+        """
+        [milter]
+        sockets = ["unix:/run/a b.sock", "inet:8891@127.0.0.1", "inet6:8891@::1"]
+        socket_mode = "660"
+        authserv_id = "mx.example"
+        [sign]
+        clients = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"]
+        message_types = []
+        on_failure = "accept"
+        digest = "sha512"
+        [verify]
+        anchors = ["a.pem", "/etc/b.pem"]
+        skew = 0
+        headers = ["PASSporT", "Identity"]
+        spc = "refuse"
+        [fetch]
+        ports = [443]
+        tls_ca = "tls.pem"
+        [replay]
+        store = "sqlite:replay.sqlite"
+        [limits]
+        passports = 1
+        [log]
+        level = "debug"
+        numbers = "full"
+        """
+        + SIGNER
+        + SIGNER.replace("one", "two"),
+    )
+
+    assert found.milter.sockets[1] == "inet:8891@127.0.0.1"
+    assert found.sign.clients == tuple(
+        map(ip_network, ("192.0.2.0/24", "2001:db8::/32", "198.51.100.7/32"))
+    )
+    assert found.verify.anchors == (Path("a.pem"), Path("/etc/b.pem"))
+    assert found.verify.skew == 0
+    assert [signer.name for signer in found.signer] == ["one", "two"]
+    assert found.signer[1].key == Path("keys/two.key")
+    assert found.log.numbers == "full"
+
+
+def test_a_file_knows_its_name_and_its_folder(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+
+    found = load(Path(path.name), "")
+
+    assert found.folder == path.parent
+    assert found.source == path.name
+
+
+def test_nobody_changes_a_setting_later(path: Path) -> None:
+    found = load(path, "")
+
+    with pytest.raises(ValidationError, match="frozen"):
+        found.verify.freshness = 1  # type: ignore[misc]
+
+
+def test_every_fault_is_told_at_once(path: Path) -> None:
+    found = faults(
+        path,
+        """
+        [milter]
+        socket_mode = "rw"
+        [sign]
+        on_failure = "drop"
+        [[signer]]
+        name = "one"
+        key = "one.key"
+        chain = "one.pem"
+        numbers = []
+        x5 = "https://certs.example/one.pem"
+        [verify]
+        freshnes = 60
+        freshness = "1d"
+        [nonsense]
+        """,
+    )
+
+    assert found.keys() == {
+        "milter.socket_mode",
+        "sign.on_failure",
+        "signer.0.numbers",
+        "signer.0.x5u",
+        "signer.0.x5",
+        "verify.freshnes",
+        "verify.freshness",
+        "nonsense",
+    }
+
+
+def test_a_fault_names_file_key_value_and_remedy(path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(path, '[sign]\non_failure = "drop"\n[verify]\nfreshness = "1d"\n')
+
+    first, second = str(caught.value).splitlines()
+    assert first == (
+        f"{path}: sign.on_failure: expected 'tempfail' or 'accept', found 'drop'"
+    )
+    assert second.startswith(f"{path}: verify.freshness: expected a valid number")
+    assert second.endswith(", found '1d'")
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "problem"),
+    [
+        pytest.param(
+            "[verify]\nfreshnes = 1",
+            "verify.freshnes",
+            "no such setting; did you mean freshness?",
+            id="misspelled",
+        ),
+        pytest.param(
+            "[verfy]",
+            "verfy",
+            "no such setting; did you mean verify?",
+            id="misspelled-section",
+        ),
+        pytest.param(
+            "[[signers]]",
+            "signers",
+            "no such setting; did you mean signer?",
+            id="misspelled-list",
+        ),
+        pytest.param(
+            SIGNER + "chian = 1",
+            "signer.0.chian",
+            "no such setting; did you mean chain?",
+            id="misspelled-in-a-list",
+        ),
+        pytest.param(
+            "[replay]\nxyz = 1",
+            "replay.xyz",
+            "no such setting; known: limit, store",
+            id="like-nothing-known",
+        ),
+        pytest.param(
+            "xyz = 1",
+            "xyz",
+            "no such setting; known: fetch, limits, log, milter, replay, sign, signer,"
+            " verify",
+            id="section-like-nothing-known",
+        ),
+    ],
+)
+def test_an_unknown_setting_is_refused_with_what_may_be_meant(
+    path: Path, text: str, where: str, problem: str
+) -> None:
+    assert faults(path, text) == {where: problem}
+
+
+@pytest.mark.parametrize("name", ["folder", "source"])
+@pytest.mark.parametrize("value", ['"x"', "{}", "1"])
+def test_what_the_file_knows_of_itself_is_no_setting(
+    path: Path, name: str, value: str
+) -> None:
+    assert faults(path, f"{name} = {value}") == {name: "no such section"}
+
+
+@pytest.mark.parametrize(
+    "missing", ["name", "key", "chain", "x5u", "numbers"], ids=lambda name: f"no-{name}"
+)
+def test_a_signer_has_no_defaults(path: Path, missing: str) -> None:
+    lines = [line for line in SIGNER.splitlines() if not line.startswith(missing)]
+
+    found = faults(path, "\n".join(lines))
+
+    assert found == {f"signer.0.{missing}": "missing; it has no default"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[milter\n", id="bracket-never-closed"),
+        pytest.param("a = 1\na = 2\n", id="setting-twice"),
+        pytest.param("a = yes", id="word-without-quotes"),
+        pytest.param("{}", id="json"),
+    ],
+)
+def test_what_is_not_toml_is_refused_with_its_place(path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"not TOML: .*line \d") as caught:
+        load(path, text)
+
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_missing_file_is_told_with_the_option_that_names_it(path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+
+    assert str(caught.value) == (
+        f"{path}: No such file or directory; name the file with --config"
+    )
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"{tmp_path}: Is a directory"):
+        config.load(tmp_path)
+
+
+def test_a_file_of_other_octets_is_no_text(path: Path) -> None:
+    path.write_bytes(b"[milter]\nauthserv_id = '\xff'\n")
+
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        config.load(path)

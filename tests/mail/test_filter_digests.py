@@ -1,0 +1,88 @@
+"""Which digests of a body are computed, and that they suffice."""
+
+from dataclasses import replace
+
+import pytest
+
+from stirmilter.mail.transaction import Connection
+from stirmilter.services import VerificationPolicy
+from stirmilter.stir import passport
+from stirmilter.stir.msgi import digest_body
+from stirmilter.testca import TestCA
+from tests.laboratory import BODY
+from tests.mail.mails import OURS, PLAIN, STRANGER, Make, mail, signed
+
+
+@pytest.mark.parametrize(
+    ("connection", "tokens", "algorithms"),
+    [
+        pytest.param(STRANGER, [], set(), id="incoming-without-a-token"),
+        pytest.param(STRANGER, ["sha256"], {"sha256"}, id="incoming"),
+        pytest.param(
+            STRANGER,
+            ["sha256", "sha512", "junk"],
+            {"sha256", "sha512"},
+            id="two-digests",
+        ),
+        pytest.param(OURS, [], {"sha256"}, id="outgoing"),
+        pytest.param(
+            OURS, ["sha384"], {"sha256", "sha384"}, id="outgoing-with-a-token"
+        ),
+    ],
+)
+def test_no_digest_is_computed_that_nobody_needs(
+    ca: TestCA,
+    make: Make,
+    connection: Connection,
+    tokens: list[str],
+    algorithms: set[str],
+) -> None:
+    fields = [
+        "PASSporT: junk"
+        if algorithm == "junk"
+        else signed(ca, msgi=str(digest_body(BODY).value(algorithm)))
+        for algorithm in tokens
+    ]
+
+    digests = make().digester(connection, mail(*PLAIN, *fields).headers).finish()
+
+    assert {algorithm for _, algorithm in digests.digests} == algorithms
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+def test_the_digests_that_were_computed_suffice(
+    ca: TestCA, make: Make, algorithm: str
+) -> None:
+    mail_filter = make()
+    field = signed(ca, msgi=str(digest_body(BODY).value(algorithm)))
+    received = mail(*PLAIN, field, connection=STRANGER)
+    digester = mail_filter.digester(STRANGER, received.headers)
+    digester.update(BODY)
+
+    decision = mail_filter.decide(replace(received, body=digester.finish()))
+
+    assert decision.event.reason == "verified"
+
+
+@pytest.mark.parametrize(
+    ("others", "limits"),
+    [
+        pytest.param(0, {}, id="judged"),
+        pytest.param(8, {}, id="beyond-the-tokens-that-are-judged"),
+        pytest.param(0, {"token": 100}, id="longer-than-a-token-may-be"),
+    ],
+)
+def test_a_token_with_another_digest_does_not_keep_us_from_signing(
+    ca: TestCA, make: Make, others: int, limits: dict[str, int]
+) -> None:
+    mail_filter = make(
+        verification=VerificationPolicy(limits=passport.Limits(**limits))
+    )
+    field = signed(ca, msgi=str(digest_body(BODY).value("sha512")))
+    sent = mail(*PLAIN, *["PASSporT: junk"] * others, field)
+    digester = mail_filter.digester(OURS, sent.headers)
+    digester.update(BODY)
+
+    decision = mail_filter.decide(replace(sent, body=digester.finish()))
+
+    assert decision.event.outcome == "signed"

@@ -1,0 +1,220 @@
+"""What check has to say about a configuration that can be built."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from stirmilter import runtime
+from stirmilter.runtime import Finding, Runtime
+from stirmilter.stores.replay import MemoryReplayStore
+from stirmilter.testca import TestCA
+from tests.laboratory import ALICE, NOW
+from tests.runtime.configurations import YEARS, Change, Configured
+
+
+def signer(ca: TestCA, name: str, **others: object) -> Change:
+    """Name the files of another signer of the test CA."""
+    files = ca.files(name)
+    change = {"name": name, "key": str(files.key), "chain": str(files.chain), **others}
+    return {f"signer.0.{key}": value for key, value in change.items()}
+
+
+def found(built: Runtime, now: datetime = NOW) -> list[Finding]:
+    return [f for f in runtime.findings(built, now) if f.level != "ok"]
+
+
+def test_nothing_is_wrong_with_a_good_configuration(configured: Configured) -> None:
+    built = runtime.build(configured())
+
+    assert list(runtime.findings(built, NOW)) == [
+        Finding("ok", "signer one", f"may speak for +{ALICE}"),
+        Finding("ok", "verify", "1 trust anchors"),
+        Finding("ok", "milter.authserv_id", "mx.example"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        pytest.param(
+            {"milter.sockets": ["unix:/nonexistent/milter.sock"]},
+            Finding(
+                "error",
+                "milter.sockets",
+                "/nonexistent/milter.sock: its folder does not exist",
+            ),
+            id="folder-of-the-socket",
+        ),
+        pytest.param(
+            {"milter.socket_group": "nosuchgroup"},
+            Finding("error", "milter.socket_group", "no such group: nosuchgroup"),
+            id="group-of-the-socket",
+        ),
+        pytest.param(
+            {"milter.authserv_id": "localhost"},
+            Finding(
+                "warning",
+                "milter.authserv_id",
+                "localhost: no full host name; set it",
+            ),
+            id="name-of-the-machine",
+        ),
+        pytest.param(
+            {"signer.0.numbers": ["@empty"]},
+            Finding("error", "signer one", "its numbers are an empty list"),
+            id="empty-list-of-numbers",
+        ),
+    ],
+)
+def test_check_finds_what_would_fail_later(
+    configured: Configured, tmp_path: Path, change: Change, finding: Finding
+) -> None:
+    (tmp_path / "empty").write_text("# none yet\n")
+
+    assert found(runtime.build(configured(change))) == [finding]
+
+
+def test_no_group_and_no_unix_socket_is_no_finding(configured: Configured) -> None:
+    for change in (
+        {"milter.socket_group": ""},
+        {"milter.sockets": ["inet:8891@127.0.0.1"], "milter.socket_group": "nosuch"},
+    ):
+        assert found(runtime.build(configured(dict(change)))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        pytest.param(
+            {"signer.0.numbers": ["+12025550199"]},
+            Finding(
+                "error", "signer one", "the certificate does not cover +12025550199"
+            ),
+            id="number-not-covered",
+        ),
+        pytest.param(
+            {"signer.0.numbers": [f"+{ALICE}", "+12025550120-+12025550129"]},
+            Finding(
+                "error",
+                "signer one",
+                "the certificate does not cover +12025550120-+12025550129",
+            ),
+            id="range-covered-in-part",
+        ),
+        pytest.param(
+            {"signer.0.numbers": [f"+1202555019{n}" for n in range(5)]},
+            Finding(
+                "error",
+                "signer one",
+                "the certificate does not cover +12025550190, +12025550191,"
+                " +12025550192 and 2 more",
+            ),
+            id="many-not-covered",
+        ),
+        pytest.param(
+            {"sign.clients": []},
+            Finding(
+                "warning",
+                "sign",
+                "no clients, logins or daemon_names: nothing is signed",
+            ),
+            id="nobody-whose-mail-is-signed",
+        ),
+        pytest.param(
+            {"verify.anchors": []},
+            Finding(
+                "warning", "verify.anchors", "none: no PASSporT can pass verification"
+            ),
+            id="no-anchors",
+        ),
+        pytest.param(
+            {"fetch.laboratory": True},
+            Finding(
+                "warning", "fetch.laboratory", "true: never on a machine with mail"
+            ),
+            id="laboratory",
+        ),
+    ],
+)
+def test_check_finds(configured: Configured, change: Change, finding: Finding) -> None:
+    assert found(runtime.build(configured(change))) == [finding]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"signer.0.numbers": ["+1202*"]}, id="prefix"),
+        pytest.param({"sign.clients": [], "sign.logins": True}, id="logins-alone"),
+        pytest.param({"sign.clients": [], "sign.daemon_names": ["out"]}, id="daemon"),
+        pytest.param({"signer": [], "sign.clients": []}, id="nothing-to-sign-with"),
+    ],
+)
+def test_check_does_not_mind(configured: Configured, change: Change) -> None:
+    assert found(runtime.build(configured(change))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        pytest.param("range", ["+12025550100-+12025550199"], id="all-of-a-range"),
+        pytest.param("range", ["+12025550110-+12025550119"], id="part-of-a-range"),
+        pytest.param("spc", ["+4930123456"], id="a-carriers-number-is-its-own-affair"),
+    ],
+)
+def test_check_does_not_mind_numbers_that_are_covered(
+    ca: TestCA, configured: Configured, name: str, numbers: list[str]
+) -> None:
+    built = runtime.build(configured(signer(ca, name, numbers=numbers)))
+
+    assert found(built) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "level"),
+    [
+        pytest.param(NOW + timedelta(days=16), None, id="sixteen-days"),
+        pytest.param(NOW + timedelta(days=17), "warning", id="thirteen-days"),
+        pytest.param(NOW + timedelta(days=31), "error", id="expired"),
+        pytest.param(NOW - timedelta(days=1), "error", id="not-yet-valid"),
+    ],
+)
+def test_check_looks_at_the_time_that_is_left(
+    configured: Configured, now: datetime, level: str | None
+) -> None:
+    about = [f for f in found(runtime.build(configured()), now) if "valid" in f.text]
+
+    assert [f.level for f in about][:1] == ([level] if level else [])
+    assert all("CN=SHAKEN one" in f.text for f in about[:1])
+
+
+def test_check_holds_a_signer_against_our_own_anchors(
+    ca: TestCA, configured: Configured
+) -> None:
+    [finding] = found(runtime.build(configured(signer(ca, "untrusted"))))
+
+    assert finding.level == "error"
+    assert finding.subject == "signer untrusted"
+    assert finding.text.startswith("our own anchors refuse it; is the chain complete? no path")
+
+
+def test_check_finds_an_anchor_that_has_expired(configured: Configured) -> None:
+    built = runtime.build(configured({"signer": []}))
+
+    [finding] = found(built, NOW + 11 * YEARS)
+
+    assert (finding.level, finding.subject) == ("warning", "verify.anchors")
+    assert "CN=Laboratory STI Root" in finding.text
+
+
+def test_check_finds_that_the_folder_of_the_replay_store_is_missing(
+    configured: Configured,
+) -> None:
+    """Reported, though no store was opened: `check` runs as whoever calls it."""
+    built = runtime.build(
+        configured({"replay.store": "sqlite:missing/r.sqlite"}), MemoryReplayStore()
+    )
+
+    assert found(built) == [
+        Finding("error", "replay.store", "missing/r.sqlite: its folder does not exist")
+    ]

@@ -1,0 +1,83 @@
+"""What an x5u of ours serves, held against the chain we sign with."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stirmilter import runtime
+from stirmilter.runtime import Finding
+from stirmilter.testca import TestCA
+from tests.runtime.configurations import Configured
+
+
+@pytest.fixture
+def published(ca: TestCA, configured: Configured) -> Callable[[str], Finding]:
+    """Look at what an x5u serves for the signer ``one``."""
+
+    def published(x5u: str) -> Finding:
+        laboratory = {"laboratory": True, "tls_ca": str(ca.tls_ca), "seconds": 5}
+        built = runtime.build(configured({"fetch": laboratory, "signer.0.x5u": x5u}))
+        return runtime.published(built, built.filter.authentication.signers[0])
+
+    return published
+
+
+Published = Callable[[str], Finding]
+
+
+def test_our_chain_is_served(ca: TestCA, published: Published) -> None:
+    with ca.publish() as base:
+        finding = published(f"{base}/one.pem")
+
+    assert finding == Finding(
+        "ok", "signer one: x5u", f"{base}/one.pem serves the chain"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        pytest.param(
+            "other.pem",
+            "/other.pem serves another chain than the file holds",
+            id="another",
+        ),
+        pytest.param("none.pem", "status 404", id="none"),
+    ],
+)
+def test_our_chain_is_not_served(
+    ca: TestCA, published: Published, name: str, problem: str
+) -> None:
+    with ca.publish() as base:
+        finding = published(f"{base}/{name}")
+
+    assert (finding.level, finding.subject) == ("error", "signer one: x5u")
+    assert finding.text.endswith(problem)
+
+
+def test_a_chain_that_is_longer_than_ours_is_another(
+    ca: TestCA, configured: Configured, tmp_path: Path
+) -> None:
+    """RFC 9060 §5: what is served is what we checked, the intermediate included."""
+    leaf, end, _ = ca.files("one").chain.read_text().partition("-----END CERT")
+    (tmp_path / "leaf.pem").write_text(f"{leaf}{end}IFICATE-----\n")
+    laboratory = {"laboratory": True, "tls_ca": str(ca.tls_ca)}
+    with ca.publish() as base:
+        change = {"signer.0.chain": "leaf.pem", "signer.0.x5u": f"{base}/one.pem"}
+        built = runtime.build(configured({"fetch": laboratory, **change}))
+        finding = runtime.published(built, built.filter.authentication.signers[0])
+
+    assert finding.level == "error"
+    assert finding.text.endswith("serves another chain than the file holds")
+
+
+def test_nobody_serves_our_chain(published: Published) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port = bound.getsockname()[1]
+
+    finding = published(f"https://127.0.0.1:{port}/one.pem")
+
+    assert finding.level == "error"
+    assert "refused" in finding.text

@@ -1,0 +1,151 @@
+"""From a configuration to wired objects: each setting reaches its place."""
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+from stirmilter import config, runtime
+from stirmilter.mail.transaction import Connection, Header, Transaction
+from stirmilter.stir.msgi import digest_body
+from stirmilter.stir.passport import Limits
+from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+from stirmilter.testca import TestCA
+from tests.laboratory import ALICE, BOB, BODY, NOW
+from tests.runtime.configurations import Change, Configured
+
+
+def test_an_empty_configuration_runs(tmp_path: Path) -> None:
+    path = tmp_path / "stirmilter.toml"
+
+    built = runtime.build(config.parse({"replay": {"store": "memory:"}}, path))
+
+    assert built.filter.authentication.signers == ()
+    assert built.anchors.certificates == ()
+
+
+def test_settings_reach_the_mail_filter(configured: Configured) -> None:
+    policy = runtime.build(
+        configured(
+            {
+                "sign.logins": True,
+                "sign.daemon_names": ["out"],
+                "sign.message_types": ["MM4_Forward.REQ", "MM4_delivery_report.REQ"],
+                "sign.plain_mail": False,
+                "sign.oldest_date": 60,
+                "sign.on_failure": "accept",
+                "sign.header": "X-Passport",
+                "verify.headers": ["PASSporT", "X-Passport"],
+                "verify.method": "x-stir",
+            }
+        )
+    ).filter.policy
+
+    assert policy.authserv_id == "mx.example"
+    assert policy.networks == (ip_network("192.0.2.0/24"),)
+    assert policy.logins
+    assert policy.daemon_names == {"out"}
+    assert policy.message_types == {"mm4_forward.req", "mm4_delivery_report.req"}
+    assert policy.oldest == timedelta(minutes=1)
+    assert policy.signing_failure == "accept"
+    assert policy.header == "X-Passport"
+    assert policy.headers == {"PASSporT", "X-Passport"}
+    assert policy.method == "x-stir"
+
+
+def test_plain_mail_is_the_empty_message_type(configured: Configured) -> None:
+    policy = runtime.build(configured()).filter.policy
+
+    assert policy.message_types == {"mm4_forward.req", ""}
+
+
+def test_settings_reach_the_services(configured: Configured) -> None:
+    built = runtime.build(
+        configured(
+            {
+                "sign.digest": "sha384",
+                "verify.freshness": 60,
+                "verify.skew": 5,
+                "verify.strict": True,
+                "verify.spc": "refuse",
+                "limits.passports": 2,
+                "limits.certificates": 3,
+                "limits.token": 1000,
+                "limits.json_depth": 4,
+                "limits.dest": 5,
+            }
+        )
+    ).filter
+    policy = built.verification.policy
+
+    assert built.authentication.algorithm == "sha384"
+    assert built.authentication.freshness == timedelta(minutes=1)
+    assert built.authentication.limits == policy.limits
+    assert policy.freshness == timedelta(minutes=1)
+    assert policy.skew == timedelta(seconds=5)
+    assert policy.forms == ("exact",)
+    assert not policy.accept_spc
+    assert (policy.passports, policy.certificates) == (2, 3)
+    assert policy.limits == Limits(token=1000, depth=4, dest=5)
+
+
+def test_settings_reach_the_fetcher(
+    ca: TestCA, configured: Configured, tmp_path: Path
+) -> None:
+    shutil.copy(ca.tls_ca, tmp_path / "tls.pem")
+    fetch = {"ports": [444], "tls_ca": "tls.pem", "seconds": 1, "octets": 2}
+
+    policy = runtime._fetch_policy(configured({"fetch": fetch}))
+
+    assert not policy.laboratory
+    assert policy.ports == {444}
+    assert policy.tls_ca == str(tmp_path / "tls.pem")
+    assert (policy.seconds, policy.octets) == (1, 2)
+
+
+def test_settings_reach_the_stores(configured: Configured) -> None:
+    fetch = {"cache_seconds": 1, "failure_seconds": 2, "cache_entries": 3}
+    change: Change = {"fetch": fetch, "limits.certificates": 4, "replay.limit": 5}
+
+    built = runtime.build(configured(change))
+    on_disk = runtime.build(configured({**change, "replay.store": "sqlite:r.sqlite"}))
+
+    chains, replays = built.certificates, built.filter.verification.replays
+    assert (chains._seconds, chains._failure_seconds) == (1, 2)
+    assert (chains._entries, chains._certificates) == (3, 4)
+    assert isinstance(replays, MemoryReplayStore)
+    assert replays._limit == 5
+    replays = on_disk.filter.verification.replays
+    assert isinstance(replays, SqliteReplayStore)
+    assert replays._pages == 16
+
+
+def test_what_one_signs_another_verifies(ca: TestCA, configured: Configured) -> None:
+    """Everything wired, over https."""
+    laboratory: Change = {"fetch": {"laboratory": True, "tls_ca": str(ca.tls_ca)}}
+    with ca.publish() as base:
+        x5u: Change = {"signer.0.x5u": f"{base}/one.pem"}
+        built = runtime.build(configured({**laboratory, **x5u}))
+        built.filter.clock = lambda: NOW
+        headers = (
+            Header("From", f"+{ALICE}".encode()),
+            Header("To", f"+{BOB}".encode()),
+        )
+        sent = Transaction(
+            connection=Connection(client=ip_address("192.0.2.1")),
+            sender=f"<+{ALICE}>",
+            recipients=(f"<+{BOB}>",),
+            headers=headers,
+            body=digest_body(BODY),
+        )
+        [(name, value)] = built.filter.decide(sent).insert
+        received = replace(
+            sent,
+            connection=Connection(client=ip_address("198.51.100.1")),
+            headers=(Header(name, value.encode()), *headers),
+        )
+
+        decision = built.filter.decide(received)
+
+    assert decision.event.reason == "verified"

@@ -1,0 +1,152 @@
+"""Servers that lie, dawdle and flood, as they are told.
+
+They are real ones on loopback: https with the certificate of the test CA, and DNS.
+"""
+
+import socket
+import socketserver
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from typing import Self
+
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+import dns.rrset
+
+from stirmilter.testca import TestCA
+
+CHAIN = b"-----BEGIN CERTIFICATE-----\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+POLL = 0.005
+TICK = 0.05
+PATIENCE = 60  # ticks: 3 s, far beyond every deadline here
+
+Answer = Callable[[socket.socket, Event], None]
+
+
+def say(*pieces: bytes) -> Answer:
+    """Answer at once, and close."""
+
+    def answer(connection: socket.socket, _: Event) -> None:
+        for piece in pieces:
+            connection.sendall(piece)
+
+    return answer
+
+
+def drip(begin: bytes, drop: bytes, end: bytes) -> Answer:
+    """Answer a drop at a time. In the end the answer is a good one."""
+
+    def answer(connection: socket.socket, stopped: Event) -> None:
+        connection.sendall(begin)
+        for _ in range(PATIENCE):
+            if stopped.wait(TICK):
+                return
+            connection.sendall(drop)
+        connection.sendall(end)
+
+    return answer
+
+
+def silence(_: socket.socket, stopped: Event) -> None:
+    """Keep the connection, and say nothing."""
+    stopped.wait(TICK * PATIENCE)
+
+
+class WebServer:
+    """Does as it is told to each client, and keeps what they said."""
+
+    def __init__(self, answer: Answer, context: ssl.SSLContext | None) -> None:
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self._answer = answer
+        self._context = context
+        self._stopped = Event()
+        owner = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                owner.connections += 1
+                with suppress(OSError):
+                    owner.serve(self.request)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.port: int = self._server.server_address[1]
+
+    def serve(self, connection: socket.socket) -> None:
+        if self._context is not None:
+            connection = self._context.wrap_socket(connection, server_side=True)
+        with connection:
+            if self._answer is not silence:
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    octets = connection.recv(4096)
+                    if not octets:
+                        return
+                    request += octets
+                self.requests.append(request)
+            self._answer(connection, self._stopped)
+
+    def __enter__(self) -> Self:
+        self._thread = Thread(target=self._server.serve_forever, args=(POLL,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class NameServer:
+    """Answers from `addresses`, keeps the questions, is silent about ``silent.``."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[str, list[str]] = {}
+        self.queries: list[tuple[str, str]] = []
+        owner = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                octets, door = self.request
+                answer = owner.answer(dns.message.from_wire(octets))
+                if answer is not None:
+                    door.sendto(answer.to_wire(), self.client_address)
+
+        self.server = socketserver.UDPServer(("127.0.0.1", 0), Handler)
+        self.resolver = dns.resolver.Resolver(configure=False)
+        self.resolver.nameservers = ["127.0.0.1"]
+        self.resolver.port = self.server.server_address[1]
+
+    def answer(self, query: dns.message.Message) -> dns.message.Message | None:
+        [question] = query.question
+        name = question.name.to_text(omit_final_dot=True)
+        kind = dns.rdatatype.to_text(question.rdtype)
+        self.queries.append((name, kind))
+        if name.startswith("silent."):
+            return None
+        response = dns.message.make_response(query)
+        if name not in self.addresses:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        found = [
+            a for a in self.addresses.get(name, []) if (":" in a) == (kind == "AAAA")
+        ]
+        if found:
+            response.answer.append(
+                dns.rrset.from_text_list(question.name, 60, "IN", kind, found)
+            )
+        return response
+
+
+@contextmanager
+def https(ca: TestCA, answer: Answer) -> Iterator[WebServer]:
+    """Serve over TLS, as 127.0.0.1 and as localhost."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(ca.folder / "tls.pem", ca.folder / "tls.key")
+    with WebServer(answer, context) as server:
+        yield server

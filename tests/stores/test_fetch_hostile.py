@@ -1,0 +1,184 @@
+"""Fetching from hosts that lie, dawdle and flood: a failure, and in time."""
+
+import socket
+
+import pytest
+
+from stirmilter.errors import FetchError
+from stirmilter.stores.fetch import Fetcher, FetchPolicy
+from stirmilter.testca import TestCA
+from tests.stores.fetchers import fetcher
+from tests.stores.servers import (
+    CHAIN,
+    OK,
+    Answer,
+    NameServer,
+    WebServer,
+    drip,
+    https,
+    say,
+    silence,
+)
+
+TOO_LATE = r"timed out|time for a fetch"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "problem"),
+    [
+        pytest.param(
+            (b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\n\r\n",),
+            "status 301",
+            id="redirect",
+        ),
+        pytest.param(
+            (b"HTTP/1.1 404 Not Found\r\n\r\n",), "status 404", id="not-found"
+        ),
+        pytest.param((b"HTTP/1.1 500 Oops\r\n\r\n",), "status 500", id="server-error"),
+        pytest.param((b"HTTP/1.1 204 Nothing\r\n\r\n",), "status 204", id="no-content"),
+        pytest.param(
+            (b"HTTP/1.1 206 Part\r\n\r\n", CHAIN), "status 206", id="part-of-it"
+        ),
+        pytest.param(
+            (OK, b"Content-Length: 10000000\r\n\r\n", bytes(10_000_000)),
+            "more than 65536 octets",
+            id="ten-megabytes",
+        ),
+        pytest.param(
+            (
+                OK,
+                b"Transfer-Encoding: chunked\r\n\r\n",
+                b"4000\r\n%s\r\n" % bytes(0x4000) * 99,
+            ),
+            "more than 65536 octets",
+            id="chunks-without-end",
+        ),
+        pytest.param(
+            (OK, b"X-Filler: y\r\n" * 100_000),
+            "127.0.0.1: ",
+            id="header-without-end",
+        ),
+        pytest.param(
+            (OK, b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b"),
+            "content coding",
+            id="gzip",
+        ),
+        pytest.param(
+            (OK, b"Content-Length: 9\r\n\r\n", b"short"), "127.0.0.1: ", id="cut-short"
+        ),
+        pytest.param(
+            (OK, b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"),
+            "127.0.0.1: ",
+            id="two-lengths",
+        ),
+        pytest.param((b"\x16\x03\x01 hello",), "127.0.0.1: ", id="no-http"),
+        pytest.param((), "127.0.0.1: ", id="nothing"),
+        pytest.param((b"HTTP/1.1 100 Continue\r\n\r\n",), "127.0.0.1: ", id="promise"),
+    ],
+)
+def test_a_bad_answer_is_a_temporary_failure(
+    ca: TestCA, pieces: tuple[bytes, ...], problem: str
+) -> None:
+    with (
+        https(ca, say(*pieces)) as server,
+        pytest.raises(FetchError) as caught,
+    ):
+        fetcher(ca).get(f"https://127.0.0.1:{server.port}/a.pem")
+
+    assert problem in str(caught.value)
+    assert caught.value.temporary
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(silence, id="silence"),
+        pytest.param(drip(OK, b"X-Drop: y\r\n", b"\r\n"), id="header-line-by-line"),
+        pytest.param(
+            drip(OK + b"X-Drop: ", b"y", b"\r\n\r\n"), id="header-octet-by-octet"
+        ),
+        pytest.param(
+            drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n", OK + b"\r\n"),
+            id="promises-without-end",
+        ),
+        pytest.param(drip(OK + b"\r\n", b"x", b""), id="body-octet-by-octet"),
+        pytest.param(
+            drip(
+                OK + b"Transfer-Encoding: chunked\r\n\r\n",
+                b"1\r\nx\r\n",
+                b"0\r\n\r\n",
+            ),
+            id="chunk-by-chunk",
+        ),
+    ],
+)
+def test_no_host_outlives_the_deadline(ca: TestCA, answer: Answer) -> None:
+    with (
+        https(ca, answer) as server,
+        pytest.raises(FetchError, match=TOO_LATE) as caught,
+    ):
+        fetcher(ca, seconds=0.5).get(f"https://127.0.0.1:{server.port}/")
+
+    assert caught.value.temporary
+
+
+def test_without_any_time_nothing_is_asked(
+    ca: TestCA, dialled: list[tuple[str, int]]
+) -> None:
+    with pytest.raises(FetchError, match="time for a fetch is used up"):
+        fetcher(ca, seconds=0).get("https://127.0.0.1/")
+
+    assert dialled == []
+
+
+def test_a_handshake_that_never_ends_does_not_outlive_the_deadline(ca: TestCA) -> None:
+    with (
+        WebServer(silence, None) as server,
+        pytest.raises(FetchError, match=TOO_LATE),
+    ):
+        fetcher(ca, seconds=0.5).get(f"https://127.0.0.1:{server.port}/")
+
+
+def test_a_name_server_that_never_answers_does_not_outlive_the_deadline(
+    ca: TestCA, names: NameServer
+) -> None:
+    with pytest.raises(FetchError, match=r"silent\.example: .*lifetime") as caught:
+        fetcher(ca, names.resolver, seconds=0.5).get("https://silent.example/")
+
+    assert caught.value.temporary
+
+
+def test_a_connection_refused_is_a_temporary_failure(ca: TestCA) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port = bound.getsockname()[1]
+
+    with pytest.raises(FetchError, match="refused") as caught:
+        fetcher(ca).get(f"https://127.0.0.1:{port}/")
+
+    assert caught.value.temporary
+
+
+@pytest.mark.parametrize(
+    ("trust", "host"),
+    [
+        pytest.param("tls_ca", "certs.example", id="another-name"),
+        pytest.param("anchors", "localhost", id="the-anchors-of-stir"),
+        pytest.param(None, "localhost", id="the-anchors-of-the-system"),
+    ],
+)
+def test_a_web_server_must_prove_its_name(
+    ca: TestCA, names: NameServer, trust: str | None, host: str
+) -> None:
+    names.addresses[host] = ["127.0.0.1"]
+    tls_ca = str(getattr(ca, trust)) if trust else None
+    fetch = Fetcher(FetchPolicy(laboratory=True, tls_ca=tls_ca), names.resolver)
+
+    with (
+        https(ca, say(OK, b"\r\n", CHAIN)) as server,
+        pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED") as caught,
+    ):
+        fetch.get(f"https://{host}:{server.port}/")
+
+    assert caught.value.temporary
+    assert server.requests == []
