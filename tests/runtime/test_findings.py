@@ -195,7 +195,9 @@ def test_check_holds_a_signer_against_our_own_anchors(
 
     assert finding.level == "error"
     assert finding.subject == "signer untrusted"
-    assert finding.text.startswith("our own anchors refuse it; is the chain complete? no path")
+    assert finding.text.startswith(
+        "our own anchors refuse it; is the chain complete? no path"
+    )
 
 
 def test_check_finds_an_anchor_that_has_expired(configured: Configured) -> None:
