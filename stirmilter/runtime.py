@@ -124,6 +124,9 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
     kind, _, path = runtime.config.replay.store.partition(":")
     if kind == "sqlite" and not (runtime.config.folder / path).parent.is_dir():
         yield Finding("error", "replay.store", f"{path}: its folder does not exist")
+    if kind == "memory" and runtime.config.milter.workers != 1:
+        text = "memory: is not shared: a replay that another worker meets passes"
+        yield Finding("warning", "replay.store", text)
     if runtime.config.fetch.laboratory:
         yield Finding(
             "warning", "fetch.laboratory", "true: never on a machine with mail"

@@ -24,6 +24,7 @@ CONFIGURATION = """\
 [milter]
 authserv_id = "mx.example"
 sockets = ["inet:8891@127.0.0.1"]
+workers = 1
 [sign]
 clients = ["127.0.0.0/8"]
 [[signer]]

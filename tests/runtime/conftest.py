@@ -22,6 +22,7 @@ def configured(ca: TestCA, tmp_path: Path) -> Configured:
             "milter": {
                 "authserv_id": "mx.example",
                 "sockets": [f"unix:{tmp_path}/milter.sock"],
+                "workers": 1,
             },
             "sign": {"clients": ["192.0.2.0/24"]},
             "signer": [

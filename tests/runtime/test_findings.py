@@ -61,6 +61,15 @@ def test_nothing_is_wrong_with_a_good_configuration(configured: Configured) -> N
             id="name-of-the-machine",
         ),
         pytest.param(
+            {"milter.workers": 2},
+            Finding(
+                "warning",
+                "replay.store",
+                "memory: is not shared: a replay that another worker meets passes",
+            ),
+            id="memory-of-each-worker",
+        ),
+        pytest.param(
             {"signer.0.numbers": ["@empty"]},
             Finding("error", "signer one", "its numbers are an empty list"),
             id="empty-list-of-numbers",
