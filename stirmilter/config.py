@@ -34,6 +34,26 @@ Seconds = Annotated[float, Field(gt=0, le=_YEAR, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 
 _SOCKET = re.compile(r"unix:(?P<path>/.+)|(?P<kind>inet6?):(?P<port>\d+)@(?P<host>.+)")
+_TAKEN = frozenset(
+    {
+        "authentication-results",
+        "bcc",
+        "cc",
+        "content-transfer-encoding",
+        "content-type",
+        "date",
+        "dkim-signature",
+        "from",
+        "message-id",
+        "mime-version",
+        "received",
+        "reply-to",
+        "return-path",
+        "sender",
+        "subject",
+        "to",
+    }
+)
 _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}", re.ASCII)
 
 
@@ -49,6 +69,8 @@ def _socket(text: str) -> str:
 def _field_name(text: str) -> str:
     if _FIELD_NAME.fullmatch(text) is None:
         raise PydanticCustomError("field_name", "expected letters, digits and hyphens")
+    if text.lower() in _TAKEN:
+        raise PydanticCustomError("field_name", "expected a name that is not taken")
     return text
 
 
@@ -161,10 +183,11 @@ class Fetch(_Section):
     ports: tuple[Annotated[int, Field(gt=0, lt=65_536)], ...] = (443, 8443)
     tls_ca: Path | None = None
     seconds: Seconds = 5.0
-    octets: Count = 65_536
+    octets: Count = 16_384
+    concurrency: Count = 8
     cache_seconds: Seconds = 86_400.0
     failure_seconds: Seconds = 30.0
-    cache_entries: Count = 10_000
+    cache_entries: Count = 2_000
 
 
 class Replay(_Section):
@@ -180,12 +203,13 @@ class Limits(_Section):
     """[limits]."""
 
     passports: Count = 8
+    x5u: Count = 3
     token: Count = 16_384
     dest: Count = 100
-    json_depth: Count = 8
-    certificates: Count = 6
+    json_depth: Annotated[int, Field(gt=0, le=64)] = 8
+    certificates: Annotated[int, Field(gt=0, le=32)] = 6
     headers: Count = 1_000
-    header_octets: Count = 1_048_576
+    header_octets: Count = 262_144
 
 
 class Log(_Section):

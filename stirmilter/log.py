@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from stirmilter.stir.tn import mask
 
 logger = logging.getLogger("stirmilter")
 
+_NUMBER = re.compile(r"\+[0-9]{5,15}")
 _WORTH_A_LOOK = frozenset({"failed", "undetermined"})
 
 
@@ -57,9 +59,8 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
 def finding(level: str, subject: str, text: str) -> None:
     """Write down what a look at the configuration found."""
     severity = {"error": logging.ERROR, "warning": logging.WARNING}
-    logger.log(
-        severity.get(level, logging.INFO), "%s: %s", printable(subject), printable(text)
-    )
+    masked = _NUMBER.sub(lambda number: mask(number[0]), text)
+    logger.log(severity.get(level, logging.INFO), "%s: %s", subject, printable(masked))
 
 
 def failed(queue_id: str, error: BaseException) -> None:

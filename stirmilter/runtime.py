@@ -78,6 +78,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         seconds=config.fetch.cache_seconds,
         failure_seconds=config.fetch.failure_seconds,
         entries=config.fetch.cache_entries,
+        concurrency=config.fetch.concurrency,
         certificates=config.limits.certificates,
     )
     mail_filter = MailFilter(
@@ -303,7 +304,7 @@ def _replays(config: Config) -> ReplayStore:
         return MemoryReplayStore(config.replay.limit)
     try:
         return SqliteReplayStore(config.folder / path, config.replay.limit)
-    except StoreError as error:
+    except (StoreError, ValueError) as error:  # ValueError: a NUL in the path
         raise ConfigError(f"{config.source}: replay.store", str(error)) from None
 
 
@@ -347,6 +348,7 @@ def _verification_policy(config: Config) -> VerificationPolicy:
         forms=("exact",) if verify.strict else FORMS,
         accept_spc=verify.spc == "accept",
         passports=limits.passports,
+        x5u=limits.x5u,
         certificates=limits.certificates,
         limits=_limits(config),
     )

@@ -68,6 +68,10 @@ class Message:
 
     body: BodyDigests
 
+    shown: frozenset[str] = frozenset()
+    """To verify: canonical numbers that the message shows as its recipients. Some
+    MMSCs deliver to those, whatever the envelope said."""
+
     others: int = 0
     """Recipients that are not telephone numbers: no ``tn`` can name them."""
 
@@ -178,7 +182,9 @@ class AuthenticationService:
         keys = {s.x5u: s.credential.public_key for s in self.signers}
         for value in values:
             try:
-                token = passport.parse(_split(value, self.limits).token, self.limits)
+                parsed = _split(value, self.limits)
+                token = passport.parse(parsed.token, self.limits)
+                identity.check_mirrors(parsed, token)
                 claims = token.claims
                 if (
                     token.x5u in keys
@@ -212,6 +218,9 @@ class VerificationPolicy:
 
     passports: int = 8
     """More tokens than this in one message are not judged."""
+
+    x5u: int = 3
+    """Different URLs that one message may have fetched."""
 
     certificates: int = credential.CERTIFICATES
     """Longest chain, anchor not counted."""
@@ -265,10 +274,14 @@ class VerificationService:
             # Before any fetch: a header block must not buy a hundred of them.
             detail = f"{len(values)} header fields, at most {self.policy.passports}"
             return Verification(StirResult(Reason.TOO_MANY_PASSPORTS, detail))
-        results = tuple(self._verify_one(message, value, now) for value in values)
+        urls: set[str] = set()
+        results = tuple(self._verify_one(message, v, now, urls) for v in values)
         return Verification(most_informed(results), results)
 
-    def _verify_one(self, message: Message, value: str, now: datetime) -> StirResult:
+    def _verify_one(
+        self, message: Message, value: str, now: datetime, urls: set[str]
+    ) -> StirResult:
+        """Judge one header value; `urls` collects those that were fetched from."""
         token: Passport | None = None
         authority: Authority = "none"
         body: BodyMatch = "absent"
@@ -294,6 +307,11 @@ class VerificationService:
                         Reason.BODY_ALTERED, "msgi is the digest of another body"
                     )
             # Step 3: Identify Credential for Validation
+            urls.add(token.x5u)
+            if len(urls) > policy.x5u:
+                raise Unverified(
+                    Reason.TOO_MANY_PASSPORTS, f"more than {policy.x5u} different x5u"
+                )
             signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
             signer = credential.validate(
                 self.repository.chain(token.x5u),
@@ -334,7 +352,7 @@ class VerificationService:
         if claims.msgi is None:
             # Good STIR, but any body could stand below it (RFC 9475 §3.2).
             raise Unverified(Reason.NO_MSGI, "the token does not cover the body")
-        recipients = len(message.dest) + message.others
+        recipients = len(message.dest | message.shown) + message.others
         if covered < recipients:
             raise Unverified(
                 Reason.DEST_PARTIAL, f"dest names {covered} of {recipients} recipients"
@@ -366,12 +384,11 @@ def _check_orig(claims: Claims, message: Message) -> None:
 
 
 def _check_dest(claims: Claims, message: Message) -> int:
-    """Count the recipients that ``dest`` names; at least one, or it is cut and paste.
+    """Count the recipients that ``dest`` names; one of the envelope at least.
 
     Source: RFC 8224 §12.1, RFC 9475 §3.2. Never says which: a Bcc is a secret.
     """
     named = {value for kind, value in claims.dest if kind == "tn"}
-    covered = len(message.dest & named)
-    if not covered:
+    if not message.dest & named:
         raise Unverified(Reason.DEST_MISMATCH, "dest names no recipient")
-    return covered
+    return len((message.dest | message.shown) & named)

@@ -51,6 +51,8 @@ class Supervisor:
     """By process id; those being drained are not here."""
 
     retired: set[int] = field(default_factory=set)
+    missing: list[socket.socket] = field(default_factory=list)
+    """Listeners that lack a worker, because the system would not fork."""
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -75,6 +77,9 @@ class Supervisor:
             if info is not None and info.si_signo == signal.SIGHUP:
                 runtime = self._reload(runtime, listeners)
             self._replace_dead(runtime)
+            missing, self.missing = self.missing, []
+            for listener in missing:
+                self._fork(runtime, listener)
         notify("STOPPING=1")
         self._stop(runtime, listeners)
 
@@ -85,8 +90,16 @@ class Supervisor:
                 self._fork(runtime, listener)
 
     def _fork(self, runtime: Runtime, listener: socket.socket) -> None:
-        reading, writing = os.pipe()
-        pid = os.fork()
+        pipe: tuple[int, ...] = ()
+        try:
+            reading, writing = pipe = os.pipe()
+            pid = os.fork()
+        except OSError as error:
+            log.logger.error("no new worker now, trying again: %s", error)
+            self.missing.append(listener)
+            for end in pipe:
+                os.close(end)
+            return
         if pid:
             os.close(reading)
             self.workers[pid] = _Worker(listener, writing, time.monotonic())
@@ -113,7 +126,10 @@ class Supervisor:
         if _addresses(new) != _addresses(old):
             log.logger.warning("milter.sockets changed: that needs a restart")
         previous = list(self.workers)
+        self.missing.clear()
         self._fork_all(new, listeners)
+        if self.missing:  # some of the old ones go on until the system forks again
+            previous = previous[len(self.missing) :]
         self._retire(previous)
         log.logger.info("reloaded: %d new workers", len(self.workers))
         return new

@@ -50,13 +50,22 @@ def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
             header_octets=runtime.config.limits.header_octets,
         )
         adapter.register(service, listener.fileno())
-        threading.Thread(target=milter.main, name="libmilter", daemon=True).start()
+        threading.Thread(target=_libmilter, name="libmilter", daemon=True).start()
         select.select([control], [], [])
         left = drain(service, listener, settings.drain_seconds)
         if left:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
         # libmilter's own stop takes five seconds and drops what is in flight.
         os._exit(0)
+
+
+def _libmilter() -> NoReturn:
+    """Run libmilter; without it the worker is of no use, and is to be replaced."""
+    try:
+        milter.main()
+    except milter.error as error:
+        log.logger.critical("worker %d: libmilter: %s", os.getpid(), error)
+    os._exit(1)
 
 
 def drain(service: adapter.Service, listener: socket.socket, seconds: float) -> int:

@@ -21,7 +21,7 @@ NO_FIXED_DEFAULT = {
 
 def uncommented() -> dict[str, Any]:
     """The shipped file with every ``#name = default`` taken at its word."""
-    text = re.sub(r"^#(?=[a-z_]+ = )", "", SHIPPED.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^#(?=[a-z0-9_]+ = )", "", SHIPPED.read_text(), flags=re.MULTILINE)
     return tomllib.loads(text)
 
 

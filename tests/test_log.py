@@ -225,3 +225,12 @@ def test_configuring_again_writes_no_line_twice(
     log.handled()(PASSED)
 
     assert capsys.readouterr().err.count("4Yx1ab2cd3z") == 1
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_numbers_in_findings_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info")
+
+    log.finding("error", "signer one", "does not cover +12025550123, +12025550100-+120")
+
+    assert "+1202555xxxx, +1202555xxxx-+120" in capsys.readouterr().err

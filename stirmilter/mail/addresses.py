@@ -16,12 +16,13 @@ from stirmilter.stir import tn
 
 _TOKEN: Final = re.compile(
     r"""
-      (?P<space>   [ \t\r\n]+ )
+      (?P<space>   (?: [ \t\n] | \r\n )++ )
     | (?P<quoted>  "(?: [^"\\]++ | \\. )*+" )
     | (?P<odd>     "(?: [^"\\]++ | \\. )*+ )     # never closed: takes the rest
     | (?P<comment> \( )
     | (?P<special> [<>,:;@] )
-    | (?P<atom>    [^\s"()<>,:;@\\]+ )
+    | (?P<literal> \[ [^\[\]\\\x00-\x20\x7f]* \] )
+    | (?P<atom>    [^\x00-\x20\x7f"()<>\[\],:;@\\]+ )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -117,7 +118,7 @@ def _mailbox(tokens: list[tuple[str, str]]) -> Mailbox | None:
     match [kind if kind != "special" else text for kind, text in tokens]:
         case ["atom"] | ["quoted"]:
             return Mailbox(_unquote(tokens[0]))
-        case ["atom" | "quoted", "@", "atom"]:
+        case ["atom" | "quoted", "@", "atom" | "literal"]:
             return Mailbox(_unquote(tokens[0]), tokens[2][1])
         case _:
             return None
@@ -138,8 +139,9 @@ def _tokens(text: str) -> list[tuple[str, str]]:
             tokens.append(("odd", text[position]))
             position += 1
         elif match.lastgroup == "comment":
-            position = end_of_comment(text, position)
-            tokens.append(("space", " "))
+            start, position = position, end_of_comment(text, position)
+            closed = text[position - 1] == ")" and position - start > 1
+            tokens.append(("space", " ") if closed else ("odd", text[start:]))
         else:
             tokens.append((str(match.lastgroup), match[0]))
             position = match.end()

@@ -20,12 +20,13 @@ _PVALUE: Final = re.compile(
     r"[!#-'*+.0-9A-Z^-~-]+", re.ASCII
 )  # a MIME token, no quotes
 _ID: Final = re.compile(
-    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s"();=]+))', re.DOTALL
+    r'(?:"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<token>[^\x00-\x20\x7f()<>@,;:\\"/\[\]?=]+))',
+    re.DOTALL,
 )
 _NAME_LENGTH: Final = 255  # no longer name is a domain's, so none is ours
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")  # RFC 3490 §3.1
 _CFWS: Final = re.compile(r"[ \t\r\n]*")
-_VERSION: Final = re.compile(r"(?P<version>[^\s;()]+)")
+_VERSION: Final = re.compile(r"1(?![0-9])")
 
 
 def forged(value: str, authserv_id: str) -> bool:
@@ -33,7 +34,8 @@ def forged(value: str, authserv_id: str) -> bool:
 
     It must if it claims our authserv-id, whatever follows and however it is written
     (quoted, in another case, as an A-label, with a final dot), if it has a version
-    other than 1, and also if nobody can say whose it claims to be.
+    other than 1, and also if what stands before the first semicolon is not an
+    authserv-id: a reader less strict than us might find ours in it.
     """
     position = _skip(value, 0)
     match = _ID.match(value, position)
@@ -46,8 +48,11 @@ def forged(value: str, authserv_id: str) -> bool:
     )
     if _same(found, authserv_id):
         return True
-    version = _VERSION.match(value, _skip(value, match.end()))
-    return version is not None and version["version"] != "1"
+    position = _skip(value, match.end())
+    version = _VERSION.match(value, position)
+    if version is not None:
+        position = _skip(value, version.end())
+    return position < len(value) and value[position] != ";"
 
 
 def write(
@@ -121,9 +126,9 @@ def _label(label: str) -> str:
 
 
 def _fold(text: str) -> str:
-    return unicodedata.normalize(
-        "NFKC", unicodedata.normalize("NFKC", text.strip()).casefold()
-    )
+    folded = unicodedata.normalize("NFKC", text.strip()).casefold()
+    shown = "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFKC", shown)
 
 
 def _skip(text: str, position: int) -> int:

@@ -120,7 +120,12 @@ class MailFilter:
         return decision
 
     def sign(self, transaction: Transaction, now: datetime) -> Decision:
-        """Insert a PASSporT, or say why not; the message goes on unless we failed."""
+        """Insert a PASSporT, or say why not; the message goes on unless we failed.
+
+        A result under our name is removed here too: it is no less forged for coming
+        from a client of ours, and the relay may deliver to our own readers.
+        """
+        forged = _forged(transaction.headers, self.policy.authserv_id)
         view = mm4.read(transaction.headers)
         message = Message(
             orig=view.originator,
@@ -132,11 +137,14 @@ class MailFilter:
             tokens = self._tokens(transaction.headers, self.policy.header)
             if self.authentication.signed(message, tokens, now):
                 raise SigningError("already-signed", "it carries a token of ours")
+            if len(tokens) >= self.verification.policy.passports:
+                raise SigningError("too-many-passports", f"{len(tokens)} already")
             token = self.authentication.sign(message, now)
         except SigningError as error:
             action = self.policy.signing_failure if error.failure else "accept"
             return Decision(
                 action=action,
+                remove=forged,
                 event=Handled(
                     "out",
                     "failed" if error.failure else "unsigned",
@@ -150,6 +158,7 @@ class MailFilter:
         signer = self.authentication.signer_for(token.claims.orig.value)
         name = signer.name if signer else ""
         return Decision(
+            remove=forged,
             insert=(
                 Insertion(
                     self.policy.header, identity.write(token, self.policy.header)
@@ -167,7 +176,8 @@ class MailFilter:
         message = Message(
             orig=view.originator,
             dest=frozenset(number for number in numbers if number is not None),
-            others=numbers.count(None),
+            shown=frozenset(view.recipients),
+            others=numbers.count(None) + view.unreadable,
             body=transaction.body,
             delivery=_delivery(transaction),
             expires=view.expires,

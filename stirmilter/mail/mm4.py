@@ -43,6 +43,9 @@ class View:
     recipients: tuple[str, ...]
     """Canonical numbers of To and Cc, in order."""
 
+    unreadable: int
+    """Entries of To and Cc that another program may read as anybody."""
+
     hidden: bool
     """``X-Mms-Sender-Visibility: Hide``."""
 
@@ -60,16 +63,17 @@ def read(headers: Sequence[Header]) -> View:
     of the system would not agree which one it is.
     """
     date = _date(_single(headers, "date"))
+    shown = [
+        mailbox
+        for header in headers
+        if header.named(("to", "cc"))
+        for mailbox in addresses.parse(header.text).entries
+    ]
     return View(
         message_type=_message_type(headers),
         originator=_originator(headers),
-        recipients=tuple(
-            mailbox.number
-            for header in headers
-            if header.named(("to", "cc"))
-            for mailbox in addresses.parse(header.text).entries
-            if mailbox is not None and mailbox.number is not None
-        ),
+        recipients=tuple(m.number for m in shown if m and m.number is not None),
+        unreadable=shown.count(None),
         hidden=any(
             header.named(("x-mms-sender-visibility",))
             and header.text.strip().lower() != "show"

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from stirmilter.stir import hazmat, jws
 from stirmilter.stir.claimconstraints import ClaimConstraints
@@ -25,6 +25,8 @@ __all__ = ["Credential", "TrustAnchors", "load_chain", "read", "validate"]
 CERTIFICATES: Final = 6
 """Default for the longest chain that is read, anchor not counted, and so of a path."""
 
+_RSA_BITS: Final = 4096
+_RSA_EXPONENT: Final = 65_537
 _PEM: Final = b"-----BEGIN CERTIFICATE-----"
 
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
@@ -97,8 +99,9 @@ def load_chain(
         else:
             chain = [x509.load_der_x509_certificate(octets)]
         for certificate in chain:
+            _check_key(certificate.public_key())
             # Parsed lazily by the library; a fault here must not surface later.
-            _ = certificate.extensions, certificate.version, certificate.public_key()
+            _ = certificate.extensions, certificate.version
             _ = certificate.subject, certificate.issuer
             _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except Exception as error:  # noqa: BLE001 - see below
@@ -176,10 +179,11 @@ def validate(
             f"valid {leaf.not_valid_before_utc:%Y-%m-%dT%H:%MZ}"
             f" to {leaf.not_valid_after_utc:%Y-%m-%dT%H:%MZ}",
         )
+    above = _above(leaf, chain)
     try:
-        path = anchors.path(chain, at, depth)
+        path = anchors.path([leaf, *above], at, depth)
     except ValueError as error:
-        late = any(not _valid_at(c, at) for c in _above(leaf, chain))
+        late = any(not _valid_at(certificate, at) for certificate in above)
         reason = Reason.CREDENTIAL_EXPIRED if late else Reason.CREDENTIAL_UNTRUSTED
         raise Unverified(reason, f"no path to a trust anchor: {error}") from None
     return read(leaf, path)
@@ -188,16 +192,37 @@ def validate(
 def _above(
     leaf: x509.Certificate, chain: Sequence[x509.Certificate]
 ) -> list[x509.Certificate]:
-    """Follow the names of the issuers through a chain, for want of a valid path."""
+    """Pick the issuers out of a chain: one for each name, from the leaf upward.
+
+    A chain is a line (RFC 9060 §7). Handed a heap of certificates of one name, a path
+    builder would try them in every order, at a stranger's pleasure.
+    """
+    by_name: dict[x509.Name, x509.Certificate] = {}
+    for certificate in chain[1:]:
+        by_name.setdefault(certificate.subject, certificate)
     found: list[x509.Certificate] = []
-    name = leaf.issuer
-    for _ in chain:
-        issuers = [c for c in chain if c.subject == name and c not in found]
-        if not issuers:
-            break
-        found.append(issuers[0])
-        name = issuers[0].issuer
+    issuer = by_name.pop(leaf.issuer, None)
+    while issuer is not None:
+        found.append(issuer)
+        issuer = by_name.pop(issuer.issuer, None)
     return found
+
+
+def _check_key(key: object) -> None:
+    """Refuse keys that make a signature cost more to check than it should.
+
+    Raises:
+        ValueError: neither elliptic curve, nor RSA of a usual size and exponent.
+    """
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return
+    if (
+        isinstance(key, rsa.RSAPublicKey)
+        and key.key_size <= _RSA_BITS
+        and key.public_numbers().e <= _RSA_EXPONENT
+    ):
+        return
+    raise ValueError("a kind of key that STIR certificates do not have")
 
 
 def _valid_at(certificate: x509.Certificate, at: datetime) -> bool:

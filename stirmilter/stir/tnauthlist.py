@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from stirmilter.stir import hazmat, tn
@@ -55,24 +56,14 @@ class TNAuthList:
             _merge([*spans, *((one, one) for one in singles if one.isdigit())]),
         )
 
-    @classmethod
-    def decode(cls, der: bytes) -> TNAuthList:
+    @staticmethod
+    def decode(der: bytes) -> TNAuthList:
         """Decode the extension's octets.
 
         Raises:
             Unverified: `Reason.CREDENTIAL_MALFORMED`.
         """
-        try:
-            entries = hazmat.decode_tn_auth_list(der)
-        except ValueError as error:
-            raise Unverified(
-                Reason.CREDENTIAL_MALFORMED, f"TNAuthList: {error}"
-            ) from None
-        return cls.build(
-            (text for kind, text, _ in entries if kind == "spc"),
-            (text for kind, text, _ in entries if kind == "one"),
-            ((text, count) for kind, text, count in entries if kind == "range"),
-        )
+        return _decode(der)
 
     def authority(self, number: str) -> Authority:
         """Tell by which kind of entry a canonical number is covered, if at all.
@@ -109,6 +100,20 @@ class TNAuthList:
                 *(f"+{number}" for number in sorted(self.numbers)),
             ]
         )
+
+
+@lru_cache(maxsize=256)
+def _decode(der: bytes) -> TNAuthList:
+    """Decode once: a long list takes milliseconds, and each message needs it."""
+    try:
+        entries = hazmat.decode_tn_auth_list(der)
+    except ValueError as error:
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, f"TNAuthList: {error}") from None
+    return TNAuthList.build(
+        (text for kind, text, _ in entries if kind == "spc"),
+        (text for kind, text, _ in entries if kind == "one"),
+        ((text, count) for kind, text, count in entries if kind == "range"),
+    )
 
 
 def _checked(text: str, form: re.Pattern[str], name: str) -> str:

@@ -6,11 +6,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 from cryptography import x509
 
-from stirmilter.errors import StirmilterError
+from stirmilter.errors import FetchError, StirmilterError
 from stirmilter.stir import credential
 
 Chain = tuple[x509.Certificate, ...]
@@ -20,8 +20,11 @@ class CertificateStore:
     """Bounded, in memory, one fetch per URL at a time however many threads ask.
 
     A failure is remembered too, for a short time: a host that does not answer must not
-    cost every message of a burst the whole deadline. Lost on restart, and not shared
-    between workers.
+    cost every message of a burst the whole deadline. Only so many threads wait for a
+    host at a time; the next is told that we are busy, so that hosts which do not
+    answer hold up the messages that name them and no others. Chains are kept as they
+    were served: parsed, a stranger's certificate may take a hundred times the room.
+    Lost on restart, and not shared between workers.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class CertificateStore:
         seconds: float = 86_400.0,
         failure_seconds: float = 30.0,
         entries: int = 10_000,
+        concurrency: int = 8,
         certificates: int = credential.CERTIFICATES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -41,6 +45,7 @@ class CertificateStore:
             seconds: how long a chain is used without asking again.
             failure_seconds: how long a failure is.
             entries: URLs remembered; beyond, the least recently used is forgotten.
+            concurrency: threads that may wait for a host at the same time.
             certificates: longest chain.
             clock: seconds, from anywhere, that never go back.
         """
@@ -50,8 +55,9 @@ class CertificateStore:
         self._entries = entries
         self._certificates = certificates
         self._clock = clock
+        self._places = BoundedSemaphore(concurrency)
         self._lock = Lock()
-        self._known: OrderedDict[str, tuple[float, Future[Chain]]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, Future[bytes]]] = OrderedDict()
 
     def chain(self, x5u: str) -> Chain:
         """Return the chain at a URL, signer first.
@@ -60,13 +66,27 @@ class CertificateStore:
             FetchError: it could not be fetched, now or a moment ago.
             Unverified: `Reason.CREDENTIAL_MALFORMED`: it is no chain.
         """
+        known = self._remembered(x5u)
+        octets = self._told(known) if known else self._wait(x5u)
+        return credential.load_chain(octets, self._certificates)
+
+    def _wait(self, x5u: str) -> bytes:
+        """Fetch, or wait for the thread that does, if there is a place to wait."""
+        if not self._places.acquire(blocking=False):
+            raise FetchError("too many certificates are being fetched")
+        try:
+            return self._told(self._fetched(x5u))
+        finally:
+            self._places.release()
+
+    def _fetched(self, x5u: str) -> Future[bytes]:
         future, mine = self._reserve(x5u)
         if mine:
             seconds = self._seconds
             try:
-                future.set_result(
-                    credential.load_chain(self._fetch(x5u), self._certificates)
-                )
+                octets = self._fetch(x5u)
+                credential.load_chain(octets, self._certificates)  # before it is kept
+                future.set_result(octets)
             except BaseException as error:  # noqa: BLE001 - told to whoever waits
                 seconds = (
                     self._failure_seconds if isinstance(error, StirmilterError) else 0.0
@@ -75,13 +95,26 @@ class CertificateStore:
             with self._lock:
                 if self._known.get(x5u, (0.0, None))[1] is future:
                     self._known[x5u] = (self._clock() + seconds, future)
+        return future
+
+    @staticmethod
+    def _told(future: Future[bytes]) -> bytes:
         try:
             return future.result()
         except StirmilterError as error:
             # One error is told to many: without this, its trace would grow with each.
             raise error.with_traceback(None) from None
 
-    def _reserve(self, x5u: str) -> tuple[Future[Chain], bool]:
+    def _remembered(self, x5u: str) -> Future[bytes] | None:
+        """Return the entry for a URL, if it can be used without waiting."""
+        with self._lock:
+            until, future = self._known.get(x5u, (0.0, None))
+            if future is None or not future.done() or self._clock() >= until:
+                return None
+            self._known.move_to_end(x5u)
+            return future
+
+    def _reserve(self, x5u: str) -> tuple[Future[bytes], bool]:
         """Return the entry for a URL, and whether the caller is the one to fill it."""
         with self._lock:
             until, future = self._known.get(x5u, (0.0, None))

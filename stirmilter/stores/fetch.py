@@ -90,7 +90,7 @@ class FetchPolicy:
     seconds: float = 5.0
     """From the name look-up to the last octet."""
 
-    octets: int = 65_536
+    octets: int = 16_384
     """Greatest size of a body."""
 
     tls_ca: str | None = None
@@ -132,7 +132,12 @@ class Fetcher:
                 self._check(address)
             with self._connect(target, addresses, deadline) as connection:
                 return self._exchange(connection, target, deadline)
-        except (dns.exception.DNSException, OSError, h11.ProtocolError) as error:
+        except (
+            dns.exception.DNSException,
+            OSError,
+            ValueError,  # dnspython, over a resolv.conf that it cannot read
+            h11.ProtocolError,
+        ) as error:
             text = str(error) or type(error).__name__
             raise FetchError(f"{target.host}: {text}") from None
 

@@ -34,7 +34,6 @@ FOLD = "\n\t"
         pytest.param("(+13125550100,) +12025550123", id="comment-before"),
         pytest.param("+12025550123 (mobile)", id="comment-behind"),
         pytest.param("( ( nested \\) ) ) <+12025550123> ( )", id="comments-all-round"),
-        pytest.param("+12025550123 (never closed, +1312", id="comment-without-end"),
         pytest.param("<\r\n\t+12025550123\r\n >", id="folds-in-brackets"),
         pytest.param("\n +12025550123\n\t", id="folds-all-round"),
         pytest.param(", +12025550123 ,", id="empty-entries"),
@@ -295,3 +294,30 @@ def _seconds(text: str) -> float:
     started = time.process_time()
     addresses.parse(text)
     return time.process_time() - started
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("+12025550123[ <+19995550100/TYPE=PLMN>", id="open-bracket"),
+        pytest.param("+12025550123] <+19995550100>", id="closing-bracket"),
+        pytest.param("[x] <+19995550100>", id="literal-as-name"),
+        pytest.param("+12025550123 (never closed, +1312", id="comment-without-end"),
+        pytest.param("+12025550123( , <+13125550100>", id="comment-swallows-one"),
+        pytest.param("Alice\r <+19995550100>", id="bare-carriage-return"),
+        pytest.param("Alice\x00 <+19995550100>", id="nul"),
+        pytest.param("Alice\x7f <+19995550100>", id="delete"),
+        pytest.param("[+19995550100]", id="literal-alone"),
+    ],
+)
+def test_what_two_programs_may_read_differently_names_nobody(text: str) -> None:
+    """Python's own parser takes the number before the bracket for the address."""
+    assert None in addresses.parse(text).entries
+    assert addresses.parse(text).single is None
+
+
+def test_a_domain_literal_is_a_domain() -> None:
+    found = addresses.parse("+12025550123/TYPE=PLMN@[192.0.2.1]").single
+
+    assert found is not None
+    assert (found.number, found.domain) == ("12025550123", "[192.0.2.1]")

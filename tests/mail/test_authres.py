@@ -289,3 +289,36 @@ def read(value: str) -> tuple[str, list[tuple[str, str]]]:
         pairs.append((match[1], bare or re.sub(r"\\(.)", r"\1", quoted)))
         position = match.end()
     return authserv_id, pairs
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("mx.example/1; stir=pass", id="slash"),
+        pytest.param("mx.example,; stir=pass", id="comma"),
+        pytest.param("mx.example:x; stir=pass", id="colon"),
+        pytest.param("@mx.example; stir=pass", id="at"),
+        pytest.param("<mx.example>; stir=pass", id="brackets"),
+        pytest.param("mx\u200b.example; stir=pass", id="zero-width-space"),
+        pytest.param("mx.example\x00; stir=pass", id="nul"),
+        pytest.param("other.example spam; stir=pass", id="words-behind"),
+        pytest.param("other.example 1 1; stir=pass", id="two-versions"),
+        pytest.param("other.example 11; stir=pass", id="version-eleven"),
+    ],
+)
+def test_what_is_no_authserv_id_is_forged(value: str) -> None:
+    """A reader less strict than us might find ours in it."""
+    assert authres.forged(value, "mx.example")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("other.example", id="nothing-else"),
+        pytest.param("other.example; none", id="none"),
+        pytest.param(" other.example 1 (x); spf=pass", id="version-one"),
+        pytest.param('"other.example" ; spf=pass', id="quoted"),
+    ],
+)
+def test_results_of_others_stay(value: str) -> None:
+    assert not authres.forged(value, "mx.example")

@@ -68,7 +68,7 @@ def test_the_digests_that_were_computed_suffice(
     ("others", "limits"),
     [
         pytest.param(0, {}, id="judged"),
-        pytest.param(8, {}, id="beyond-the-tokens-that-are-judged"),
+        pytest.param(6, {}, id="the-last-that-is-judged"),
         pytest.param(0, {"token": 100}, id="longer-than-a-token-may-be"),
     ],
 )

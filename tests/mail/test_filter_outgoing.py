@@ -17,6 +17,7 @@ from tests.mail.mails import (
     POLICY,
     REQ,
     TO,
+    US,
     Make,
     delivered,
     mail,
@@ -305,3 +306,33 @@ def test_a_failure_of_ours_follows_the_setting(
     assert decision.insert == ()
     assert decision.reply is not None
     assert decision.reply[:2] == ("451", "4.7.0")
+
+
+@pytest.mark.parametrize("more", [[], ["X-Mms-Sender-Visibility: Hide"]])
+def test_a_result_under_our_name_is_removed_from_outgoing_mail_too(
+    make: Make, more: list[str]
+) -> None:
+    forged = f"Authentication-Results: {US}; stir=pass"
+
+    decision = make().decide(mail(forged, *PLAIN, *more))
+
+    assert decision.event.direction == "out"
+    assert decision.remove == (("Authentication-Results", 1),)
+
+
+def test_mail_full_of_tokens_is_not_given_one_more(make: Make) -> None:
+    """A verifier would judge none of them."""
+    decision = make().decide(mail(*PLAIN, *["PASSporT: junk"] * 8))
+
+    assert (decision.event.outcome, decision.event.reason) == (
+        "unsigned",
+        "too-many-passports",
+    )
+
+
+def test_a_token_of_ours_in_a_field_that_contradicts_it_does_not_count(
+    ca: TestCA, make: Make
+) -> None:
+    field = signed(ca).replace("ppt=msg", "ppt=shaken")
+
+    assert make().decide(mail(field, *PLAIN)).event.outcome == "signed"

@@ -231,3 +231,15 @@ def _is_octets(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return octets.decode("utf-8", "surrogateescape") == value
+
+
+@pytest.mark.parametrize(
+    ("line", "unreadable"),
+    [
+        pytest.param("To: +13125550100, name@example.com", 0, id="all-readable"),
+        pytest.param("Cc: a b c, +13125550100", 1, id="three-words"),
+        pytest.param("To: +13125550100[ <+19995550100>", 1, id="two-readings"),
+    ],
+)
+def test_entries_that_cannot_be_read_are_counted(line: str, unreadable: int) -> None:
+    assert read(line).unreadable == unreadable

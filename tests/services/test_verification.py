@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -8,7 +9,16 @@ from stirmilter.services import VerificationPolicy
 from stirmilter.stir.msgi import Form
 from stirmilter.stir.passport import Limits
 from stirmilter.stir.result import Authority, Reason
-from tests.laboratory import ALICE, BOB, BODY, CAROL, NOW, X5U
+from tests.laboratory import (
+    ALICE,
+    BOB,
+    BODY,
+    CAROL,
+    NOW,
+    X5U,
+    FolderRepository,
+    message,
+)
 from tests.services.world import (
     DAY,
     HOUR,
@@ -310,3 +320,38 @@ def test_default_policy_is_that_of_the_profile() -> None:
     assert policy.forms == forms
     assert policy.passports == 8
     assert policy.accept_spc
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        pytest.param({BOB}, Reason.VERIFIED, id="the-recipient"),
+        pytest.param(set(), Reason.VERIFIED, id="nobody"),
+        pytest.param({BOB, "19995550001"}, Reason.DEST_PARTIAL, id="one-more"),
+        pytest.param({"19995550001"}, Reason.DEST_PARTIAL, id="another"),
+    ],
+)
+def test_numbers_that_a_message_shows_must_be_in_dest_too(
+    world: World, shown: set[str], reason: Reason
+) -> None:
+    """Some MMSCs deliver to To and Cc, whatever the envelope said."""
+    there = replace(message(), shown=frozenset(shown))
+
+    result = world.verifier().verify(there, [world.token("one")], NOW).result
+
+    assert result.reason is reason
+
+
+def test_a_message_has_so_many_urls_fetched_and_no_more(world: World) -> None:
+    values = [
+        world.token("one", header={"x5u": f"https://certs.example/{n}.pem"})
+        for n in range(5)
+    ]
+    service = world.verifier()
+
+    results = service.verify(message(), values, NOW).passports
+
+    assert [r.reason for r in results[:3]] == [Reason.CREDENTIAL_UNAVAILABLE] * 3
+    assert [r.reason for r in results[3:]] == [Reason.TOO_MANY_PASSPORTS] * 2
+    assert isinstance(service.repository, FolderRepository)
+    assert len(service.repository.fetched) == 3

@@ -1,9 +1,12 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from stirmilter.stir import credential, hazmat
@@ -310,3 +313,44 @@ def test_without_anchors_nothing_is_trusted() -> None:
     with pytest.raises(Unverified, match="no trust anchor") as caught:
         credential.validate([LEAF.certificate], TrustAnchors([]), NOW)
     assert caught.value.reason is Reason.CREDENTIAL_UNTRUSTED
+
+
+def test_a_heap_of_issuers_of_one_name_is_not_searched() -> None:
+    """Of several certificates with one name the first counts; the rest cost nothing."""
+    heap = [issue("middle", ROOT, ca=True) for _ in range(4)]
+
+    assert refusal(LEAF, *heap, MIDDLE) is Reason.CREDENTIAL_UNTRUSTED
+    assert validate(LEAF, MIDDLE, *heap).path[1] == MIDDLE.certificate
+
+
+def test_certificates_outside_the_line_are_not_looked_at() -> None:
+    expired = issue("elsewhere", ROOT, ca=True, end=NOW - DAY / 2)
+
+    assert len(validate(LEAF, expired, MIDDLE).path) == 3
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(lambda: rsa.generate_private_key(65_537, 4608), id="long-rsa"),
+        pytest.param(ed25519.Ed25519PrivateKey.generate, id="ed25519"),
+    ],
+)
+def test_keys_that_cost_too_much_or_do_not_belong_are_malformed(
+    key: Callable[[], Any],
+) -> None:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "costly")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key().public_key())
+        .serial_number(1)
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+        .sign(ec.generate_private_key(ec.SECP256R1()), SHA256())
+    )
+
+    with pytest.raises(Unverified, match="kind of key") as caught:
+        credential.load_chain(made.public_bytes(Encoding.PEM))
+    assert caught.value.reason is Reason.CREDENTIAL_MALFORMED

@@ -322,3 +322,44 @@ def _trace_length(store: CertificateStore) -> int:
         while trace is not None:
             frames, trace = frames + 1, trace.tb_next
     return frames
+
+
+def test_hosts_that_do_not_answer_hold_up_so_many_threads_and_no_more() -> None:
+    released = Event()
+
+    def silent(url: str) -> bytes:
+        released.wait(30)
+        raise FetchError(url)
+
+    store = CertificateStore(silent, concurrency=2)
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(store.chain, url) for url in (A, A)]
+        time.sleep(WHILE)
+
+        with pytest.raises(FetchError, match="too many certificates") as caught:
+            store.chain(B)
+        released.set()
+
+    assert caught.value.temporary
+    assert all(isinstance(w.exception(), FetchError) for w in waiting)
+    with pytest.raises(FetchError, match=B):
+        store.chain(B)
+
+
+def test_a_chain_that_is_known_needs_no_place_to_wait(web: Web) -> None:
+    released = Event()
+
+    def get(url: str) -> bytes:
+        if url == B:
+            released.wait(30)
+        return web.get(url)
+
+    store = CertificateStore(get, concurrency=1)
+    store.chain(A)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(store.chain, B)
+        time.sleep(WHILE)
+
+        assert len(store.chain(A)) == 2
+        released.set()
+        waiting.result()

@@ -1,0 +1,42 @@
+"""What the supervisor does when the system refuses it something."""
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from stirmilter import log
+from stirmilter.runtime import Runtime
+from stirmilter.supervisor import Supervisor
+
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+def never() -> Runtime:
+    raise AssertionError("nothing is to be loaded")
+
+
+def test_a_fork_that_fails_is_remembered_and_leaks_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The workers that there are go on; the next tick tries again."""
+
+    def refuse() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", refuse)
+    monkeypatch.setattr(log.logger, "handlers", [])
+    monkeypatch.setattr(log.logger, "propagate", False)
+    log.configure("info")
+    with socket.socket() as listener:
+        before = len(list(DESCRIPTORS.iterdir()))
+        tried = Supervisor(never)
+
+        tried._fork(None, listener)  # type: ignore[arg-type] # no child will use it
+
+        assert tried.missing == [listener]
+        assert tried.workers == {}
+        assert len(list(DESCRIPTORS.iterdir())) == before
+    assert "no new worker now, trying again" in capsys.readouterr().err
