@@ -10,7 +10,7 @@ RFC        section           file                 status
 9475       3.2               msgi, passport       ``msg``; docs/profile.md says
                                                   which octets ``msgi`` covers
 7515       2, 4.1.11         jws, passport        strict subset
-7518       3.4               jws                  ES256 alone
+7518       3.4               jws                  ES256 alone, randomized
 8224       4, 6.2.2, 8.3     identity, result,    numbers; URIs (§8.5) are
                              tn                   parsed, and match nothing
 8226       4, 7, 8, 9        tnauthlist,          lists by reference (§10.1)
@@ -19,7 +19,9 @@ RFC        section           file                 status
 9118       3, 6              claimconstraints     complete
 9060       4, 7              credential           CA certificates limit numbers
                                                   when a number is judged, not
-                                                  when the chain is
+                                                  when the chain is; links are
+                                                  by name, key identifiers are
+                                                  not compared
 5280       6                 hazmat               by cryptography; revocation
                                                   is not checked
 =========  ================  ===================  ============================
