@@ -289,7 +289,7 @@ def _fault(path: Path, details: ErrorDetails) -> ConfigError:
     if details["type"] == "missing":
         return ConfigError(where, "missing; it has no default")
     message = details["msg"].removeprefix("Input should be ")
-    message = message.removeprefix("expected ")
+    message = message.removeprefix("expected ").replace("a valid tuple", "an array")
     return ConfigError(where, f"expected {message}, found {details['input']!r}"[:300])
 
 

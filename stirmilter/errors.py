@@ -29,6 +29,7 @@ class ConfigError(StirmilterError):
     """
 
     def __init__(self, where: str, problem: str, *others: ConfigError) -> None:
+        self.problem = problem
         self.faults: tuple[tuple[str, str], ...] = (
             (where, problem),
             *(fault for other in others for fault in other.faults),

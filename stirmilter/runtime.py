@@ -141,12 +141,10 @@ def _socket_findings(config: Config) -> Iterable[Finding]:
         if not path.parent.is_dir():
             text = f"{path}: its folder does not exist"
             yield Finding("error", "milter.sockets", text)
-    if paths and settings.socket_group:
-        try:
-            grp.getgrnam(settings.socket_group)
-        except KeyError:
-            text = f"no such group: {settings.socket_group}"
-            yield Finding("error", "milter.socket_group", text)
+    try:
+        check_group(config)
+    except ConfigError as error:
+        yield Finding("error", "milter.socket_group", error.problem)
     name = settings.authserv_id
     level: Literal["ok", "warning"] = "ok" if "." in name else "warning"
     text = name if level == "ok" else f"{name}: no full host name; set it"
@@ -206,6 +204,25 @@ def _validity(certificate: x509.Certificate) -> str:
         f" {certificate.not_valid_before_utc:%Y-%m-%d %H:%MZ}"
         f" to {certificate.not_valid_after_utc:%Y-%m-%d %H:%MZ}"
     )
+
+
+def check_group(config: Config) -> None:
+    """Refuse a group that does not exist, before a socket is to be given to it.
+
+    Apart from `build`, since a message can be judged by hand without any socket.
+
+    Raises:
+        ConfigError: naming the group.
+    """
+    settings = config.milter
+    if any(s.startswith("unix:") for s in settings.sockets) and settings.socket_group:
+        try:
+            grp.getgrnam(settings.socket_group)
+        except KeyError:
+            raise ConfigError(
+                f"{config.source}: milter.socket_group",
+                f"no such group: {settings.socket_group}",
+            ) from None
 
 
 def _anchors(config: Config) -> list[x509.Certificate]:

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 def run(path: Path) -> None:
     """Serve as a milter until SIGTERM; SIGHUP reloads."""
     from stirmilter import log
-    from stirmilter.runtime import build, findings
+    from stirmilter.runtime import build, check_group, findings
     from stirmilter.supervisor import Supervisor
 
     def load() -> Runtime:
         runtime = build(configuration.load(path))
+        check_group(runtime.config)
         log.configure(runtime.config.log.level)
         for finding in findings(runtime, datetime.now(UTC)):
             log.finding(finding.level, finding.subject, finding.text)

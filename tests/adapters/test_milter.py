@@ -191,3 +191,17 @@ def test_what_is_observed_carries_the_queue_id_and_the_time(
     assert (event.direction, event.outcome) == ("in", "unauthenticated")
     assert event.queue_id == "4Yx1ab"
     assert event.seconds > 0
+
+
+def test_a_second_sender_begins_a_second_message(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    """An MTA that says MAIL twice, without an abort between."""
+    session, _, _ = talk()
+    session.envfrom("<a@one.example>")
+    session.envrcpt("<left-over@two.example>")
+    session.header("From", b" +12025550123")
+
+    session.envfrom("<b@one.example>")
+
+    assert (session._draft.recipients, session._draft.headers) == ([], [])

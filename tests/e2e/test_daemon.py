@@ -170,11 +170,13 @@ def test_reload_serves_new_settings_and_finishes_old_messages(start: Start) -> N
         )
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: "reloaded" in daemon.logged(), "reloaded")
+        time.sleep(0.5)
+        meanwhile = [sign(daemon) for _ in range(20)]
         session.headers(headers(123))
         old = session.end()
 
     assert [name for _, name, _ in old.inserted] == [b"PASSporT"]
-    assert sign(daemon) == [b"Identity"]
+    assert meanwhile == [[b"Identity"]] * 20, "a draining worker accepts no more"
     until(lambda: not set(before) & set(workers(daemon)), "the old workers have left")
 
 
@@ -207,6 +209,21 @@ def test_a_bad_trust_store_at_reload_changes_nothing(start: Start) -> None:
 
     assert "fetch.tls_ca" in daemon.logged()
     assert workers(daemon) == before
+    assert sign(daemon) == [b"PASSporT"]
+
+
+def test_an_unknown_group_at_reload_changes_nothing(start: Start) -> None:
+    """The next restart would not come up."""
+    daemon = start()
+    text = daemon.configuration.read_text()
+
+    daemon.configuration.write_text(
+        text.replace("[milter]", '[milter]\nsocket_group = "nosuchgroup"')
+    )
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "reload refused" in daemon.logged(), "refused")
+
+    assert "milter.socket_group: no such group: nosuchgroup" in daemon.logged()
     assert sign(daemon) == [b"PASSporT"]
 
 

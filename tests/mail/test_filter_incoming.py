@@ -234,3 +234,18 @@ def test_a_message_beyond_its_expiry_is_stale(
     )
 
     assert decision.event.reason == reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("Cc: +19995550001", id="another-number"),
+        pytest.param("Cc: +13125550100[ <+19995550001>", id="two-readings"),
+    ],
+)
+def test_who_is_shown_as_a_recipient_must_be_in_dest(
+    ca: TestCA, make: Make, line: str
+) -> None:
+    received = mail(signed(ca), *PLAIN, line, connection=STRANGER)
+
+    assert make().decide(received).event.reason == "dest-partial"

@@ -47,11 +47,6 @@ def test_nothing_is_wrong_with_a_good_configuration(configured: Configured) -> N
             id="folder-of-the-socket",
         ),
         pytest.param(
-            {"milter.socket_group": "nosuchgroup"},
-            Finding("error", "milter.socket_group", "no such group: nosuchgroup"),
-            id="group-of-the-socket",
-        ),
-        pytest.param(
             {"milter.authserv_id": "localhost"},
             Finding(
                 "warning",
@@ -59,6 +54,11 @@ def test_nothing_is_wrong_with_a_good_configuration(configured: Configured) -> N
                 "localhost: no full host name; set it",
             ),
             id="name-of-the-machine",
+        ),
+        pytest.param(
+            {"milter.socket_group": "nosuchgroup"},
+            Finding("error", "milter.socket_group", "no such group: nosuchgroup"),
+            id="group-of-the-socket",
         ),
         pytest.param(
             {"milter.workers": 2},
