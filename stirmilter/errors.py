@@ -8,8 +8,8 @@
     └── Unverified      one PASSporT failed; carries a `Reason`     -> `StirResult`
 
 A message that fails verification is a result, not an error. `Unverified` travels only
-from the pure steps in `stir` (which declares it, next to `Reason`) to `services`, which
-catches it.
+from the pure steps in `stir` (which declares it, next to `Reason`) to whoever called
+them: `services`, or `runtime` and `inspection` for an operator's own files.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from stirmilter.stir.result import (
     StirResult,
     Unverified,
     most_informed,
+    printable,
 )
 from stirmilter.stir.tn import NumberSet
 
@@ -334,11 +335,10 @@ class VerificationService:
                 if error.temporary
                 else Reason.CREDENTIAL_UNTRUSTED
             )
-            found = Unverified(reason, str(error))
-            return StirResult(found.reason, found.detail, token, authority, body)
+            return StirResult(reason, printable(str(error)), token, authority, body)
         except StoreError as error:
-            found = Unverified(Reason.REPLAY_UNKNOWN, str(error))
-            return StirResult(found.reason, found.detail, token, authority, body)
+            detail = printable(str(error))
+            return StirResult(Reason.REPLAY_UNKNOWN, detail, token, authority, body)
         return StirResult(Reason.VERIFIED, "", token, authority, body)
 
     def _check_policy(

@@ -128,8 +128,10 @@ class Supervisor:
         previous = list(self.workers)
         self.missing.clear()
         self._fork_all(new, listeners)
-        if self.missing:  # some of the old ones go on until the system forks again
-            previous = previous[len(self.missing) :]
+        if len(self.workers) == len(previous):
+            self.missing.clear()
+            log.logger.error("reload refused: no new worker could be started")
+            return old
         self._retire(previous)
         log.logger.info("reloaded: %d new workers", len(self.workers))
         return new

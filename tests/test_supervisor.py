@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from stirmilter import log
-from stirmilter.runtime import Runtime
-from stirmilter.supervisor import Supervisor
+from stirmilter.config import parse
+from stirmilter.runtime import Runtime, build
+from stirmilter.supervisor import Supervisor, _Worker
+from stirmilter.testca import TestCA
 
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -40,3 +42,27 @@ def test_a_fork_that_fails_is_remembered_and_leaks_no_descriptor(
         assert tried.workers == {}
         assert len(list(DESCRIPTORS.iterdir())) == before
     assert "no new worker now, trying again" in capsys.readouterr().err
+
+
+def test_a_reload_that_can_start_nothing_keeps_the_old_workers(
+    monkeypatch: pytest.MonkeyPatch, ca: TestCA
+) -> None:
+    def refuse() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    table = {
+        "milter": {"sockets": ["inet:8891@127.0.0.1"]},
+        "verify": {"anchors": [str(ca.anchors)]},
+        "replay": {"store": "memory:"},
+    }
+    runtime = build(parse(table, Path("stirmilter.toml")))
+    monkeypatch.setattr(os, "fork", refuse)
+    with socket.socket() as listener:
+        tried = Supervisor(lambda: build(runtime.config))
+        old = _Worker(listener, control=-1, born=0.0)
+        tried.workers[4711] = old
+
+        assert tried._reload(runtime, [listener]) is runtime
+
+        assert tried.workers == {4711: old}
+        assert tried.missing == []

@@ -139,19 +139,19 @@ def _tokens(text: str) -> list[tuple[str, str]]:
             tokens.append(("odd", text[position]))
             position += 1
         elif match.lastgroup == "comment":
-            start, position = position, end_of_comment(text, position)
-            closed = text[position - 1] == ")" and position - start > 1
-            tokens.append(("space", " ") if closed else ("odd", text[start:]))
+            end = end_of_comment(text, position)
+            tokens.append(("space", " ") if end else ("odd", text[position:]))
+            position = end or len(text)
         else:
             tokens.append((str(match.lastgroup), match[0]))
             position = match.end()
     return tokens
 
 
-def end_of_comment(text: str, start: int) -> int:
-    """Return where the comment that begins at `start` ends.
+def end_of_comment(text: str, start: int) -> int | None:
+    """Return where the comment that begins at `start` ends, or None if it does not.
 
-    Comments nest (RFC 5322 §3.2.2); one that never ends takes the rest.
+    Comments nest (RFC 5322 §3.2.2).
     """
     depth = 0
     for match in _COMMENT.finditer(text, start):
@@ -161,4 +161,4 @@ def end_of_comment(text: str, start: int) -> int:
             depth -= 1
             if depth == 0:
                 return match.end()
-    return len(text)
+    return None

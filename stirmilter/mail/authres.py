@@ -138,4 +138,4 @@ def _skip(text: str, position: int) -> int:
         position = match.end() if match else position
         if not text.startswith("(", position):
             return position
-        position = end_of_comment(text, position)
+        position = end_of_comment(text, position) or len(text)

@@ -234,22 +234,20 @@ class MailFilter:
 
         Nor is ``dest`` ever: a Bcc is a secret.
         """
+        token = result.passport
+        vouched = token if result.passed else None
         properties = []
-        if result.passed and result.passport is not None:
-            properties.append(("header.orig", result.passport.claims.orig.value))
-        if result.passport is not None:
+        if vouched:
+            properties.append(("header.orig", vouched.claims.orig.value))
+        if token:
             properties += [
                 ("header.ppt", "msg"),
                 ("policy.msgi", result.msgi),
                 ("policy.tn-authority", result.authority),
             ]
         properties.append(("policy.verdict", word))
-        if (
-            result.passed
-            and result.passport is not None
-            and len(result.passport.x5u) <= _X5U_LENGTH
-        ):
-            properties.append(("policy.x5u", result.passport.x5u))
+        if vouched and len(vouched.x5u) <= _X5U_LENGTH:
+            properties.append(("policy.x5u", vouched.x5u))
         return authres.write(
             self.policy.authserv_id,
             self.policy.method,

@@ -1,6 +1,6 @@
 """The standards, pure: no I/O, no clock, no logging, no threads.
 
-Values in, values out; a token that fails raises `Unverified`, which `services` catches.
+Values in, values out; a token that fails raises `Unverified`.
 
 =========  ================  ===================  ============================
 RFC        section           file                 status

@@ -83,7 +83,11 @@ def printable(text: str, length: int = DETAIL_LENGTH) -> str:
 
 
 class Unverified(StirmilterError):  # noqa: N818 - a finding about a token, not a fault
-    """One PASSporT does not verify; caught in `services` only."""
+    """One PASSporT, or one part of it, does not verify.
+
+    `services` makes a `StirResult` of it. `runtime` and `inspection`, which read an
+    operator's own files with the same functions, tell it to the operator.
+    """
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         self.reason = reason

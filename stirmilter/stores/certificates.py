@@ -33,7 +33,7 @@ class CertificateStore:
         *,
         seconds: float = 86_400.0,
         failure_seconds: float = 30.0,
-        entries: int = 10_000,
+        entries: int = 2_000,
         concurrency: int = 8,
         certificates: int = credential.CERTIFICATES,
         clock: Callable[[], float] = time.monotonic,

@@ -304,6 +304,8 @@ def _seconds(text: str) -> float:
         pytest.param("[x] <+19995550100>", id="literal-as-name"),
         pytest.param("+12025550123 (never closed, +1312", id="comment-without-end"),
         pytest.param("+12025550123( , <+13125550100>", id="comment-swallows-one"),
+        pytest.param("+12025550123((x)", id="outer-comment-without-end"),
+        pytest.param("+12025550123( , <+13125550100> (x)", id="ends-as-if-closed"),
         pytest.param("Alice\r <+19995550100>", id="bare-carriage-return"),
         pytest.param("Alice\x00 <+19995550100>", id="nul"),
         pytest.param("Alice\x7f <+19995550100>", id="delete"),
