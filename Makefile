@@ -4,7 +4,7 @@
 PYTHON = /usr/bin/python3
 
 PACKAGES = python3 python3-venv python3-dev gcc libc6-dev libmilter-dev \
-	postfix openssl ca-certificates
+	postfix openssl ca-certificates secsipidx libsecsipid1 nodejs
 
 PIP = .venv/bin/pip --quiet --disable-pip-version-check
 UV_LOCK = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -43,6 +43,7 @@ lock: debian-packages ## pin the dependencies of pyproject.toml anew
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip --quiet --disable-pip-version-check install 'uv>=0.9,<1'
 	$(UV_LOCK) $(UPGRADE) -o requirements/dev.lock --extra dev pyproject.toml
+	$(UV_LOCK) $(UPGRADE) -o requirements/fuzz.lock --extra fuzz -c requirements/dev.lock pyproject.toml
 	$(UV_LOCK) $(UPGRADE) -o requirements/run.lock -c requirements/dev.lock pyproject.toml
 	$(UV_LOCK) $(UPGRADE) -o requirements/build.lock -c requirements/dev.lock --group build
 
