@@ -26,8 +26,8 @@ from stirmilter.demo.mms import HOST, MMS
 from stirmilter.errors import ConfigError
 from stirmilter.mail.message import write_field
 from stirmilter.stir import identity, passport
+from stirmilter.stir.claims import Claims
 from stirmilter.stir.msgi import digest_body
-from stirmilter.stir.passport import Claims
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from stirmilter.stir import tn
+from stirmilter.stir import tn, uri
 
 _TOKEN: Final = re.compile(
     r"""
@@ -29,6 +29,8 @@ _TOKEN: Final = re.compile(
 _COMMENT: Final = re.compile(r"\\.|[()]", re.DOTALL)
 _PHRASE: Final = frozenset({"atom", "quoted", "space"})
 _PLMN: Final = re.compile(r"(\+[0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
+_SERVICE: Final = re.compile(r"([0-9#*]+)/TYPE=PLMN", re.ASCII | re.IGNORECASE)
+_NATIONAL: Final = re.compile(r"([0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,26 @@ class Mailbox:
     def number(self) -> str | None:
         """The canonical number of ``+E164[/TYPE=PLMN][@domain]``, or None.
 
+        Also that of a service code, ``*123/TYPE=PLMN``, where the type is required:
+        without it, ``*`` is a mail address like any other.
+
         Source: TS 23.140, as its implementations write it. Every other ``/X=Y`` names
         something else (``/TYPE=IPv4``), so it is not a number.
         """
-        match = _PLMN.fullmatch(self.local)
-        return tn.from_global(match[1]) if match else None
+        if match := _PLMN.fullmatch(self.local):
+            return tn.from_global(match[1])
+        match = _SERVICE.fullmatch(self.local)
+        return tn.from_service(match[1]) if match else None
+
+    @property
+    def uri(self) -> str | None:
+        """The canonical ``mailto`` URI of an address that is no number, or None."""
+        return uri.from_mail(self.local, self.domain)
+
+    def national(self, country: str) -> str | None:
+        """Read the local part as dialled within a country; see `tn.from_national`."""
+        match = _NATIONAL.fullmatch(self.local)
+        return tn.from_national(match[1], country) if match else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Final
 from stirmilter.errors import SigningError
 from stirmilter.events import Handled
 from stirmilter.mail import authres, mm4, verdict
+from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.transaction import (
     Action,
     Connection,
@@ -33,6 +34,7 @@ from stirmilter.services import (
 )
 from stirmilter.stir import identity
 from stirmilter.stir.msgi import BodyDigester
+from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import StirResult
 
 _X5U_LENGTH: Final = 900  # a line of a header field has 998 octets (RFC 5322 §2.1.1)
@@ -72,6 +74,15 @@ class MailPolicy:
 
     headers: frozenset[str] = field(default_factory=lambda: frozenset({"PASSporT"}))
     """Fields that we read."""
+
+    ours: Reading = mm4.STRICT
+    """How the addresses of outgoing mail are read."""
+
+    theirs: Reading = mm4.STRICT
+    """How those of incoming mail are."""
+
+    divert: bool = False
+    """Whether a message that a number of ours sends on gets a ``div`` token."""
 
 
 class MailFilter:
@@ -126,20 +137,16 @@ class MailFilter:
         from a client of ours, and the relay may deliver to our own readers.
         """
         forged = _forged(transaction.headers, self.policy.authserv_id)
-        view = mm4.read(transaction.headers)
+        view = mm4.read(transaction.headers, self.policy.ours)
         message = Message(
             orig=view.originator,
-            dest=_shown(view, transaction),
+            dest=_shown(view, transaction, self.policy.ours),
             body=transaction.body,
         )
         try:
             self._check_signable(view, transaction, now)
             tokens = self._tokens(transaction.headers, self.policy.header)
-            if self.authentication.signed(message, tokens, now):
-                raise SigningError("already-signed", "it carries a token of ours")
-            if len(tokens) >= self.verification.policy.passports:
-                raise SigningError("too-many-passports", f"{len(tokens)} already")
-            token = self.authentication.sign(message, now)
+            token = self._sign(message, tokens, now)
         except SigningError as error:
             action = self.policy.signing_failure if error.failure else "accept"
             return Decision(
@@ -155,8 +162,10 @@ class MailFilter:
                 ),
                 reply=("451", "4.7.0", "the message cannot be signed now"),
             )
-        signer = self.authentication.signer_for(token.claims.orig.value)
+        speaker = token.claims.div or token.claims.orig
+        signer = self.authentication.signer_for(speaker.value)
         name = signer.name if signer else ""
+        word = "signed" if token.claims.div is None else "diverted"
         return Decision(
             remove=forged,
             insert=(
@@ -164,15 +173,35 @@ class MailFilter:
                     self.policy.header, identity.write(token, self.policy.header)
                 ),
             ),
-            event=Handled("out", "signed", "signed", "", view.originator, signer=name),
+            event=Handled("out", "signed", word, "", view.originator, signer=name),
         )
+
+    def _sign(self, message: Message, tokens: Sequence[str], now: datetime) -> Passport:
+        """Vouch for a message that is ours, or for our sending on of another one.
+
+        Raises:
+            SigningError: neither is the case, or we failed.
+        """
+        full = len(tokens) >= self.verification.policy.passports
+        if self.policy.divert and not full:
+            try:
+                return self.authentication.divert(message, tokens, now)
+            except SigningError as error:
+                if error.code not in ("not-diverted", "no-signer"):
+                    raise
+        if self.authentication.signed(message, tokens, now):
+            raise SigningError("already-signed", "it carries a token of ours")
+        if full:
+            raise SigningError("too-many-passports", f"{len(tokens)} already")
+        return self.authentication.sign(message, now)
 
     def verify(
         self, transaction: Transaction, now: datetime
     ) -> tuple[Decision, Verification]:
         """Judge the PASSporTs and replace forged results by ours."""
-        view = mm4.read(transaction.headers)
-        numbers = [mm4.number_of(path) for path in transaction.recipients]
+        reading = self.policy.theirs
+        view = mm4.read(transaction.headers, reading)
+        numbers = [mm4.recipient(path, reading) for path in transaction.recipients]
         message = Message(
             orig=view.originator,
             dest=frozenset(number for number in numbers if number is not None),
@@ -180,6 +209,7 @@ class MailFilter:
             others=numbers.count(None) + view.unreadable,
             body=transaction.body,
             delivery=_delivery(transaction),
+            date=view.date,
             expires=view.expires,
         )
         found = self.verification.verify(
@@ -241,7 +271,7 @@ class MailFilter:
             properties.append(("header.orig", vouched.claims.orig.value))
         if token:
             properties += [
-                ("header.ppt", "msg"),
+                ("header.ppt", token.ppt),
                 ("policy.msgi", result.msgi),
                 ("policy.tn-authority", result.authority),
             ]
@@ -257,15 +287,17 @@ class MailFilter:
         )
 
 
-def _shown(view: mm4.View, transaction: Transaction) -> frozenset[str]:
-    """Return the numbers for ``dest``: To and Cc, and a sole recipient.
+def _shown(
+    view: mm4.View, transaction: Transaction, reading: Reading
+) -> frozenset[str]:
+    """Return the identities for ``dest``: To and Cc, and a sole recipient.
 
     Whoever stands in the envelope alone is a Bcc and stays a secret (RFC 4356), except
     when there is nobody else to read it.
     """
     shown = set(view.recipients)
     if len(transaction.recipients) == 1:
-        sole = mm4.number_of(transaction.recipients[0])
+        sole = mm4.recipient(transaction.recipients[0], reading)
         if sole is not None:
             shown.add(sole)
     return frozenset(shown)

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from stirmilter.mail import addresses
+from stirmilter.mail.addresses import Mailbox
 from stirmilter.mail.transaction import Header
 
 FORWARD_REQ: Final = "mm4_forward.req"
@@ -30,6 +31,31 @@ _YEARS: Final = 10**12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Which addresses name somebody; by default, those of global numbers alone."""
+
+    country: str = ""
+    """Country whose national numbers are completed; for signing only: a verifier does
+    not know what a stranger's network dials."""
+
+    uris: bool = False
+    """Whether a mail address that is no number is a ``mailto`` identity."""
+
+    def identity(self, mailbox: Mailbox | None) -> str | None:
+        """Return the canonical number, or URI, of an address, or None."""
+        if mailbox is None:
+            return None
+        if mailbox.number is not None:
+            return mailbox.number
+        if self.country and (number := mailbox.national(self.country)):
+            return number
+        return mailbox.uri if self.uris else None
+
+
+STRICT: Final = Reading()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """The facts of the header that signing and verification rest on."""
 
@@ -38,10 +64,10 @@ class View:
     field occurs more than once."""
 
     originator: str | None
-    """Canonical number of the single From, else None."""
+    """Identity of the single From, else None: a canonical number, or a URI."""
 
     recipients: tuple[str, ...]
-    """Canonical numbers of To and Cc, in order."""
+    """Identities of To and Cc, in order."""
 
     unreadable: int
     """Entries of To and Cc that another program may read as anybody."""
@@ -56,7 +82,7 @@ class View:
     different ones, so the message has two meanings."""
 
 
-def read(headers: Sequence[Header]) -> View:
+def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
     """Read the header block; never raises.
 
     A field that must occur once and occurs twice counts as unreadable: the two halves
@@ -71,8 +97,8 @@ def read(headers: Sequence[Header]) -> View:
     ]
     return View(
         message_type=_message_type(headers),
-        originator=_originator(headers),
-        recipients=tuple(m.number for m in shown if m and m.number is not None),
+        originator=_originator(headers, reading),
+        recipients=tuple(who for m in shown if (who := reading.identity(m))),
         unreadable=shown.count(None),
         hidden=any(
             header.named(("x-mms-sender-visibility",))
@@ -85,17 +111,15 @@ def read(headers: Sequence[Header]) -> View:
     )
 
 
-def number_of(path: str) -> str | None:
-    """Return the canonical number of an envelope address, or None."""
-    mailbox = addresses.parse_path(path)
-    return mailbox.number if mailbox else None
+def recipient(path: str, reading: Reading = STRICT) -> str | None:
+    """Return the identity of an envelope address, or None."""
+    return reading.identity(addresses.parse_path(path))
 
 
-def _originator(headers: Sequence[Header]) -> str | None:
-    """Return the number of the only mailbox of the only From (RFC 6376 §8.15)."""
+def _originator(headers: Sequence[Header], reading: Reading) -> str | None:
+    """Return the identity of the only mailbox of the only From (RFC 6376 §8.15)."""
     value = _single(headers, "from")
-    mailbox = addresses.parse(value).single if value is not None else None
-    return mailbox.number if mailbox else None
+    return reading.identity(addresses.parse(value).single) if value else None
 
 
 def _message_type(headers: Sequence[Header]) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 from stirmilter.mail.transaction import Decision
 from stirmilter.services import Verification
+from stirmilter.stir.claims import MSG
+from stirmilter.stir.passport import lint
 from stirmilter.stir.result import StirResult
 
 
@@ -25,12 +27,18 @@ def as_json(decision: Decision, found: Verification) -> dict[str, Any]:
 
 def _result(result: StirResult) -> dict[str, Any]:
     token = result.passport
+    signer = result.credential
+    vouched = result.passed and token is not None and token.ppt == MSG
     return {
         "result": result.reason.word,
         "reason": result.reason.code,
         "detail": result.detail,
-        "orig": token.claims.orig.value if token and result.passed else None,
+        "rule": result.rule,
+        "ppt": token.ppt if token else None,
+        "orig": token.claims.orig.value if vouched and token else None,
         "msgi": result.msgi,
         "authority": result.authority,
         "x5u": token.x5u if token else None,
+        "certificate": signer.fingerprint if signer else None,
+        "notes": [*result.notes, *(lint(token) if token else ())],
     }

@@ -35,21 +35,25 @@ class ClaimConstraints:
             return cls()
         if plain is not None and enhanced is not None:
             raise Unverified(
-                Reason.CREDENTIAL_MALFORMED, "both forms of claim constraints"
+                Reason.CREDENTIAL_MALFORMED,
+                "both forms of claim constraints",
+                "RFC 9118 §6",
             )
         try:
             found = hazmat.decode_claim_constraints(plain or enhanced or b"")
         except ValueError as error:
             raise Unverified(
-                Reason.CREDENTIAL_MALFORMED, f"claim constraints: {error}"
+                Reason.CREDENTIAL_MALFORMED,
+                f"claim constraints: {error}",
+                _rule(enhanced),
             ) from None
         members = (found.must_include, found.permitted_values, found.must_exclude)
         if any(member == [] for member in members) or not any(members):
-            raise Unverified(Reason.CREDENTIAL_MALFORMED, "claim constraints: empty")
+            detail = "claim constraints: empty"
+            raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, _rule(enhanced))
         if plain is not None and found.must_exclude is not None:
-            raise Unverified(
-                Reason.CREDENTIAL_MALFORMED, "claim constraints: mustExclude"
-            )
+            detail = "claim constraints: mustExclude"
+            raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "RFC 8226 §8")
         must_exclude = frozenset(n.as_str() for n in found.must_exclude or ())
         if must_exclude & _BASELINE:
             # RFC 9118 §3: what excludes a baseline claim is as if it were not there.
@@ -63,6 +67,14 @@ class ClaimConstraints:
             must_exclude,
         )
 
+    def lines(self) -> list[str]:
+        """Say what is demanded, for people."""
+        found = [f"must have {name}" for name in sorted(self.must_include)]
+        found += [f"must not have {name}" for name in sorted(self.must_exclude)]
+        for name, values in self.permitted_values:
+            found.append(f"{name} is one of: {', '.join(sorted(values))}")
+        return found
+
     def check(self, claims: Mapping[str, Any]) -> None:
         """Hold a payload against the constraints.
 
@@ -73,12 +85,19 @@ class ClaimConstraints:
             Unverified: `Reason.CLAIM_CONSTRAINED`, naming the claim.
         """
         for name in sorted(self.must_include - claims.keys()):
-            raise Unverified(Reason.CLAIM_CONSTRAINED, f"{name} is missing")
+            raise Unverified(
+                Reason.CLAIM_CONSTRAINED, f"{name} is missing", "RFC 8226 §8"
+            )
         for name in sorted(self.must_exclude & claims.keys()):
-            raise Unverified(Reason.CLAIM_CONSTRAINED, f"{name} is excluded")
+            raise Unverified(
+                Reason.CLAIM_CONSTRAINED, f"{name} is excluded", "RFC 9118 §3"
+            )
         for name, permitted in self.permitted_values:
             value = claims.get(name)
             if name in claims and not (isinstance(value, str) and value in permitted):
-                raise Unverified(
-                    Reason.CLAIM_CONSTRAINED, f"{name} has a value not permitted"
-                )
+                detail = f"{name} has a value not permitted"
+                raise Unverified(Reason.CLAIM_CONSTRAINED, detail, "RFC 8226 §8")
+
+
+def _rule(enhanced: bytes | None) -> str:
+    return "RFC 8226 §8" if enhanced is None else "RFC 9118 §3"

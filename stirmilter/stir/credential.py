@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 
-from stirmilter.stir import hazmat, jws
+from stirmilter.stir import delegation, hazmat, jws, uri
 from stirmilter.stir.claimconstraints import ClaimConstraints
 from stirmilter.stir.hazmat import TrustAnchors
 from stirmilter.stir.result import Authority, Reason, Unverified
@@ -32,7 +34,7 @@ _PEM: Final = b"-----BEGIN CERTIFICATE-----"
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credential:
     """An end-entity certificate that may sign PASSporTs, with the path above it.
 
@@ -49,6 +51,8 @@ class Credential:
     """TNAuthLists of the CA certificates in the path (RFC 8226 §9)."""
 
     constraints: ClaimConstraints
+    domains: frozenset[str] = frozenset()
+    """Host names in the subjectAltName: who may vouch for a URI (RFC 5922 §7.2)."""
 
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey:
@@ -57,26 +61,47 @@ class Credential:
         assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101 - `read` saw to it
         return key
 
-    def authority(self, number: str) -> Authority:
-        """Tell how the certificate covers a canonical number.
+    def authority(self, identity: str) -> Authority:
+        """Tell how the certificate covers a canonical number, or a canonical URI.
 
         A CA certificate with a TNAuthList limits every path through it (RFC 8226 §9);
-        one that names a carrier may delegate any number (RFC 9060 §4.1).
+        one that names a carrier may delegate any number (RFC 9060 §4.1). A URI is
+        covered by its host's name in the subjectAltName, as in RFC 5922 §7.2: a
+        TNAuthList says nothing about it.
 
         Raises:
             Unverified: `Reason.NOT_AUTHORIZED`; the certificate, or one above it, does
-                not cover the number.
+                not cover the identity.
         """
-        found = self.tn_auth_list.authority(number)
+        if ":" in identity:
+            if uri.domain(identity) in self.domains:
+                return "domain"
+            detail = "the certificate does not name the host of the URI"
+            raise Unverified(Reason.NOT_AUTHORIZED, detail, "RFC 5922 §7.2")
+        found = self.tn_auth_list.authority(identity)
         if found == "none":
-            raise Unverified(
-                Reason.NOT_AUTHORIZED, "the certificate does not cover the number"
-            )
-        if any(limit.authority(number) == "none" for limit in self.limits):
-            raise Unverified(
-                Reason.NOT_AUTHORIZED, "a certificate above does not cover the number"
-            )
+            detail = "the certificate does not cover the number"
+            raise Unverified(Reason.NOT_AUTHORIZED, detail, "RFC 8226 §9")
+        if any(limit.authority(identity) == "none" for limit in self.limits):
+            detail = "a certificate above does not cover the number"
+            raise Unverified(Reason.NOT_AUTHORIZED, detail, "RFC 8226 §9")
         return found
+
+    def carriers(self, number: str) -> tuple[str, ...]:
+        """Return the codes of the carriers on whose word a number rests.
+
+        Those of the first certificate in the path that names a carrier instead of the
+        number; none if all of them that limit numbers name it.
+        """
+        for listed in (self.tn_auth_list, *self.limits):
+            if listed.authority(number) == "spc":
+                return listed.spcs
+        return ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate: evidence of what was believed (RFC 9475 §4)."""
+        return self.certificate.fingerprint(SHA256()).hex()
 
     def valid_at(self, at: datetime) -> bool:
         """Tell whether every certificate of the path is within its validity."""
@@ -107,13 +132,11 @@ def load_chain(
     except Exception as error:  # noqa: BLE001 - see below
         # The parser meets a stranger's octets, and raises ValueError, its own
         # exceptions for versions, duplicates and algorithms, and others still.
-        raise Unverified(
-            Reason.CREDENTIAL_MALFORMED, f"not a certificate: {error}"
-        ) from None
+        detail = f"not a certificate: {error}"
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "RFC 5280 §4") from None
     if len(chain) > limit:
-        raise Unverified(
-            Reason.CREDENTIAL_MALFORMED, f"{len(chain)} certificates, at most {limit}"
-        )
+        detail = f"{len(chain)} certificates, at most {limit}"
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "RFC 8725 §3")
     return tuple(chain)
 
 
@@ -129,31 +152,28 @@ def read(
     """
     path = tuple(path) or (certificate,)
     if not jws.is_p256(certificate.public_key()):
-        raise Unverified(Reason.CREDENTIAL_MALFORMED, "the key is not on P-256")
-    if _is_ca(certificate):
-        raise Unverified(
-            Reason.CREDENTIAL_UNTRUSTED, "a CA certificate does not sign PASSporTs"
-        )
+        detail = "the key is not on P-256"
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "RFC 8226 §4")
+    if is_ca(certificate):
+        detail = "a CA certificate does not sign PASSporTs"
+        raise Unverified(Reason.CREDENTIAL_UNTRUSTED, detail, "RFC 9060 §4")
     usage = _find(certificate, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
-        raise Unverified(
-            Reason.CREDENTIAL_UNTRUSTED, "the key usage lacks digitalSignature"
-        )
-    der = hazmat.extension(certificate, hazmat.TN_AUTH_LIST)
-    if der is None:
-        raise Unverified(
-            Reason.NOT_AUTHORIZED, "no TNAuthList: the certificate names no number"
-        )
-    above = (hazmat.extension(ca, hazmat.TN_AUTH_LIST) for ca in path[1:])
+        detail = "the key usage lacks digitalSignature"
+        raise Unverified(Reason.CREDENTIAL_UNTRUSTED, detail, "RFC 5280 §4.2.1.3")
+    tn_auth_list, *limits = delegation.limits(path)
+    if tn_auth_list is None:
+        raise Unverified(Reason.NOT_AUTHORIZED, *_no_list(certificate))
     return Credential(
         certificate,
         path,
-        TNAuthList.decode(der),
-        tuple(TNAuthList.decode(limit) for limit in above if limit is not None),
+        tn_auth_list,
+        tuple(limit for limit in limits if limit is not None),
         ClaimConstraints.decode(
             hazmat.extension(certificate, hazmat.CLAIM_CONSTRAINTS),
             hazmat.extension(certificate, hazmat.ENHANCED_CLAIM_CONSTRAINTS),
         ),
+        _domains(certificate),
     )
 
 
@@ -178,6 +198,7 @@ def validate(
             Reason.CREDENTIAL_EXPIRED,
             f"valid {leaf.not_valid_before_utc:%Y-%m-%dT%H:%MZ}"
             f" to {leaf.not_valid_after_utc:%Y-%m-%dT%H:%MZ}",
+            "RFC 8224 §6.2 step 4",
         )
     above = _above(leaf, chain)
     try:
@@ -185,8 +206,11 @@ def validate(
     except ValueError as error:
         late = any(not _valid_at(certificate, at) for certificate in above)
         reason = Reason.CREDENTIAL_EXPIRED if late else Reason.CREDENTIAL_UNTRUSTED
-        raise Unverified(reason, f"no path to a trust anchor: {error}") from None
-    return read(leaf, path)
+        detail = f"no path to a trust anchor: {error}"
+        raise Unverified(reason, detail, "RFC 5280 §6") from None
+    found = read(leaf, path)
+    delegation.check(path, chain)
+    return found
 
 
 def _above(
@@ -225,11 +249,27 @@ def _check_key(key: object) -> None:
     raise ValueError("a kind of key that STIR certificates do not have")
 
 
+def _no_list(certificate: x509.Certificate) -> tuple[str, str]:
+    """Say why a certificate names no number."""
+    access = _find(certificate, x509.AuthorityInformationAccess) or ()
+    if any(entry.access_method == hazmat.TN_AUTH_LIST_REFERENCE for entry in access):
+        return "TNAuthList by reference, which is not fetched", "RFC 8226 §10.1"
+    return "no TNAuthList: the certificate names no number", "RFC 8226 §9"
+
+
+def _domains(certificate: x509.Certificate) -> frozenset[str]:
+    names = _find(certificate, x509.SubjectAlternativeName)
+    if names is None:
+        return frozenset()
+    return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+
 def _valid_at(certificate: x509.Certificate, at: datetime) -> bool:
     return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
 
 
-def _is_ca(certificate: x509.Certificate) -> bool:
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Tell whether a certificate may issue others (RFC 5280 §4.2.1.9)."""
     constraints = _find(certificate, x509.BasicConstraints)
     return constraints is not None and constraints.ca
 

@@ -17,6 +17,7 @@ from cryptography.hazmat import asn1
 from cryptography.x509 import verification
 
 TN_AUTH_LIST = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.26")  # RFC 8226 §9
+TN_AUTH_LIST_REFERENCE = x509.ObjectIdentifier("1.3.6.1.5.5.7.48.14")  # §10.1
 CLAIM_CONSTRAINTS = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.27")  # RFC 8226 §8
 ENHANCED_CLAIM_CONSTRAINTS = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.33")  # RFC 9118 §3
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stirmilter.stir import jws
-from stirmilter.stir.passport import PPT, Passport
+from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import Reason, Unverified
 
 FOLD_AT: Final = 78  # RFC 5322 §2.1.1, SHOULD
@@ -47,7 +47,9 @@ def parse(value: str, limit: int = 32_768) -> IdentityValue:
             in which of the two they believe.
     """
     if len(value) > limit:
-        raise Unverified(Reason.MALFORMED, f"field longer than {limit} octets")
+        raise Unverified(
+            Reason.MALFORMED, f"field longer than {limit} octets", "RFC 8725 §3"
+        )
     pieces = _QUOTED.split(value)
     pieces[::2] = [_SPACE.sub("", piece) for piece in pieces[::2]]
     text = "".join(pieces)
@@ -58,10 +60,12 @@ def parse(value: str, limit: int = 32_768) -> IdentityValue:
     while position < len(rest):
         match = _PARAMETER.match(rest, position)
         if match is None:
-            raise Unverified(Reason.MALFORMED, f"parameter: {rest[position:]}")
+            detail = f"parameter: {rest[position:]}"
+            raise Unverified(Reason.MALFORMED, detail, "RFC 8224 §4")
         name = match["name"].lower()
         if name in parameters:
-            raise Unverified(Reason.MALFORMED, f"parameter {name} occurs twice")
+            detail = f"parameter {name} occurs twice"
+            raise Unverified(Reason.MALFORMED, detail, "RFC 8224 §4")
         parameters[name] = (
             re.sub(r"\\(.)", r"\1", match["quoted"])
             if match["quoted"] is not None
@@ -79,12 +83,11 @@ def check_mirrors(value: IdentityValue, passport: Passport) -> None:
     Raises:
         Unverified: `Reason.MALFORMED`, naming the parameter.
     """
-    mirrored = {"info": passport.x5u, "alg": jws.ALG, "ppt": PPT}
+    mirrored = {"info": passport.x5u, "alg": jws.ALG, "ppt": passport.ppt}
     for name, expected in mirrored.items():
         if value.parameters.get(name, expected) != expected:
-            raise Unverified(
-                Reason.MALFORMED, f"{name}={value.parameters[name]} is not the token's"
-            )
+            detail = f"{name}={value.parameters[name]} is not the token's"
+            raise Unverified(Reason.MALFORMED, detail, "RFC 8224 §4.1")
 
 
 def write(passport: Passport, name: str) -> str:
@@ -93,7 +96,7 @@ def write(passport: Passport, name: str) -> str:
     Folds are LF and one space, which is what libmilter wants. The token is cut
     anywhere, since a reader removes white space inside it; a parameter is not cut.
     """
-    pieces = [f";info=<{passport.x5u}>", f";alg={jws.ALG}", f";ppt={PPT}"]
+    pieces = [f";info=<{passport.x5u}>", f";alg={jws.ALG}", f";ppt={passport.ppt}"]
     lines: list[str] = []
     line, room = "", FOLD_AT - len(name) - len(": ")
     text = passport.text

@@ -44,9 +44,11 @@ def b64url_decode(text: str) -> bytes:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         octets = base64.b64decode(padded, b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Unverified(Reason.MALFORMED, f"base64url: {error}") from None
+        detail = f"base64url: {error}"
+        raise Unverified(Reason.MALFORMED, detail, "RFC 7515 §2") from None
     if b64url_encode(octets) != text:
-        raise Unverified(Reason.MALFORMED, "base64url: not the canonical spelling")
+        detail = "base64url: not the canonical spelling"
+        raise Unverified(Reason.MALFORMED, detail, "RFC 4648 §3.5")
     return octets
 
 
@@ -79,5 +81,7 @@ def verify(
     """
     if not is_p256(key) or not _ES256.verify(signing_input, key, signature):
         raise Unverified(
-            Reason.BAD_SIGNATURE, "the key of the certificate did not sign"
+            Reason.BAD_SIGNATURE,
+            "the key of the certificate did not sign",
+            "RFC 8224 §6.2 step 5",
         )

@@ -56,7 +56,7 @@ class Digest:
         """
         match = _VALUE.fullmatch(value)
         if match is None or match[1] not in ALGORITHMS:
-            raise Unverified(Reason.MALFORMED, f"msgi: {value}")
+            raise Unverified(Reason.MALFORMED, f"msgi: {value}", "RFC 9475 §3.2")
         text = match[2].rstrip("=")
         try:
             octets = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -67,7 +67,8 @@ class Digest:
             canonical,
             canonical.rstrip("="),
         ):
-            raise Unverified(Reason.MALFORMED, f"msgi: not a {match[1]} digest")
+            detail = f"msgi: not a {match[1]} digest"
+            raise Unverified(Reason.MALFORMED, detail, "RFC 9475 §3.2")
         return cls(match[1], octets)
 
     def __str__(self) -> str:

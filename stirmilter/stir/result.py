@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 from stirmilter.errors import StirmilterError
 
 if TYPE_CHECKING:
+    from stirmilter.stir.credential import Credential
     from stirmilter.stir.passport import Passport
 
 Word = Literal["pass", "fail", "none", "neutral", "policy", "temperror", "permerror"]
-Authority = Literal["tn", "range", "spc", "none"]
+Authority = Literal["tn", "range", "domain", "spc", "none"]
 BodyMatch = Literal["exact", "simple", "nocrlf", "altered", "absent"]
 
 DETAIL_LENGTH = 120
@@ -85,13 +86,15 @@ def printable(text: str, length: int = DETAIL_LENGTH) -> str:
 class Unverified(StirmilterError):  # noqa: N818 - a finding about a token, not a fault
     """One PASSporT, or one part of it, does not verify.
 
-    `services` makes a `StirResult` of it. `runtime` and `inspection`, which read an
-    operator's own files with the same functions, tell it to the operator.
+    `rule` is the sentence's source, ``RFC 8225 §9``: where to read why. `services`
+    makes a `StirResult` of it. `runtime` and `inspection`, which read an operator's own
+    files with the same functions, tell it to the operator.
     """
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "", rule: str = "") -> None:
         self.reason = reason
         self.detail = printable(detail)
+        self.rule = rule
         super().__init__(f"{reason.code}: {self.detail}")
 
 
@@ -110,6 +113,14 @@ class StirResult:
     passport: Passport | None = None
     authority: Authority = "none"
     msgi: BodyMatch = "absent"
+    rule: str = ""
+    """Where the requirement stands that was not met: ``RFC 8225 §9``."""
+
+    credential: Credential | None = None
+    """The certificate and its path, once a trust anchor vouched for them."""
+
+    notes: tuple[str, ...] = ()
+    """What is odd and costs no pass."""
 
     @property
     def passed(self) -> bool:

@@ -1,7 +1,10 @@
 """Telephone numbers in canonical form, and sets of them (RFC 8224 §8.3).
 
 A canonical number is 1 to 15 of the ASCII characters ``0-9 # *``, without ``+``. Only
-this module makes one, on both sides, so that no number has two spellings.
+this module makes one, on both sides, so that no number has two spellings, and none has
+two meanings: digits alone are always a global number. A short code such as 12345 means
+something else in each network and would read like +12345, so it is no number here;
+codes that begin with ``#`` or ``*`` cannot be mistaken, and stand as they are.
 """
 
 from __future__ import annotations
@@ -11,8 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+import phonenumbers
+
 CANONICAL: Final = re.compile(r"[0-9#*]{1,15}", re.ASCII)
 _GLOBAL: Final = re.compile(r"\+([1-9][0-9]{1,14})", re.ASCII)
+_SERVICE: Final = re.compile(r"(?=[#*]+[0-9])[0-9#*]{2,15}", re.ASCII)
+_NATIONAL: Final = re.compile(r"[0-9]{4,20}", re.ASCII)
 _PATTERN: Final = re.compile(
     r"\+(?P<start>[0-9]{1,15})(?:(?P<star>\*)|\s*-\s*\+(?P<end>[0-9]{1,15}))?", re.ASCII
 )
@@ -34,9 +41,51 @@ def from_global(text: str) -> str | None:
     return match[1] if match else None
 
 
-def mask(tn: str) -> str:
-    """Hide the last four digits: a number names a person, and logs are kept."""
-    return f"{tn[:-4]}xxxx"
+def from_service(text: str) -> str | None:
+    """Return a network's service code, ``*123`` or ``#123``, as it stands, or None.
+
+    Source: ``tn-spec`` of RFC 8224 §8.3, ``one`` of RFC 8226 §9.
+    """
+    return text if _SERVICE.fullmatch(text) else None
+
+
+def from_national(text: str, country: str) -> str | None:
+    """Return the canonical form of what is dialled within a country, or None.
+
+    For signing alone: a signer knows its own subscribers' habits, a verifier does not
+    know those of a stranger's network. ASCII digits only, trunk and international
+    prefixes included; the number must be one that its country's plan assigns.
+
+    Args:
+        text: digits, nothing else.
+        country: ISO 3166 code of two letters, ``US``.
+    """
+    if _NATIONAL.fullmatch(text) is None:
+        return None
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    full = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return from_global(full)
+
+
+def is_country(code: str) -> bool:
+    """Tell whether `from_national` knows a country."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def mask(identity: str) -> str:
+    """Hide the last four digits of a number, or the user of a URI.
+
+    Either names a person, and logs are kept.
+    """
+    scheme, colon, rest = identity.partition(":")
+    if colon:
+        return f"{scheme}:xxxx@{rest.rpartition('@')[2]}"
+    return f"{identity[:-4]}xxxx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +104,17 @@ class NumberSet:
     def parse(cls, patterns: Iterable[str]) -> NumberSet:
         """Read ``+1202555*``, ``+12025550100-+12025550199`` and ``+12025550123``.
 
+        Service codes, ``*123`` or ``#123``, are written as they are dialled.
+
         Raises:
             ValueError: a pattern is none of these; the message quotes it.
         """
         numbers, prefixes, ranges = set(), set(), []
-        for pattern in patterns:
-            match = _PATTERN.fullmatch(pattern.strip())
+        for pattern in map(str.strip, patterns):
+            if from_service(pattern):
+                numbers.add(pattern)
+                continue
+            match = _PATTERN.fullmatch(pattern)
             if match is None:
                 raise ValueError(
                     f"{pattern!r}: expected a number +12025550123, a prefix +1202555*"

@@ -91,6 +91,20 @@ class TNAuthList:
             and _DIGITS.fullmatch(first) is not None
         )
 
+    def encompasses(self, child: TNAuthList) -> bool:
+        """Tell whether a certificate with this list may issue one with that list.
+
+        Source: RFC 9060 §4.1: the child's scope is equal to the parent's or inside it.
+        Numbers lie inside a carrier's code, by that section's permission: which numbers
+        are a carrier's, no certificate says. A code lies inside itself only.
+        """
+        if not set(child.spcs) <= set(self.spcs):
+            return False
+        return bool(self.spcs) or (
+            all(self.covers(first, last) for first, last in child.blocks)
+            and all(one.isdigit() or one in self.numbers for one in child.numbers)
+        )
+
     def __str__(self) -> str:
         """Name every entry, for people."""
         return ", ".join(
@@ -108,7 +122,8 @@ def _decode(der: bytes) -> TNAuthList:
     try:
         entries = hazmat.decode_tn_auth_list(der)
     except ValueError as error:
-        raise Unverified(Reason.CREDENTIAL_MALFORMED, f"TNAuthList: {error}") from None
+        detail = f"TNAuthList: {error}"
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "RFC 8226 §9") from None
     return TNAuthList.build(
         (text for kind, text, _ in entries if kind == "spc"),
         (text for kind, text, _ in entries if kind == "one"),
@@ -118,7 +133,8 @@ def _decode(der: bytes) -> TNAuthList:
 
 def _checked(text: str, form: re.Pattern[str], name: str) -> str:
     if form.fullmatch(text) is None:
-        raise Unverified(Reason.CREDENTIAL_MALFORMED, f"TNAuthList: {name} {text!r}")
+        detail = f"TNAuthList: {name} {text!r}"
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "RFC 8226 §9")
     return text
 
 
@@ -127,9 +143,8 @@ def _range(start: str, count: int) -> tuple[str, str]:
     last = int(start) + count - 1
     if count < 2 or last >= 10 ** len(start):  # noqa: PLR2004 - INTEGER (2..MAX)
         # The count is not told: an INTEGER may have more digits than Python prints.
-        raise Unverified(
-            Reason.CREDENTIAL_MALFORMED, f"TNAuthList: the count of range {start}"
-        )
+        detail = f"TNAuthList: the count of range {start}"
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "RFC 8226 §9")
     return start, f"{last:0{len(start)}d}"
 
 

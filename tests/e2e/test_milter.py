@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from stirmilter.demo.postfix import free_port
-from stirmilter.stir import identity, jws, passport
+from stirmilter.stir import identity, jws, passport, strictjson
 from stirmilter.stir.msgi import digest_body
 from tests import mta
 from tests.e2e.conftest import Daemon, Start
@@ -276,7 +276,7 @@ def moved(value: bytes, x5u: str) -> bytes:
     """The same claims under another x5u; the signature is checked after the fetch."""
     token = token_of(value)
     header = {"alg": "ES256", "ppt": "msg", "typ": "passport", "x5u": x5u}
-    first = jws.b64url_encode(passport.serialize(header))
+    first = jws.b64url_encode(strictjson.serialize(header))
     _, payload, signature = token.text.split(".")
     return f" {first}.{payload}.{signature};info=<{x5u}>".encode()
 

@@ -7,8 +7,9 @@ from ipaddress import ip_address, ip_network
 from stirmilter.mail.filter import MailFilter, MailPolicy
 from stirmilter.mail.transaction import Connection, Decision, Header, Transaction
 from stirmilter.stir import identity, passport
+from stirmilter.stir.claims import Claims
 from stirmilter.stir.msgi import digest_body
-from stirmilter.stir.passport import Claims, Passport
+from stirmilter.stir.passport import Passport
 from stirmilter.testca import TestCA
 from tests import laboratory
 from tests.laboratory import ALICE, BOB, BODY, NOW

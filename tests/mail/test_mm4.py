@@ -204,7 +204,7 @@ def test_two_expiries_are_none() -> None:
     ],
 )
 def test_reads_the_number_of_an_envelope_address(path: str, number: str | None) -> None:
-    assert mm4.number_of(path) == number
+    assert mm4.recipient(path) == number
 
 
 NAMES = ["Date", "X-Mms-Expiry", "From", "To", "X-Mms-Message-Type", "Message-ID"]

@@ -8,8 +8,8 @@ from stirmilter.mail.filter import MailFilter, MailPolicy
 from stirmilter.mail.report import as_json
 from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.stir import identity, passport
+from stirmilter.stir.claims import Claims
 from stirmilter.stir.msgi import digest_body
-from stirmilter.stir.passport import Claims
 from stirmilter.testca import TestCA
 from tests import laboratory
 from tests.laboratory import ALICE, BOB, BODY, NOW
@@ -51,10 +51,14 @@ def test_a_pass_comes_with_its_evidence(ca: TestCA) -> None:
         "result": "pass",
         "reason": "verified",
         "detail": "",
+        "rule": "",
+        "ppt": "msg",
         "orig": ALICE,
         "msgi": "exact",
         "authority": "tn",
         "x5u": "https://certs.example/one.pem",
+        "certificate": laboratory.signer(ca, "one").credential.fingerprint,
+        "notes": [],
     }
 
     assert report(ca, token(ca)) == {
@@ -77,10 +81,14 @@ def test_a_number_that_was_not_verified_is_not_told(ca: TestCA) -> None:
         "result": "fail",
         "reason": "body-altered",
         "detail": "msgi is the digest of another body",
+        "rule": "RFC 9475 §3.2",
+        "ppt": "msg",
         "orig": None,
         "msgi": "altered",
         "authority": "none",
         "x5u": "https://certs.example/one.pem",
+        "certificate": None,
+        "notes": [],
     }
 
 

@@ -46,7 +46,9 @@ BEFORE_ANY_FETCH = [
         Case(header={"ppt": ABSENT}), Reason.UNSUPPORTED_PPT, id="token-without-ppt"
     ),
     pytest.param(
-        Case(header={"ppt": "div"}), Reason.UNSUPPORTED_PPT, id="diverted-call"
+        Case(header={"ppt": "div"}, payload={"div": {"tn": CAROL}}),
+        Reason.UNSUPPORTED_PPT,
+        id="diverted-call",
     ),
     pytest.param(
         Case(header={"alg": "none"}), Reason.UNSUPPORTED_ALGORITHM, id="alg-none"
@@ -77,7 +79,7 @@ BEFORE_ANY_FETCH = [
     ),
     pytest.param(
         Case(payload={"orig": {"uri": ALICE}}),
-        Reason.ORIG_MISMATCH,
+        Reason.MALFORMED,
         id="orig-is-a-uri-of-the-same-digits",
     ),
     pytest.param(
@@ -88,7 +90,7 @@ BEFORE_ANY_FETCH = [
     ),
     pytest.param(
         Case(payload={"dest": {"uri": [BOB]}}),
-        Reason.DEST_MISMATCH,
+        Reason.MALFORMED,
         id="dest-is-a-uri-of-the-same-digits",
     ),
     pytest.param(

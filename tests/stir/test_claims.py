@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stirmilter.stir import passport
+from stirmilter.stir.claims import Claims, check_freshness
 from stirmilter.stir.msgi import Digest, digest_body
-from stirmilter.stir.passport import Claims
 from stirmilter.stir.result import Reason, Unverified
 from tests.laboratory import ALICE, BOB, BODY, CAROL, NOW
 from tests.stir.tokens import ABSENT, HEADER, IAT, MSGI, PAYLOAD, forge, seal
@@ -113,11 +113,11 @@ def test_payloads_are_refused(payload: dict[str, object]) -> None:
 )
 def test_freshness_has_two_ends(at: datetime, reason: Reason | None) -> None:
     if reason is None:
-        passport.check_freshness(claims(), at, DAY, MINUTE)
+        check_freshness(claims(), at, DAY, MINUTE)
         return
 
     with pytest.raises(Unverified) as caught:
-        passport.check_freshness(claims(), at, DAY, MINUTE)
+        check_freshness(claims(), at, DAY, MINUTE)
     assert caught.value.reason is reason
 
 
@@ -126,4 +126,4 @@ def test_freshness_has_two_ends(at: datetime, reason: Reason | None) -> None:
 )
 def test_freshness_tells_the_seconds(iat: int, detail: str) -> None:
     with pytest.raises(Unverified, match=detail):
-        passport.check_freshness(claims(iat=iat), NOW, DAY, MINUTE)
+        check_freshness(claims(iat=iat), NOW, DAY, MINUTE)

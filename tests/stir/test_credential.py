@@ -46,14 +46,20 @@ def test_list_in_a_CA_certificate_limits_its_leaf(  # noqa: N802 - CA is a name
     root = issue("r", None, limits if place == "root" else [], ca=True)
     middle = issue("m", root, limits if place == "intermediate" else [], ca=True)
 
-    found = validate(leaf(middle, tn_auth_list(own)), middle, anchor=root)
+    path = leaf(middle, tn_auth_list(own)), middle
 
     if authority is None:
+        # The whole scope is held against the one above, whatever number is asked for.
         with pytest.raises(Unverified) as caught:
-            found.authority(ALICE)
+            validate(*path, anchor=root)
+        assert caught.value.reason is Reason.NOT_AUTHORIZED
+        # A path that nobody validated, our own signer's, is limited all the same.
+        chain = [issued.certificate for issued in (*path, root)]
+        with pytest.raises(Unverified) as caught:
+            credential.read(chain[0], chain).authority(ALICE)
         assert caught.value.reason is Reason.NOT_AUTHORIZED
     else:
-        assert found.authority(ALICE) == authority
+        assert validate(*path, anchor=root).authority(ALICE) == authority
 
 
 def test_refusals_name_no_number() -> None:

@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stirmilter.stir import jws, passport
+from stirmilter.stir import jws, passport, strictjson
+from stirmilter.stir.claims import Claims, Identity
 from stirmilter.stir.msgi import digest_body
-from stirmilter.stir.passport import Claims, Identity, Limits
+from stirmilter.stir.passport import Limits
 from stirmilter.stir.result import Reason, Unverified
 from tests.laboratory import ALICE, BOB, BODY, CAROL, X5U
 from tests.stir.tokens import (
@@ -117,7 +118,7 @@ def test_issued_parts_are_deterministic_json() -> None:
 def test_json_is_sorted_at_every_level_and_not_escaped() -> None:
     part = {"b": {"z": 1, "a": [2, 1]}, "a": "\u00e9", "B": None, "aa": True}
 
-    assert passport.serialize(part) == (
+    assert strictjson.serialize(part) == (
         '{"B":null,"a":"\u00e9","aa":true,"b":{"a":[2,1],"z":1}}'.encode()
     )
 
@@ -146,7 +147,8 @@ def test_signed_octets_are_those_received() -> None:
     ("header", "reason"),
     [
         pytest.param({"ppt": "shaken"}, Reason.UNSUPPORTED_PPT, id="call"),
-        pytest.param({"ppt": "div"}, Reason.UNSUPPORTED_PPT, id="diversion"),
+        pytest.param({"ppt": "div"}, Reason.MALFORMED, id="diversion-from-nobody"),
+        pytest.param({"ppt": "div-o"}, Reason.UNSUPPORTED_PPT, id="diversion-by-oob"),
         pytest.param({"ppt": ABSENT}, Reason.UNSUPPORTED_PPT, id="no-ppt"),
         pytest.param({"ppt": "MSG"}, Reason.UNSUPPORTED_PPT, id="ppt-upper-case"),
         pytest.param({"ppt": ["msg"]}, Reason.UNSUPPORTED_PPT, id="ppt-array"),

@@ -142,12 +142,12 @@ def yeti(vectors: Path) -> dict[str, Any]:
     return table(vectors / "sems-yeti" / "identity-parse.json")
 
 
-def test_yeti_diverted_call_is_split_and_set_aside(vectors: Path) -> None:
+def test_yeti_diverted_call_is_read(vectors: Path) -> None:
     value = identity.parse(yeti(vectors)["valid_structure_div"])
 
     assert value.parameters["ppt"] == "div"
     assert value.parameters["info"].startswith("https://")
-    assert reason_of(value.token) is Reason.UNSUPPORTED_PPT
+    assert passport.parse(value.token).claims.div == ("tn", "121555551213")
 
 
 def test_yeti_compact_form_is_refused(vectors: Path) -> None:

@@ -1,0 +1,32 @@
+"""Start here: the two services of RFC 8224 §6, for any using protocol.
+
+`AuthenticationService` signs what we may sign; `VerificationService` judges what others
+signed. They know no mail, SIP or HTTP: an adapter turns its protocol into a `Message`
+and a list of header values, and does as it likes with the result. Blocking, without
+async twins; safe to call from many threads. The clock is an argument.
+
+================  ==================================================================
+`message`         what both look at, and the ports to certificates and replays
+`authentication`  sign (RFC 8224 §6.1), divert (RFC 8946 §4.1)
+`verification`    judge (RFC 8224 §6.2, RFC 8946 §4.2)
+================  ==================================================================
+"""
+
+from stirmilter.services.authentication import AuthenticationService, Signer
+from stirmilter.services.message import CertificateRepository, Message, ReplayStore
+from stirmilter.services.verification import (
+    Verification,
+    VerificationPolicy,
+    VerificationService,
+)
+
+__all__ = [
+    "AuthenticationService",
+    "CertificateRepository",
+    "Message",
+    "ReplayStore",
+    "Signer",
+    "Verification",
+    "VerificationPolicy",
+    "VerificationService",
+]

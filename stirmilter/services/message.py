@@ -1,0 +1,80 @@
+"""What both services look at, and the ports to what remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cryptography import x509
+
+from stirmilter.stir import identity, passport
+from stirmilter.stir.identity import IdentityValue
+from stirmilter.stir.msgi import BodyDigests
+from stirmilter.stir.passport import Limits, Passport
+
+
+class CertificateRepository(Protocol):
+    """Where chains come from; `stores.certificates` is one over https."""
+
+    def chain(self, x5u: str) -> tuple[x509.Certificate, ...]:
+        """Return the chain published at a URL, signer first, or raise FetchError."""
+        ...
+
+
+class ReplayStore(Protocol):
+    """Who used a key first; `stores.replay` has several."""
+
+    def claim(self, key: str, holder: str, until: datetime, now: datetime) -> str:
+        """Record `holder` for `key` unless one is recorded, and return whose it is.
+
+        One atomic step, however many threads and processes share the store.
+        Raises StoreError when it cannot answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What a PASSporT is held against, or made from.
+
+    Identities are canonical telephone numbers (`stir.tn`) or canonical URIs
+    (`stir.uri`), as text: only the latter hold a colon.
+    """
+
+    orig: str | None
+    """Identity of the originator; None when the message names no single one."""
+
+    dest: frozenset[str]
+    """Identities of the recipients: of those it is delivered to, to verify; of those it
+    shows, to sign."""
+
+    body: BodyDigests
+
+    shown: frozenset[str] = frozenset()
+    """To verify: identities that the message shows as its recipients. Some MMSCs
+    deliver to those, whatever the envelope said."""
+
+    others: int = 0
+    """Recipients without an identity that a token could name."""
+
+    delivery: str = ""
+    """What a retry of this delivery repeats and a replay does not: the replay store
+    keeps it beside the key."""
+
+    date: datetime | None = None
+    """When the message says it was written; compared with ``iat``, never believed."""
+
+    expires: datetime | None = None
+    """When the originator stops caring; the token is stale from then on."""
+
+
+def read_value(value: str, limits: Limits) -> tuple[Passport, IdentityValue]:
+    """Read a header value: its token, and the parameters that should mirror it.
+
+    Raises:
+        Unverified: what `identity.parse` or `passport.parse` found.
+    """
+    # Folds and parameters may take as much room again as the token.
+    parsed = identity.parse(value, 2 * limits.token)
+    return passport.parse(parsed.token, limits), parsed

@@ -1,0 +1,390 @@
+"""The verification service: what to believe of a message's PASSporTs (RFC 8224 §6.2).
+
+`_judge` is the RFC's five steps for a ``msg`` token, `_judge_diversion` the same steps
+for a ``div`` token that takes the message on to somebody else (RFC 8946 §4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+
+from stirmilter.errors import FetchError, StoreError
+from stirmilter.services.message import (
+    CertificateRepository,
+    Message,
+    ReplayStore,
+    read_value,
+)
+from stirmilter.stir import claims, credential, diversion, identity, jws
+from stirmilter.stir.claims import Claims, Identity
+from stirmilter.stir.credential import Credential, TrustAnchors
+from stirmilter.stir.msgi import FORMS, Form
+from stirmilter.stir.passport import Limits, Passport
+from stirmilter.stir.result import (
+    Authority,
+    BodyMatch,
+    Reason,
+    StirResult,
+    Unverified,
+    most_informed,
+    printable,
+)
+from stirmilter.stir.tn import NumberSet
+
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The result for the message, and one for each PASSporT (RFC 9410, V-14)."""
+
+    result: StirResult
+    passports: tuple[StirResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationPolicy:
+    """What the operator decides about verification."""
+
+    freshness: timedelta = timedelta(hours=24)
+    """Greatest age of a token; RFC 8224 suggests a minute for what is not stored."""
+
+    skew: timedelta = timedelta(seconds=60)
+    """How far a signer's clock may run ahead of ours."""
+
+    forms: tuple[Form, ...] = FORMS
+    """Forms of the body that count as unaltered; strict is ``("exact",)``."""
+
+    accept_spc: bool = True
+    """Whether a certificate that names only a carrier may give a pass."""
+
+    spc_numbers: Mapping[str, NumberSet] | None = None
+    """If not None, whose numbers are whose: a carrier speaks for its own alone."""
+
+    passports: int = 8
+    """More tokens than this in one message are not judged."""
+
+    x5u: int = 3
+    """Different URLs that one message may have fetched."""
+
+    diversions: int = 4
+    """Greatest length of a chain of ``div`` tokens."""
+
+    certificates: int = credential.CERTIFICATES
+    """Longest chain, anchor not counted."""
+
+    paths: int = 2_000
+    """Validated chains that are remembered."""
+
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """One message under judgement."""
+
+    message: Message
+    now: datetime
+    diversions: list[Passport]
+    urls: set[str] = field(default_factory=set)
+    """What was fetched from."""
+
+    judged: dict[int, StirResult] = field(default_factory=dict)
+    """Results of `diversions`, by position, as far as they were needed."""
+
+
+class VerificationService:
+    """Judges the PASSporTs of a message against the message."""
+
+    def __init__(
+        self,
+        *,
+        repository: CertificateRepository,
+        anchors: TrustAnchors,
+        replays: ReplayStore,
+        policy: VerificationPolicy,
+    ) -> None:
+        self.repository = repository
+        self.anchors = anchors
+        self.replays = replays
+        self.policy = policy
+        self._paths: dict[tuple[x509.Certificate, ...], Credential] = {}
+
+    def algorithms(self, values: Iterable[str]) -> set[str]:
+        """Name the digests that `verify` will need of the body.
+
+        Asked when the header is complete and the body is still to come.
+        """
+        needed = set()
+        for value in list(values)[: self.policy.passports]:
+            try:
+                token, _ = read_value(value, self.policy.limits)
+            except Unverified:
+                continue
+            if token.claims.msgi is not None:
+                needed.add(token.claims.msgi.algorithm)
+        return needed
+
+    def verify(
+        self, message: Message, values: Sequence[str], now: datetime
+    ) -> Verification:
+        """Judge every header value; one good PASSporT is enough (RFC 8224 §6.2.1).
+
+        Args:
+            message: its body digested with what `algorithms` named, at least.
+            values: header field values, ``token;info=...``, folded or not.
+            now: aware time of reception.
+        """
+        if len(values) > self.policy.passports:
+            # Before any fetch: a header block must not buy a hundred of them.
+            detail = f"{len(values)} header fields, at most {self.policy.passports}"
+            return Verification(
+                StirResult(Reason.TOO_MANY_PASSPORTS, detail, rule="profile §1")
+            )
+        read = [self._read(value) for value in values]
+        followed = [
+            token for token in read if isinstance(token, Passport) and token.claims.div
+        ]
+        delivery = _Delivery(message, now, followed)
+        results: list[StirResult | None] = [
+            token
+            if isinstance(token, StirResult)
+            else None
+            if token.claims.div
+            else self._judge(token, delivery)
+            for token in read
+        ]
+        links = [
+            delivery.judged.get(position, _unused(token))
+            for position, token in enumerate(followed)
+        ]
+        # A good link vouches for the diversion alone, not for the message.
+        speaking = [result for result in results if result is not None]
+        speaking += [link for link in links if not link.passed]
+        rest = iter(links)
+        return Verification(
+            most_informed(speaking), tuple(r or next(rest) for r in results)
+        )
+
+    def _read(self, value: str) -> Passport | StirResult:
+        # Step 1: Check for an Unsupported "ppt"
+        token: Passport | None = None
+        try:
+            token, parameters = read_value(value, self.policy.limits)
+            identity.check_mirrors(parameters, token)
+        except Unverified as error:
+            return StirResult(error.reason, error.detail, token, rule=error.rule)
+        return token
+
+    def _judge(self, token: Passport, delivery: _Delivery) -> StirResult:
+        """Judge one ``msg`` token."""
+        message, now, policy = delivery.message, delivery.now, self.policy
+        authority: Authority = "none"
+        body: BodyMatch = "absent"
+        signer: Credential | None = None
+        try:
+            # RFC 8224 §6.2. Step 3 costs a fetch, so what needs none goes before it.
+            # Step 2: Determine the Originator's Identity
+            _check_orig(token.claims, message)
+            self._check_dest(token.claims, delivery)
+            # Step 4: Check the Freshness of Date
+            claims.check_freshness(token.claims, now, policy.freshness, policy.skew)
+            if message.expires is not None and now > message.expires:
+                detail = "the message has expired"
+                raise Unverified(Reason.STALE, detail, "profile §5")
+            # What "msg" adds to step 5 (RFC 9475 §3.2)
+            if token.claims.msgi is not None:
+                body = message.body.match(token.claims.msgi, policy.forms) or "altered"
+                if body == "altered":
+                    detail = "msgi is the digest of another body"
+                    raise Unverified(Reason.BODY_ALTERED, detail, "RFC 9475 §3.2")
+            # Step 3: Identify Credential for Validation
+            signer = self._credential(token, delivery)
+            authority = signer.authority(token.claims.orig.value)
+            signer.constraints.check(token.claims.raw)
+            # Step 5: Validate the Signature
+            jws.verify(token.signing_input, token.signature, signer.public_key)
+            self._check_policy(token.claims, signer, authority)
+            self._check_covered(token.claims, delivery)
+            # RFC 8224 §12.1. Last, so that only a good token can use up its key.
+            self._claim(token, message, now)
+        except (Unverified, FetchError, StoreError) as error:
+            reason, detail, rule = _explain(error)
+        else:
+            reason, detail, rule = Reason.VERIFIED, "", ""
+        notes = _notes(token.claims, message, policy.skew)
+        return StirResult(reason, detail, token, authority, body, rule, signer, notes)
+
+    def _judge_diversion(self, token: Passport, delivery: _Delivery) -> StirResult:
+        """Judge one ``div`` token, whose place in the chain is already known."""
+        authority: Authority = "none"
+        signer: Credential | None = None
+        policy = self.policy
+        assert token.claims.div is not None  # noqa: S101 - what makes it a diversion
+        try:
+            claims.check_freshness(
+                token.claims, delivery.now, policy.freshness, policy.skew
+            )
+            signer = self._credential(token, delivery)
+            # Whoever diverts speaks for the number it diverts from, not for orig.
+            authority = signer.authority(token.claims.div.value)
+            signer.constraints.check(token.claims.raw)
+            jws.verify(token.signing_input, token.signature, signer.public_key)
+            self._check_carrier(signer, authority, token.claims.div.value)
+        except (Unverified, FetchError) as error:
+            reason, detail, rule = _explain(error)
+        else:
+            reason, detail, rule = Reason.VERIFIED, "", ""
+        return StirResult(
+            reason, detail, token, authority, rule=rule, credential=signer
+        )
+
+    def _credential(self, token: Passport, delivery: _Delivery) -> Credential:
+        """Fetch a chain and validate it at ``iat``, or remember that it is valid."""
+        delivery.urls.add(token.x5u)
+        if len(delivery.urls) > self.policy.x5u:
+            detail = f"more than {self.policy.x5u} different x5u"
+            raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
+        chain = self.repository.chain(token.x5u)
+        signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
+        known = self._paths.get(chain)
+        if known is not None and known.valid_at(signed_at):
+            return known
+        found = credential.validate(
+            chain, self.anchors, signed_at, self.policy.certificates
+        )
+        if len(self._paths) >= self.policy.paths:
+            self._paths.clear()
+        self._paths[chain] = found
+        return found
+
+    def _check_dest(self, content: Claims, delivery: _Delivery) -> None:
+        """Refuse a token that names no recipient of the envelope, diversions included.
+
+        Source: RFC 8224 §12.1, RFC 9475 §3.2. Never says which: a Bcc is a secret.
+        """
+        named = diversion.reach(content, delivery.diversions, self.policy.diversions)
+        if not {Identity.of(to) for to in delivery.message.dest} & named:
+            detail = "dest names no recipient"
+            raise Unverified(Reason.DEST_MISMATCH, detail, "RFC 8225 §5.2.1")
+
+    def _check_covered(self, content: Claims, delivery: _Delivery) -> None:
+        """Hold the recipients against ``dest`` and every diversion that is good."""
+        message = delivery.message
+        wanted = {Identity.of(to) for to in message.dest | message.shown}
+        named = set(content.dest)
+        for _ in range(self.policy.diversions):
+            if wanted <= named:
+                break
+            found = self._diverted(content, named, delivery)
+            if found <= named:
+                break
+            named |= found
+        if not {Identity.of(to) for to in message.dest} & named:
+            detail = "dest names no recipient, and no diversion to one is good"
+            raise Unverified(Reason.DEST_MISMATCH, detail, "RFC 8946 §4.2")
+        recipients = len(wanted) + message.others
+        if len(wanted & named) < recipients:
+            detail = f"dest names {len(wanted & named)} of {recipients} recipients"
+            raise Unverified(Reason.DEST_PARTIAL, detail, "RFC 9475 §3.2.1")
+
+    def _diverted(
+        self, innermost: Claims, named: set[Identity], delivery: _Delivery
+    ) -> set[Identity]:
+        """Return whom good diversions by one of `named` lead to."""
+        found: set[Identity] = set()
+        for position, token in enumerate(delivery.diversions):
+            if not diversion.continues(token.claims, innermost, named):
+                continue
+            if position not in delivery.judged:
+                delivery.judged[position] = self._judge_diversion(token, delivery)
+            if delivery.judged[position].passed:
+                found.update(token.claims.dest)
+        return found
+
+    def _check_policy(
+        self, content: Claims, signer: Credential, authority: Authority
+    ) -> None:
+        """Withhold the pass from a good token that proves too little."""
+        self._check_carrier(signer, authority, content.orig.value)
+        if content.msgi is None:
+            # Good STIR, but any body could stand below it.
+            detail = "the token does not cover the body"
+            raise Unverified(Reason.NO_MSGI, detail, "RFC 9475 §3.2")
+
+    def _check_carrier(
+        self, signer: Credential, authority: Authority, speaker: str
+    ) -> None:
+        """Apply our policy to a number that rests on a carrier's word (C-04)."""
+        if authority == "spc" and not self.policy.accept_spc:
+            detail = "the certificate names a carrier, no number"
+            raise Unverified(Reason.SPC_NOT_ACCEPTED, detail, "profile §5")
+        whose = self.policy.spc_numbers
+        carriers = () if authority == "domain" else signer.carriers(speaker)
+        if whose is None or not carriers:
+            return
+        known = [whose[spc] for spc in carriers if spc in whose]
+        if not known:
+            detail = f"nobody told us the numbers of SPC {', '.join(carriers)}"
+            raise Unverified(Reason.SPC_NOT_ACCEPTED, detail, "profile §5")
+        if not any(speaker in numbers for numbers in known):
+            detail = f"not a number of SPC {', '.join(carriers)}"
+            raise Unverified(Reason.NOT_AUTHORIZED, detail, "profile §5")
+
+    def _claim(self, token: Passport, message: Message, now: datetime) -> None:
+        """Use up the token for each recipient of this delivery."""
+        # Ages are whole seconds: the token is fresh for up to one more.
+        signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
+        until = signed_at + self.policy.freshness + _SECOND
+        for recipient in sorted(message.dest):
+            key = f"{token.fingerprint}:{recipient}"
+            holder = self.replays.claim(key, message.delivery, until, now)
+            if holder != message.delivery:
+                detail = "seen before in another delivery"
+                raise Unverified(Reason.REPLAYED, detail, "RFC 8224 §12.1")
+
+
+def _check_orig(content: Claims, message: Message) -> None:
+    """Hold ``orig`` against the signalling; by itself it proves nothing (§6.2.4)."""
+    rule = "RFC 8224 §6.2.4"
+    if message.orig is None:
+        detail = "the message names no single number"
+        raise Unverified(Reason.ORIG_MISMATCH, detail, rule)
+    if content.orig != Identity.of(message.orig):
+        raise Unverified(Reason.ORIG_MISMATCH, "orig is not the originator", rule)
+
+
+def _explain(error: Unverified | FetchError | StoreError) -> tuple[Reason, str, str]:
+    """Return reason, detail and rule of what ended a judgement."""
+    if isinstance(error, Unverified):
+        return error.reason, error.detail, error.rule
+    if isinstance(error, StoreError):
+        return Reason.REPLAY_UNKNOWN, printable(str(error)), ""
+    reason = (
+        Reason.CREDENTIAL_UNAVAILABLE
+        if error.temporary
+        else Reason.CREDENTIAL_UNTRUSTED
+    )
+    return reason, printable(str(error)), "RFC 8224 §6.2 step 3"
+
+
+def _unused(token: Passport) -> StirResult:
+    """Set aside a ``div`` token that takes this message nowhere (RFC 8946 §4.2)."""
+    detail = "no good msg token leads to it, or it leads to nobody here"
+    return StirResult(Reason.UNSUPPORTED_PPT, detail, token, rule="RFC 8946 §4.2")
+
+
+def _notes(content: Claims, message: Message, skew: timedelta) -> tuple[str, ...]:
+    """Name what is odd and costs no pass: an ``iat`` far from Date (V-11)."""
+    if message.date is None:
+        return ()
+    apart = content.iat - int(message.date.timestamp())
+    if abs(apart) <= skew.total_seconds():
+        return ()
+    side = "after" if apart > 0 else "before"
+    return (f"iat is {abs(apart)} s {side} Date",)
