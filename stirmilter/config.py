@@ -25,7 +25,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from stirmilter.errors import ConfigError
+from stirmilter.stir import uri
 from stirmilter.stir.msgi import ALGORITHMS
+from stirmilter.stir.tn import is_country
 
 DEFAULT = Path("/etc/stirmilter/stirmilter.toml")
 
@@ -83,6 +85,18 @@ def _mode(text: str) -> str:
 def _digest(text: str) -> str:
     if text not in ALGORITHMS:
         raise PydanticCustomError("digest", f"expected one of {', '.join(ALGORITHMS)}")
+    return text
+
+
+def _country(text: str) -> str:
+    if text and not is_country(text):
+        raise PydanticCustomError("country", 'expected a code such as "US", or ""')
+    return text
+
+
+def _domain(text: str) -> str:
+    if uri.from_mail("user", text) != f"mailto:user@{text}":
+        raise PydanticCustomError("domain", "expected a host name in lower case")
     return text
 
 
@@ -152,6 +166,9 @@ class Sign(_Section):
     digest: Annotated[str, AfterValidator(_digest)] = "sha256"
     header: FieldName = "PASSporT"
     on_failure: Literal["tempfail", "accept"] = "tempfail"
+    country: Annotated[str, AfterValidator(_country)] = ""
+    uris: bool = False
+    divert: bool = False
 
 
 class SignerSection(_Section):
@@ -162,6 +179,7 @@ class SignerSection(_Section):
     chain: Path
     x5u: str
     numbers: tuple[str, ...] = Field(min_length=1)
+    domains: tuple[Annotated[str, AfterValidator(_domain)], ...] = ()
 
 
 class Verify(_Section):
@@ -171,7 +189,9 @@ class Verify(_Section):
     freshness: Seconds = 86_400.0
     skew: Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)] = 60.0
     strict: bool = False
-    spc: Literal["accept", "refuse"] = "accept"
+    spc: Literal["accept", "map", "refuse"] = "accept"
+    spc_numbers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    uris: bool = False
     headers: tuple[FieldName, ...] = Field(default=("PASSporT",), min_length=1)
     method: FieldName = "stir"
 
@@ -204,6 +224,7 @@ class Limits(_Section):
 
     passports: Count = 8
     x5u: Count = 3
+    diversions: Count = 4
     token: Count = 16_384
     dest: Count = 100
     json_depth: Annotated[int, Field(gt=0, le=64)] = 8

@@ -7,9 +7,9 @@ import ssl
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError, StoreError
 from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.mm4 import Reading
 from stirmilter.services import (
     AuthenticationService,
     ReplayStore,
@@ -26,7 +27,7 @@ from stirmilter.services import (
     VerificationPolicy,
     VerificationService,
 )
-from stirmilter.stir import credential, jws, passport
+from stirmilter.stir import credential, delegation, jws, passport
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.msgi import FORMS
 from stirmilter.stir.result import Unverified
@@ -34,8 +35,6 @@ from stirmilter.stir.tn import NumberSet
 from stirmilter.stores.certificates import CertificateStore
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
-
-EXPIRY_WARNING: Final = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,6 @@ class Runtime:
     filter: MailFilter
     certificates: CertificateStore
     anchors: TrustAnchors
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that `check` has to say."""
-
-    level: Literal["ok", "warning", "error"]
-    subject: str
-    text: str
 
 
 def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
@@ -87,6 +77,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             [_signer(config, i, fetcher) for i in range(len(config.signer))],
             algorithm=config.sign.digest,
             freshness=timedelta(seconds=config.verify.freshness),
+            diversions=config.limits.diversions,
             limits=_limits(config),
         ),
         verification=VerificationService(
@@ -97,113 +88,6 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         ),
     )
     return Runtime(config, mail_filter, store, anchors)
-
-
-def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
-    """Look at what was built with an operator's eyes; nothing is fetched."""
-    signers = runtime.filter.authentication.signers
-    for signer in signers:
-        yield from _signer_findings(runtime, signer, now)
-    if runtime.anchors.certificates:
-        yield Finding(
-            "ok", "verify", f"{len(runtime.anchors.certificates)} trust anchors"
-        )
-        for anchor in runtime.anchors.certificates:
-            if anchor.not_valid_after_utc < now:
-                text = f"expired: {_validity(anchor)}"
-                yield Finding("warning", "verify.anchors", text)
-    else:
-        yield Finding(
-            "warning", "verify.anchors", "none: no PASSporT can pass verification"
-        )
-    policy = runtime.filter.policy
-    if signers and not (policy.networks or policy.logins or policy.daemon_names):
-        yield Finding(
-            "warning", "sign", "no clients, logins or daemon_names: nothing is signed"
-        )
-    yield from _socket_findings(runtime.config)
-    kind, _, path = runtime.config.replay.store.partition(":")
-    if kind == "sqlite" and not (runtime.config.folder / path).parent.is_dir():
-        yield Finding("error", "replay.store", f"{path}: its folder does not exist")
-    if kind == "memory" and runtime.config.milter.workers != 1:
-        text = "memory: is not shared: a replay that another worker meets passes"
-        yield Finding("warning", "replay.store", text)
-    if runtime.config.fetch.laboratory:
-        yield Finding(
-            "warning", "fetch.laboratory", "true: never on a machine with mail"
-        )
-
-
-def _socket_findings(config: Config) -> Iterable[Finding]:
-    settings = config.milter
-    paths = [Path(s[5:]) for s in settings.sockets if s.startswith("unix:")]
-    for path in paths:
-        if not path.parent.is_dir():
-            text = f"{path}: its folder does not exist"
-            yield Finding("error", "milter.sockets", text)
-    try:
-        check_group(config)
-    except ConfigError as error:
-        yield Finding("error", "milter.socket_group", error.problem)
-    name = settings.authserv_id
-    level: Literal["ok", "warning"] = "ok" if "." in name else "warning"
-    text = name if level == "ok" else f"{name}: no full host name; set it"
-    yield Finding(level, "milter.authserv_id", text)
-
-
-def published(runtime: Runtime, signer: Signer) -> Finding:
-    """Fetch a signer's x5u as its verifiers will, and compare (RFC 9060 §5)."""
-    subject = f"signer {signer.name}: x5u"
-    try:
-        served = runtime.certificates.chain(signer.x5u)
-    except (FetchError, Unverified) as error:
-        return Finding("error", subject, f"{signer.x5u}: {error}")
-    if served != signer.credential.path:
-        text = f"{signer.x5u} serves another chain than the file holds"
-        return Finding("error", subject, text)
-    return Finding("ok", subject, f"{signer.x5u} serves the chain")
-
-
-def _signer_findings(
-    runtime: Runtime, signer: Signer, now: datetime
-) -> Iterable[Finding]:
-    subject = f"signer {signer.name}"
-    leaf = signer.credential.certificate
-    covers = signer.credential.tn_auth_list
-    if not signer.numbers:
-        yield Finding("error", subject, "its numbers are an empty list")
-    if not signer.credential.valid_at(now):
-        chain = "; ".join(map(_validity, signer.credential.path))
-        yield Finding("error", subject, f"not valid now: {chain}")
-    elif leaf.not_valid_after_utc - now < EXPIRY_WARNING:
-        yield Finding("warning", subject, f"expires soon: {_validity(leaf)}")
-    if runtime.anchors.certificates and signer.credential.valid_at(now):
-        try:
-            credential.validate(signer.credential.path, runtime.anchors, now)
-        except Unverified as error:
-            text = f"our own anchors refuse it; is the chain complete? {error.detail}"
-            yield Finding("error", subject, text)
-    outside = [
-        f"+{first}" if first == last else f"+{first}-+{last}"
-        for first, last in signer.numbers.blocks()
-        if not covers.spcs and not covers.covers(first, last)
-    ]
-    if outside:
-        more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""  # noqa: PLR2004 - three will do
-        yield Finding(
-            "error",
-            subject,
-            f"the certificate does not cover {', '.join(outside[:3])}{more}",
-        )
-    yield Finding("ok", subject, f"may speak for {covers}")
-
-
-def _validity(certificate: x509.Certificate) -> str:
-    return (
-        f"{certificate.subject.rfc4514_string()} is valid"
-        f" {certificate.not_valid_before_utc:%Y-%m-%d %H:%MZ}"
-        f" to {certificate.not_valid_after_utc:%Y-%m-%d %H:%MZ}"
-    )
 
 
 def check_group(config: Config) -> None:
@@ -251,6 +135,7 @@ def _signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
         raise ConfigError(f"{where}.chain", problem) from None
     try:
         found = credential.read(chain[0], chain)
+        delegation.check(chain, chain)
         found.constraints.check({**_OUR_CLAIMS})
     except Unverified as error:
         problem = f"{section.chain}: its first certificate: {error}"
@@ -262,13 +147,15 @@ def _signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
         )
     try:
         fetcher.check(section.x5u)
-        numbers = NumberSet.parse(_numbers(config, section.numbers, f"{where}.numbers"))
     except FetchError as error:
         raise ConfigError(f"{where}.x5u", f"{section.x5u}: {error}") from None
-    except ValueError as error:
-        raise ConfigError(f"{where}.numbers", str(error)) from None
     return Signer(
-        name=section.name, key=key, credential=found, x5u=section.x5u, numbers=numbers
+        name=section.name,
+        key=key,
+        credential=found,
+        x5u=section.x5u,
+        numbers=_number_set(config, section.numbers, f"{where}.numbers"),
+        domains=frozenset(section.domains),
     )
 
 
@@ -292,6 +179,13 @@ def _key(config: Config, path: Path, where: str) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not jws.is_p256(key):
         raise ConfigError(where, f"{path}: not a P-256 key, which ES256 needs")
     return key
+
+
+def _number_set(config: Config, patterns: Sequence[str], where: str) -> NumberSet:
+    try:
+        return NumberSet.parse(_numbers(config, patterns, where))
+    except ValueError as error:
+        raise ConfigError(where, str(error)) from None
 
 
 def _numbers(config: Config, patterns: Sequence[str], where: str) -> Iterable[str]:
@@ -354,6 +248,9 @@ def _mail_policy(config: Config) -> MailPolicy:
         method=verify.method,
         header=sign.header,
         headers=frozenset(verify.headers),
+        ours=Reading(country=sign.country, uris=sign.uris),
+        theirs=Reading(uris=verify.uris),
+        divert=sign.divert,
     )
 
 
@@ -363,12 +260,27 @@ def _verification_policy(config: Config) -> VerificationPolicy:
         freshness=timedelta(seconds=verify.freshness),
         skew=timedelta(seconds=verify.skew),
         forms=("exact",) if verify.strict else FORMS,
-        accept_spc=verify.spc == "accept",
+        accept_spc=verify.spc != "refuse",
+        spc_numbers=_carriers(config) if verify.spc == "map" else None,
         passports=limits.passports,
         x5u=limits.x5u,
+        diversions=limits.diversions,
+        paths=config.fetch.cache_entries,
         certificates=limits.certificates,
         limits=_limits(config),
     )
+
+
+def _carriers(config: Config) -> dict[str, NumberSet]:
+    """Read whose numbers are whose, for ``spc = "map"``."""
+    where = f"{config.source}: verify.spc_numbers"
+    table = config.verify.spc_numbers
+    if not table:
+        raise ConfigError(where, 'missing: the numbers of each SPC, as spc is "map"')
+    return {
+        spc: _number_set(config, patterns, f"{where}.{spc}")
+        for spc, patterns in table.items()
+    }
 
 
 def _limits(config: Config) -> passport.Limits:

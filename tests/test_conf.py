@@ -64,7 +64,8 @@ def test_the_example_of_a_signer_is_accepted() -> None:
     [signer] = parse(tomllib.loads(text), SHIPPED).signer
 
     assert signer.name == "carrier"
-    assert len(signer.numbers) == 4
+    assert len(signer.numbers) == 5
+    assert signer.domains == ("example.net",)
 
 
 @pytest.mark.parametrize("name", ["postfix-sign.cf", "postfix-verify.cf"])

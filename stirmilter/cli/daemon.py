@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 def run(path: Path) -> None:
     """Serve as a milter until SIGTERM; SIGHUP reloads."""
     from stirmilter import log
-    from stirmilter.runtime import build, check_group, findings
+    from stirmilter.findings import findings
+    from stirmilter.runtime import build, check_group
     from stirmilter.supervisor import Supervisor
 
     def load() -> Runtime:
@@ -70,7 +71,7 @@ def check(
     at: str | None,
 ) -> None:
     """Check the configuration, keys, certificates and the numbers they cover."""
-    from stirmilter import runtime
+    from stirmilter import findings, runtime
     from stirmilter.mail.transaction import Connection
     from stirmilter.stores.replay import MemoryReplayStore
 
@@ -102,10 +103,10 @@ def check(
         for name, value in decision.insert:
             click.echo(f"insert\t{name}\t{' '.join(value.split())}")
         return
-    found = list(runtime.findings(built, now))
+    found = list(findings.findings(built, now))
     if x5u:
         found += [
-            runtime.published(built, signer)
+            findings.published(built, signer)
             for signer in built.filter.authentication.signers
         ]
     for finding in found:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stirmilter import runtime
-from stirmilter.runtime import Finding, Runtime
+from stirmilter import findings, runtime
+from stirmilter.findings import Finding
+from stirmilter.runtime import Runtime
 from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, NOW
@@ -21,13 +22,13 @@ def signer(ca: TestCA, name: str, **others: object) -> Change:
 
 
 def found(built: Runtime, now: datetime = NOW) -> list[Finding]:
-    return [f for f in runtime.findings(built, now) if f.level != "ok"]
+    return [f for f in findings.findings(built, now) if f.level != "ok"]
 
 
 def test_nothing_is_wrong_with_a_good_configuration(configured: Configured) -> None:
     built = runtime.build(configured())
 
-    assert list(runtime.findings(built, NOW)) == [
+    assert list(findings.findings(built, NOW)) == [
         Finding("ok", "signer one", f"may speak for +{ALICE}"),
         Finding("ok", "verify", "1 trust anchors"),
         Finding("ok", "milter.authserv_id", "mx.example"),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stirmilter import runtime
-from stirmilter.runtime import Finding
+from stirmilter import findings, runtime
+from stirmilter.findings import Finding
 from stirmilter.testca import TestCA
 from tests.runtime.configurations import Configured
 
@@ -19,7 +19,7 @@ def published(ca: TestCA, configured: Configured) -> Callable[[str], Finding]:
     def published(x5u: str) -> Finding:
         laboratory = {"laboratory": True, "tls_ca": str(ca.tls_ca), "seconds": 5}
         built = runtime.build(configured({"fetch": laboratory, "signer.0.x5u": x5u}))
-        return runtime.published(built, built.filter.authentication.signers[0])
+        return findings.published(built, built.filter.authentication.signers[0])
 
     return published
 
@@ -67,7 +67,7 @@ def test_a_chain_that_is_longer_than_ours_is_another(
     with ca.publish() as base:
         change = {"signer.0.chain": "leaf.pem", "signer.0.x5u": f"{base}/one.pem"}
         built = runtime.build(configured({"fetch": laboratory, **change}))
-        finding = runtime.published(built, built.filter.authentication.signers[0])
+        finding = findings.published(built, built.filter.authentication.signers[0])
 
     assert finding.level == "error"
     assert finding.text.endswith("serves another chain than the file holds")
