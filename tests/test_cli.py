@@ -134,10 +134,14 @@ def test_verify_prints_one_object_with_all_the_evidence(
     assert (found["verdict"], found["action"]) == ("number-authenticated", "accept")
     stir = found["stir"]
     assert stir.pop("x5u").endswith("/one.pem")
+    assert len(stir.pop("certificate")) == 64
     assert stir == {
         "result": "pass",
         "reason": "verified",
         "detail": "",
+        "rule": "",
+        "ppt": "msg",
+        "notes": [],
         "orig": "12025550123",
         "msgi": "exact",
         "authority": "tn",

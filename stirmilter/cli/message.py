@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -28,6 +28,9 @@ from stirmilter.cli.common import (
     time_of,
     transaction_of,
 )
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 @click.command()
@@ -117,13 +120,26 @@ def verify(
 
 @click.command()
 @click.argument("thing")
+@click.option(
+    "--chain", type=click.File("rb"), help="The certificates that stand at x5u."
+)
+@click.option(
+    "--anchors", type=click.File("rb"), multiple=True, help="Roots to trust, PEM."
+)
 @JSON
 @AT
-def inspect(thing: str, as_json: bool, at: str | None) -> None:
-    """Decode a token, a header value, a message or a certificate.
+def inspect(
+    thing: str,
+    chain: IO[bytes] | None,
+    anchors: tuple[IO[bytes], ...],
+    as_json: bool,
+    at: str | None,
+) -> None:
+    """Explain a token, a header value, a message, a certificate or a chain.
 
     THING is a file, ``-`` for standard input, or the text itself. Says what is wrong
-    with it and exits 1 if anything is; nothing is fetched and no signature checked.
+    with it, by which rule, and exits 1 if anything is. Nothing is fetched: --chain
+    gives the certificates, and then tells who signed and for which numbers.
     """
     from stirmilter import inspection
 
@@ -138,7 +154,12 @@ def inspect(thing: str, as_json: bool, at: str | None) -> None:
         octets = thing.encode("utf-8", "surrogateescape")
     else:
         raise click.UsageError(f"{thing}: no such file, and no token or field either")
-    report = inspection.inspect(octets, time_of(at))
+    report = inspection.inspect(
+        octets,
+        time_of(at),
+        _certificates(chain) if chain else (),
+        [found for file in anchors for found in _certificates(file)],
+    )
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
@@ -146,3 +167,14 @@ def inspect(thing: str, as_json: bool, at: str | None) -> None:
             click.echo(line)
     if report.problems:
         sys.exit(NOT_VERIFIED)
+
+
+def _certificates(file: IO[bytes]) -> tuple[x509.Certificate, ...]:
+    from stirmilter.stir import credential
+    from stirmilter.stir.result import Unverified
+
+    octets = file.read()
+    try:
+        return credential.load_chain(octets, len(octets))
+    except Unverified as error:
+        raise click.UsageError(f"{file.name}: {error.detail}") from None
