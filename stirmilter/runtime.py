@@ -9,12 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError, StoreError
@@ -27,7 +23,7 @@ from stirmilter.services import (
     VerificationPolicy,
     VerificationService,
 )
-from stirmilter.stir import credential, delegation, jws, passport
+from stirmilter.stir import credential, passport
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.msgi import FORMS
 from stirmilter.stir.result import Unverified
@@ -127,43 +123,30 @@ def _signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
     section = config.signer[index]
     where = f"{config.source}: signer.{index} ({section.name})"
     key = _key(config, section.key, f"{where}.key")
-    octets = _read(config, section.chain, f"{where}.chain")
-    try:
-        chain = credential.load_chain(octets, config.limits.certificates)
-    except Unverified as error:
-        problem = f"{section.chain}: {error}; expected PEM certificates, signer first"
-        raise ConfigError(f"{where}.chain", problem) from None
-    try:
-        found = credential.read(chain[0], chain)
-        delegation.check(chain, chain)
-        found.constraints.check({**_OUR_CLAIMS})
-    except Unverified as error:
-        problem = f"{section.chain}: its first certificate: {error}"
-        raise ConfigError(f"{where}.chain", problem) from None
-    if found.public_key != key.public_key():
-        raise ConfigError(
-            f"{where}.key",
-            f"{section.key} is not the key of the first certificate in {section.chain}",
-        )
+    chain = _read(config, section.chain, f"{where}.chain")
     try:
         fetcher.check(section.x5u)
     except FetchError as error:
         raise ConfigError(f"{where}.x5u", f"{section.x5u}: {error}") from None
-    return Signer(
-        name=section.name,
-        key=key,
-        credential=found,
-        x5u=section.x5u,
-        numbers=_number_set(config, section.numbers, f"{where}.numbers"),
-        domains=frozenset(section.domains),
-    )
+    numbers = _number_set(config, section.numbers, f"{where}.numbers")
+    try:
+        return Signer.load(
+            name=section.name,
+            key=key,
+            chain=chain,
+            x5u=section.x5u,
+            numbers=numbers,
+            domains=section.domains,
+            certificates=config.limits.certificates,
+        )
+    except Unverified as error:
+        problem = f"{section.chain}: {error}; expected PEM certificates, signer first"
+        raise ConfigError(f"{where}.chain", problem) from None
+    except ValueError as error:
+        raise ConfigError(f"{where}.key", f"{section.key}: {error}") from None
 
 
-_OUR_CLAIMS: Final = {"dest": {}, "iat": 0, "msgi": "", "orig": {}}
-"""Names of the claims we emit; values are checked with each message."""
-
-
-def _key(config: Config, path: Path, where: str) -> ec.EllipticCurvePrivateKey:
+def _key(config: Config, path: Path, where: str) -> bytes:
     octets = _read(config, path, where)
     mode = (config.folder / path).stat().st_mode
     if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
@@ -172,13 +155,7 @@ def _key(config: Config, path: Path, where: str) -> ec.EllipticCurvePrivateKey:
             f"{path} has mode {stat.S_IMODE(mode):04o}: others may read or change it;"
             " chmod 0640 or 0600",
         )
-    try:
-        key = load_pem_private_key(octets, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConfigError(where, f"{path}: not an unencrypted PEM key") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not jws.is_p256(key):
-        raise ConfigError(where, f"{path}: not a P-256 key, which ES256 needs")
-    return key
+    return octets
 
 
 def _number_set(config: Config, patterns: Sequence[str], where: str) -> NumberSet:

@@ -11,16 +11,30 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stirmilter.errors import SigningError
 from stirmilter.services.message import Message, read_value
-from stirmilter.stir import claims, diversion, identity, jws, passport, uri
+from stirmilter.stir import (
+    claims,
+    credential,
+    delegation,
+    diversion,
+    identity,
+    jws,
+    passport,
+    uri,
+)
 from stirmilter.stir.claims import Claims, Identity
-from stirmilter.stir.credential import Credential
+from stirmilter.stir.credential import CERTIFICATES, Credential
 from stirmilter.stir.passport import Limits, Passport
 from stirmilter.stir.result import Unverified
 from stirmilter.stir.tn import NumberSet
+
+_OUR_CLAIMS: Final = {"dest": {}, "iat": 0, "msgi": "", "orig": {}}
+"""Names of the claims we emit; values are checked with each message."""
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -36,6 +50,56 @@ class Signer:
     numbers: NumberSet
     domains: frozenset[str] = frozenset()
     """Hosts whose URIs it signs for."""
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        name: str,
+        key: bytes,
+        chain: bytes,
+        x5u: str,
+        numbers: NumberSet,
+        domains: Iterable[str] = (),
+        certificates: int = CERTIFICATES,
+    ) -> Signer:
+        """Make a signer of two PEM files, and refuse what no verifier would accept.
+
+        Args:
+            name: for the log.
+            key: an unencrypted P-256 key.
+            chain: certificates, signer first (RFC 9060 §7).
+            x5u: the URL where exactly that chain is served.
+            numbers: whom it signs for, within what the certificate covers.
+            domains: hosts of the URIs that it signs for.
+            certificates: longest chain, anchor not counted.
+
+        Raises:
+            Unverified: the chain; no trust anchor has been asked.
+            ValueError: the key, or that it is not the one of the first certificate.
+        """
+        path = credential.load_chain(chain, certificates)
+        found = credential.read(path[0], path)
+        delegation.check(path, path)
+        found.constraints.check(_OUR_CLAIMS)
+        try:
+            private = load_pem_private_key(key, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise ValueError("not an unencrypted PEM key") from None
+        if not isinstance(private, ec.EllipticCurvePrivateKey) or not jws.is_p256(
+            private
+        ):
+            raise ValueError("not a P-256 key, which ES256 needs")
+        if found.public_key != private.public_key():
+            raise ValueError("not the key of the first certificate in the chain")
+        return cls(
+            name=name,
+            key=private,
+            credential=found,
+            x5u=x5u,
+            numbers=numbers,
+            domains=frozenset(domains),
+        )
 
     def serves(self, sender: str) -> bool:
         """Tell whether the operator gave this signer a number or URI to sign for."""
@@ -123,13 +187,13 @@ class AuthenticationService:
         else:
             raise SigningError("not-diverted", "no fresh token of this message")
         named = diversion.reach(innermost, followed, self.diversions)
-        targets = {to for to in message.dest if Identity.of(to) not in named}
+        targets = message.dest - named
         if not targets:
             raise SigningError("not-diverted", "its tokens name every recipient")
         served = [
-            (entry.value, signer)
-            for entry in diversion.last(innermost, followed, self.diversions)
-            if (signer := self.signer_for(entry.value))
+            (number, signer)
+            for number in diversion.last(innermost, followed, self.diversions)
+            if (signer := self.signer_for(number))
         ]
         if not served:
             raise SigningError("no-signer", "no signer serves whom it was sent to")
@@ -151,12 +215,11 @@ class AuthenticationService:
         token (H-10).
         """
         keys = {s.x5u: s.credential.public_key for s in self.signers}
-        wanted = {Identity.of(to) for to in message.dest}
         for token in self._readable(values):
             if (
                 token.x5u in keys
                 and token.claims.msgi == message.body.value(self.algorithm)
-                and set(token.claims.dest) == wanted
+                and token.claims.named == message.dest
                 and self._holds(token.claims, message, now)
             ):
                 try:

@@ -16,16 +16,16 @@ from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import Reason, Unverified
 
 FOLD_AT: Final = 78  # RFC 5322 §2.1.1, SHOULD
-_SPACE: Final = re.compile(r"[ \t\r\n]+")
 _PARAMETER: Final = re.compile(
     r"""
-    ; (?P<name> [!%'*+.0-9A-Z_`a-z~-]+ )
-    (?: = (?: <(?P<angle> [^<>"]* )>
-        |     "(?P<quoted> (?: [^"\\]++ | \\. )*+ )"
-        |     (?P<token> [^;"<>]* ) ) )?
+    ; ( [!%'*+.0-9A-Z_`a-z~-]+ )                 # name
+    (?: = (?: < ( [^<>"]* ) >                    # a URL
+        |     " ( (?: [^"\\]++ | \\. )*+ ) "     # a quoted string
+        |       ( [^;"<>]* ) ) )?                # a token
     """,
     re.VERBOSE | re.ASCII,
 )
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 # One that is never closed takes the rest: were it no match, the next quotation mark
 # would be tried, and the next, each up to the end.
 _QUOTED: Final = re.compile(r'("(?:[^"\\]++|\\.)*+"?)', re.DOTALL)
@@ -50,9 +50,12 @@ def parse(value: str, limit: int = 32_768) -> IdentityValue:
         raise Unverified(
             Reason.MALFORMED, f"field longer than {limit} octets", "RFC 8725 §3"
         )
-    pieces = _QUOTED.split(value)
-    pieces[::2] = [_SPACE.sub("", piece) for piece in pieces[::2]]
-    text = "".join(pieces)
+    if '"' in value:
+        pieces = _QUOTED.split(value)
+        pieces[::2] = map(_unspaced, pieces[::2])
+        text = "".join(pieces)
+    else:
+        text = _unspaced(value)
     token, semicolon, rest = text.partition(";")
     rest = semicolon + rest
     parameters: dict[str, str] = {}
@@ -62,17 +65,22 @@ def parse(value: str, limit: int = 32_768) -> IdentityValue:
         if match is None:
             detail = f"parameter: {rest[position:]}"
             raise Unverified(Reason.MALFORMED, detail, "RFC 8224 §4")
-        name = match["name"].lower()
+        given, angle, quoted, bare = match.groups()
+        name = given.lower()
         if name in parameters:
             detail = f"parameter {name} occurs twice"
             raise Unverified(Reason.MALFORMED, detail, "RFC 8224 §4")
         parameters[name] = (
-            re.sub(r"\\(.)", r"\1", match["quoted"])
-            if match["quoted"] is not None
-            else match["angle"] or match["token"] or ""
+            _ESCAPE.sub(r"\1", quoted) if quoted is not None else angle or bare or ""
         )
         position = match.end()
     return IdentityValue(token, parameters)
+
+
+def _unspaced(text: str) -> str:
+    for space in " \t\r\n":
+        text = text.replace(space, "")
+    return text
 
 
 def check_mirrors(value: IdentityValue, passport: Passport) -> None:
@@ -90,13 +98,18 @@ def check_mirrors(value: IdentityValue, passport: Passport) -> None:
             raise Unverified(Reason.MALFORMED, detail, "RFC 8224 §4.1")
 
 
+def value_of(passport: Passport) -> str:
+    """Write the value on one line, as SIP's Identity field has it (RFC 8224 §4)."""
+    return passport.text + "".join(_parameters(passport))
+
+
 def write(passport: Passport, name: str) -> str:
     """Write the value of header field `name`, folded at 78 columns.
 
     Folds are LF and one space, which is what libmilter wants. The token is cut
     anywhere, since a reader removes white space inside it; a parameter is not cut.
     """
-    pieces = [f";info=<{passport.x5u}>", f";alg={jws.ALG}", f";ppt={passport.ppt}"]
+    pieces = _parameters(passport)
     lines: list[str] = []
     line, room = "", FOLD_AT - len(name) - len(": ")
     text = passport.text
@@ -111,3 +124,7 @@ def write(passport: Passport, name: str) -> str:
         line += piece
         room -= len(piece)
     return "\n ".join([*lines, line])
+
+
+def _parameters(passport: Passport) -> list[str]:
+    return [f";info=<{passport.x5u}>", f";alg={jws.ALG}", f";ppt={passport.ppt}"]

@@ -50,7 +50,7 @@ def files(ca: TestCA, tmp_path: Path) -> None:
         pytest.param(
             {"signer.0.key": "another.key"},
             "signer.0 (one).key",
-            "another.key is not the key of the first certificate in ",
+            "another.key: not the key of the first certificate in the chain",
             id="key-of-another-certificate",
         ),
         pytest.param(
@@ -203,6 +203,7 @@ def files(ca: TestCA, tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.usefixtures("files")
+@pytest.mark.conformance("F-05", "A-01", "A-14", "A-20")
 def test_a_fault_names_file_key_value_and_remedy(
     configured: Configured, tmp_path: Path, change: Change, where: str, problem: str
 ) -> None:
