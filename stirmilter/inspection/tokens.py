@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
+from stirmilter.inspection import calls, claims
 from stirmilter.inspection.report import Report
-from stirmilter.mail.mm4 import View
-from stirmilter.stir import identity, jws, passport
-from stirmilter.stir.claims import Identity
-from stirmilter.stir.msgi import BodyDigests
-from stirmilter.stir.passport import Passport
+from stirmilter.stir import identity, jws, passport, strictjson
+from stirmilter.stir.claims import DIV, MSG
+from stirmilter.stir.identity import IdentityValue
+from stirmilter.stir.passport import Limits, Passport
+from stirmilter.stir.result import Unverified
+
+_LIKE: Final = re.compile(r"\s*(?:ey|[\w-]*\.\s*[\w-]*\.)", re.ASCII)
+_PARTS: Final = ("header", "payload")
+_FORM: Final = "RFC 7515 §7.1"
 
 
-def explain(text: str, now: datetime) -> tuple[Report, Passport | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token that can be read, of whatever type, good or not."""
+
+    ppt: object
+    payload: dict[str, Any]
+    signing_input: bytes
+    signature: bytes
+    passport: Passport | None
+    """The same, if it is one that counts for messages and is well formed."""
+
+
+def like(text: str) -> bool:
+    """Tell whether a text is meant to be a token."""
+    return _LIKE.match(text) is not None
+
+
+def explain(text: str, now: datetime) -> tuple[Report, Token | None]:
     """Explain a token with or without the parameters behind it."""
     report = Report("a header value" if ";" in text else "a token")
     value = report.attempt(identity.parse, text)
@@ -20,54 +45,98 @@ def explain(text: str, now: datetime) -> tuple[Report, Passport | None]:
         return report, None
     for name, parameter in value.parameters.items():
         report.fact(f"parameter {name}", parameter)
-    for part, encoded in zip(
-        ("header", "payload"), value.token.split("."), strict=False
-    ):
-        decoded = report.attempt(jws.b64url_decode, encoded)
-        if decoded is not None:
-            report.fact(part, decoded.decode("utf-8", "backslashreplace"))
-    token = report.attempt(passport.parse, value.token)
-    if token is None:
+    parts = value.token.split(".")
+    if parts[:2] == ["", ""]:
+        detail = "malformed: the compact form: header and payload were left out, since"
+        detail += " a SIP request repeats them; a message needs the full form"
+        report.problem(detail, "RFC 8225 §7")
         return report, None
-    report.attempt(identity.check_mirrors, value, token)
-    _claims(report, token, now)
+    content = [
+        _content(report, *named) for named in zip(_PARTS, parts, strict=False) if named
+    ]
+    header, payload = [*content, None, None][:2]
+    _form(report, parts)
+    if header is None or payload is None:
+        return report, None
+    ppt = header.get("ppt")
+    report.fact("ppt", _kind(header))
+    claims.explain(report, ppt, payload, now)
+    report.fact("x5u", header.get("x5u", "none"))
+    token = _check(report, value.token, header, payload)
+    _mirrors(report, value, header)
+    try:
+        signature = jws.b64url_decode(parts[2])
+    except (Unverified, IndexError):
+        return report, None
+    return report, Token(
+        ppt=ppt,
+        payload=payload,
+        signing_input=".".join(parts[:2]).encode("ascii"),
+        signature=signature,
+        passport=token,
+    )
+
+
+def _content(report: Report, name: str, encoded: str) -> dict[str, Any] | None:
+    octets = report.attempt(jws.b64url_decode, encoded)
+    if octets is None:
+        return None
+    report.fact(name, octets.decode("utf-8", "backslashreplace"))
+    return report.attempt(strictjson.parse, octets, name, Limits().depth)
+
+
+def _form(report: Report, parts: list[str]) -> None:
+    """Say what is wrong with the number of parts, in the likeliest words."""
+    if len(parts) < 3:  # noqa: PLR2004 - header, payload, signature
+        detail = f"malformed: {len(parts)} of 3 parts: is the token cut off?"
+        report.problem(detail, _FORM)
+    elif len(parts) > 3:  # noqa: PLR2004
+        detail = f"malformed: {len(parts)} parts instead of 3: inspect one at a time"
+        report.problem(detail, _FORM)
+    elif not parts[2]:
+        report.problem("malformed: no signature: nobody vouches for it", _FORM)
+    else:
+        octets = report.attempt(jws.b64url_decode, parts[2])
+        if octets is not None and len(octets) != jws.SIGNATURE_OCTETS:
+            detail = f"malformed: signature of {len(octets)} octets, expected 64"
+            detail += ": R and S, no DER"
+            report.problem(detail, "RFC 7518 §3.4")
+
+
+def _kind(header: dict[str, Any]) -> str:
+    ppt = header.get("ppt")
+    if ppt is None:
+        baseline = header.get("typ") == passport.TYP
+        return "none: a baseline token, for a call (RFC 8225)" if baseline else "none"
+    what = claims.TYPES.get(ppt) if isinstance(ppt, str) else None
+    return f"{ppt}: {what or 'unknown'}"
+
+
+def _check(
+    report: Report, text: str, header: dict[str, Any], payload: dict[str, Any]
+) -> Passport | None:
+    """Hold a token against the rules of its type."""
+    if header.get("ppt") not in (MSG, DIV):
+        calls.check(report, header, payload)
+        return None
+    if report.problems and text.count(".") != 2:  # noqa: PLR2004
+        return None
+    token = report.attempt(passport.parse, text)
+    if token is None:
+        return None
+    report.fact("fingerprint", token.fingerprint)
     for note in passport.lint(token):
         report.fact("note", f"{note}; it still verifies")
-    return report, token
+    if token.ppt == MSG and token.claims.msgi is None:
+        detail = "no-msgi: nothing binds the body; good STIR, but never a pass here"
+        report.problem(detail, "profile §3")
+    return token
 
 
-def compare(report: Report, token: Passport, view: View, body: BodyDigests) -> None:
-    """Hold a token against the message that carries it."""
-    claims = token.claims
-    if view.originator and claims.orig != Identity.of(view.originator):
-        report.problem("orig-mismatch: orig is not From", "RFC 8224 §6.2.4")
-    named = {entry.value for entry in claims.dest}
-    for number in view.recipients:
-        if number not in named:
-            report.fact("note", f"dest does not name {number} of To and Cc")
-    if claims.msgi is not None:
-        form = body.match(claims.msgi)
-        if form is None:
-            detail = "body-altered: msgi is the digest of another body"
-            report.problem(detail, "RFC 9475 §3.2")
-        else:
-            report.fact("msgi matches the body", form)
-
-
-def _claims(report: Report, token: Passport, now: datetime) -> None:
-    claims = token.claims
-    report.fact("orig", f"{claims.orig.kind} {claims.orig.value}")
-    if claims.div is not None:
-        report.fact("diverted from", f"{claims.div.kind} {claims.div.value}")
-    for kind, destination in claims.dest:
-        report.fact("dest", f"{kind} {destination}")
-    signed = datetime.fromtimestamp(claims.iat, UTC)
-    age = int((now - signed).total_seconds())
-    when = f"{age} s ago" if age >= 0 else f"{-age} s ahead"
-    report.fact("iat", f"{signed:%Y-%m-%d %H:%M:%SZ}, {when}")
-    if claims.msgi is not None:
-        report.fact("msgi", claims.msgi)
-    elif claims.div is None:
-        report.fact("msgi", "none: nothing binds the body (RFC 9475 section 3.2)")
-    report.fact("x5u", token.x5u)
-    report.fact("fingerprint", token.fingerprint)
+def _mirrors(report: Report, value: IdentityValue, header: dict[str, Any]) -> None:
+    """Compare the parameters with the header, which they repeat (RFC 8224 §4.1)."""
+    for name, member in (("info", "x5u"), ("alg", "alg"), ("ppt", "ppt")):
+        given = value.parameters.get(name)
+        if given is not None and given != header.get(member):
+            detail = f"malformed: {name}={given} is not the token's {member}"
+            report.problem(detail, "RFC 8224 §4.1")

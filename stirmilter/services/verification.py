@@ -113,7 +113,9 @@ class VerificationService:
         self.anchors = anchors
         self.replays = replays
         self.policy = policy
-        self._paths: dict[tuple[x509.Certificate, ...], Credential] = {}
+        # By identity: a repository returns the tuple that it has, and hashing all the
+        # octets of a chain would cost more than any other step but the signature.
+        self._paths: dict[int, tuple[tuple[x509.Certificate, ...], Credential]] = {}
 
     def algorithms(self, values: Iterable[str]) -> set[str]:
         """Name the digests that `verify` will need of the body.
@@ -252,15 +254,15 @@ class VerificationService:
             raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
         chain = self.repository.chain(token.x5u)
         signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
-        known = self._paths.get(chain)
-        if known is not None and known.valid_at(signed_at):
-            return known
+        known = self._paths.get(id(chain))
+        if known and known[0] is chain and known[1].valid_at(signed_at):
+            return known[1]
         found = credential.validate(
             chain, self.anchors, signed_at, self.policy.certificates
         )
         if len(self._paths) >= self.policy.paths:
             self._paths.clear()
-        self._paths[chain] = found
+        self._paths[id(chain)] = chain, found
         return found
 
     def _check_dest(self, content: Claims, delivery: _Delivery) -> None:
@@ -269,15 +271,15 @@ class VerificationService:
         Source: RFC 8224 §12.1, RFC 9475 §3.2. Never says which: a Bcc is a secret.
         """
         named = diversion.reach(content, delivery.diversions, self.policy.diversions)
-        if not {Identity.of(to) for to in delivery.message.dest} & named:
+        if named.isdisjoint(delivery.message.dest):
             detail = "dest names no recipient"
             raise Unverified(Reason.DEST_MISMATCH, detail, "RFC 8225 §5.2.1")
 
     def _check_covered(self, content: Claims, delivery: _Delivery) -> None:
         """Hold the recipients against ``dest`` and every diversion that is good."""
         message = delivery.message
-        wanted = {Identity.of(to) for to in message.dest | message.shown}
-        named = set(content.dest)
+        wanted = message.dest | message.shown
+        named = content.named
         for _ in range(self.policy.diversions):
             if wanted <= named:
                 break
@@ -285,7 +287,7 @@ class VerificationService:
             if found <= named:
                 break
             named |= found
-        if not {Identity.of(to) for to in message.dest} & named:
+        if named.isdisjoint(message.dest):
             detail = "dest names no recipient, and no diversion to one is good"
             raise Unverified(Reason.DEST_MISMATCH, detail, "RFC 8946 §4.2")
         recipients = len(wanted) + message.others
@@ -294,17 +296,17 @@ class VerificationService:
             raise Unverified(Reason.DEST_PARTIAL, detail, "RFC 9475 §3.2.1")
 
     def _diverted(
-        self, innermost: Claims, named: set[Identity], delivery: _Delivery
-    ) -> set[Identity]:
+        self, innermost: Claims, named: frozenset[str], delivery: _Delivery
+    ) -> set[str]:
         """Return whom good diversions by one of `named` lead to."""
-        found: set[Identity] = set()
+        found: set[str] = set()
         for position, token in enumerate(delivery.diversions):
             if not diversion.continues(token.claims, innermost, named):
                 continue
             if position not in delivery.judged:
                 delivery.judged[position] = self._judge_diversion(token, delivery)
             if delivery.judged[position].passed:
-                found.update(token.claims.dest)
+                found |= token.claims.named
         return found
 
     def _check_policy(

@@ -49,6 +49,11 @@ class Claims:
 
     raw: Mapping[str, Any]
 
+    @property
+    def named(self) -> frozenset[str]:
+        """Every identity in ``dest``; a number and a URI cannot be mistaken."""
+        return frozenset([value for _, value in self.dest])
+
     @classmethod
     def message(cls, orig: str, dest: Iterable[str], iat: int, msgi: Digest) -> Claims:
         """Make the claims of a message between canonical numbers, or URIs.
@@ -113,22 +118,23 @@ def parse(payload: dict[str, Any], ppt: Ppt, limit: int) -> Claims:
     Raises:
         Unverified: `Reason.MALFORMED`, naming the claim.
     """
-    orig = _identities(payload.get("orig"), "orig")
-    dest = _identities(payload.get("dest"), "dest")
+    rule = "RFC 8225 §5.2.1"
+    orig = _identity(payload.get("orig"), "orig", rule)
+    dest = _identities(payload.get("dest"), rule)
     if not 1 <= len(dest) <= limit:
         detail = f"dest: {len(dest)} entries, expected 1 to {limit}"
-        raise Unverified(Reason.MALFORMED, detail, "RFC 8225 §5.2.1")
+        raise Unverified(Reason.MALFORMED, detail, rule)
     iat = payload.get("iat")
     if type(iat) is not int or not 0 <= iat <= _LATEST:
         # A bool is an int to Python, and printed examples carry strings (errata 5985).
         detail = "iat: expected whole seconds since 1970"
         raise Unverified(Reason.MALFORMED, detail, "RFC 8225 §5.1.1")
     return Claims(
-        orig=orig[0],
+        orig=orig,
         dest=tuple(dest),
         iat=iat,
         msgi=_msgi(payload) if ppt == MSG else None,
-        div=_identities(payload.get("div"), "div")[0] if ppt == DIV else None,
+        div=_identity(payload.get("div"), DIV, "RFC 8946 §3") if ppt == DIV else None,
         raw=payload,
     )
 
@@ -169,36 +175,39 @@ def _msgi(payload: dict[str, Any]) -> Digest | None:
     return Digest.parse(msgi)
 
 
-def _identities(claim: object, name: Literal["orig", "dest", "div"]) -> list[Identity]:
-    """Read ``{"tn": ..., "uri": ...}``: arrays in dest, one plain string elsewhere."""
-    rule = "RFC 8946 §3" if name == DIV else "RFC 8225 §5.2.1"
-    if not isinstance(claim, dict):
-        raise Unverified(Reason.MALFORMED, f"{name}: expected tn or uri", rule)
-    if not claim or (name != DIV and not claim.keys() <= {"tn", "uri"}):
-        # ``div`` may hold the index of a SIP History-Info entry as well.
-        raise Unverified(Reason.MALFORMED, f"{name}: expected tn or uri", rule)
+def _identity(claim: object, name: Literal["orig", "div"], rule: str) -> Identity:
+    """Read ``{"tn": "..."}`` or ``{"uri": "..."}``: exactly one, a plain string.
+
+    ``div`` may hold the index of a SIP History-Info entry beside it (RFC 8946 §3).
+    """
+    if isinstance(claim, dict):
+        kinds = [kind for kind in _KINDS if kind in claim]
+        if len(kinds) == 1 and (name == DIV or len(claim) == 1):
+            return _checked(kinds[0], claim[kinds[0]], name, rule)
+    detail = f"{name}: expected exactly one identity, tn or uri"
+    raise Unverified(Reason.MALFORMED, detail, rule)
+
+
+def _identities(claim: object, rule: str) -> list[Identity]:
+    """Read ``dest``: ``{"tn": [...], "uri": [...]}``, either or both."""
     found: list[Identity] = []
+    if not isinstance(claim, dict) or not claim.keys() <= {"tn", "uri"}:
+        raise Unverified(Reason.MALFORMED, "dest: expected tn or uri", rule)
     for kind in _KINDS:
-        if kind not in claim:
-            continue
-        values = claim[kind] if name == "dest" else [claim[kind]]
-        if not isinstance(values, list):
-            raise Unverified(
-                Reason.MALFORMED, f"{name}.{kind}: expected an array", rule
-            )
-        for value in values:
-            if not isinstance(value, str) or not _canonical(kind, value):
-                # The value is not told: it may be somebody's number.
-                raise Unverified(
-                    Reason.MALFORMED, f"{name}.{kind}: not canonical", rule
-                )
-            found.append(Identity(kind, value))
-    if name != "dest" and len(found) != 1:
-        raise Unverified(
-            Reason.MALFORMED, f"{name}: expected exactly one identity", rule
-        )
+        values = claim.get(kind, ())
+        if kind in claim and not isinstance(values, list):
+            detail = f"dest.{kind}: expected an array"
+            raise Unverified(Reason.MALFORMED, detail, rule)
+        found += [_checked(kind, value, "dest", rule) for value in values]
     return found
 
 
-def _canonical(kind: str, value: str) -> bool:
-    return tn.is_canonical(value) if kind == "tn" else ":" in value
+def _checked(
+    kind: Literal["tn", "uri"], value: object, name: str, rule: str
+) -> Identity:
+    if isinstance(value, str) and (
+        tn.is_canonical(value) if kind == "tn" else ":" in value
+    ):
+        return Identity(kind, value)
+    # The value is not told: it may be somebody's number.
+    raise Unverified(Reason.MALFORMED, f"{name}.{kind}: not canonical", rule)

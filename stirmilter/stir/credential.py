@@ -103,9 +103,18 @@ class Credential:
         """SHA-256 of the certificate: evidence of what was believed (RFC 9475 §4)."""
         return self.certificate.fingerprint(SHA256()).hex()
 
+    @cached_property
+    def validity(self) -> tuple[datetime, datetime]:
+        """When the whole path is valid: from, until."""
+        return (
+            max(certificate.not_valid_before_utc for certificate in self.path),
+            min(certificate.not_valid_after_utc for certificate in self.path),
+        )
+
     def valid_at(self, at: datetime) -> bool:
         """Tell whether every certificate of the path is within its validity."""
-        return all(_valid_at(certificate, at) for certificate in self.path)
+        begin, end = self.validity
+        return begin <= at <= end
 
 
 def load_chain(

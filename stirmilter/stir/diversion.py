@@ -11,23 +11,28 @@ checking, before anything is fetched. `services` checks it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 
-from stirmilter.stir.claims import Claims, Identity
+from stirmilter.stir.claims import Claims
 from stirmilter.stir.passport import Passport
 
 
-def continues(diversion: Claims, innermost: Claims, named: Iterable[Identity]) -> bool:
+def continues(diversion: Claims, innermost: Claims, named: AbstractSet[str]) -> bool:
     """Tell whether a ``div`` token takes a message on from one of `named`.
 
     Source: RFC 8946 §4.2: ``orig`` is the same all the way, and ``div`` was a ``dest``.
     """
-    return diversion.orig == innermost.orig and diversion.div in set(named)
+    return (
+        diversion.div is not None
+        and diversion.div.value in named
+        and diversion.orig == innermost.orig
+    )
 
 
 def reach(
-    innermost: Claims, diversions: Iterable[Passport], steps: int
-) -> set[Identity]:
+    innermost: Claims, diversions: Collection[Passport], steps: int
+) -> frozenset[str]:
     """Return everybody whom the tokens, if all are good, say the message is for.
 
     Args:
@@ -35,21 +40,21 @@ def reach(
         diversions: the ``div`` tokens beside it, in any order.
         steps: greatest length of a chain; a loop ends there at the latest.
     """
-    named = set(innermost.dest)
-    left = [token.claims for token in diversions]
-    for _ in range(steps):
-        taken = [claims for claims in left if continues(claims, innermost, named)]
-        if not taken:
-            break
-        left = [claims for claims in left if claims not in taken]
-        named.update(entry for claims in taken for entry in claims.dest)
+    named = innermost.named
+    for _ in range(steps if diversions else 0):
+        named = named.union(
+            *(
+                token.claims.named
+                for token in diversions
+                if continues(token.claims, innermost, named)
+            )
+        )
     return named
 
 
 def last(
     innermost: Claims, diversions: Sequence[Passport], steps: int
-) -> set[Identity]:
+) -> frozenset[str]:
     """Return those in `reach` from whom nothing was diverted yet."""
-    named = reach(innermost, diversions, steps)
-    onward = {token.claims.div for token in diversions}
-    return {entry for entry in named if entry not in onward}
+    onward = {token.claims.div.value for token in diversions if token.claims.div}
+    return reach(innermost, diversions, steps) - onward

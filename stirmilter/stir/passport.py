@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,6 +32,7 @@ CALLS: Final = {
 }
 """Types that vouch for calls or dialogs, never for a message."""
 
+_SHORT: Final = 1_024  # characters of a header that is worth remembering
 _URL: Final = re.compile(r"[!-~]+")
 
 
@@ -115,9 +116,10 @@ def parse(text: str, limits: Limits = Limits()) -> Passport:
     if len(parts) != 3 or not all(parts):  # noqa: PLR2004 - header, payload, signature
         # The compact form needs a protocol that says how to rebuild it.
         raise Unverified(Reason.MALFORMED, "not a token in full form", "RFC 8225 §7")
-    header = _part(parts[0], "header", limits)
-    ppt, x5u = _check_header(header)
-    payload = _part(parts[1], "payload", limits)
+    ppt, x5u = (_header if len(parts[0]) <= _SHORT else _header.__wrapped__)(
+        parts[0], limits.depth
+    )
+    payload = _part(parts[1], "payload", limits.depth)
     signature = jws.b64url_decode(parts[2])
     if len(signature) != jws.SIGNATURE_OCTETS:
         raise Unverified(
@@ -152,16 +154,18 @@ def lint(token: Passport) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _part(text: str, name: str, limits: Limits) -> dict[str, Any]:
-    return strictjson.parse(jws.b64url_decode(text), name, limits.depth)
+def _part(text: str, name: str, depth: int) -> dict[str, Any]:
+    return strictjson.parse(jws.b64url_decode(text), name, depth)
 
 
-def _check_header(header: dict[str, Any]) -> tuple[Ppt, str]:
-    """Return the type and the URL of the chain.
+@lru_cache(maxsize=1024)
+def _header(text: str, depth: int) -> tuple[Ppt, str]:
+    """Return the type and the URL of the chain; every token of a signer has them.
 
     Other members that bring or name a key (``jwk``, ``jku``, ``x5c``, ``kid``) are
     ignored: a signer does not choose what we believe (RFC 8725 §3.10).
     """
+    header = _part(text, "header", depth)
     ppt: object = header.get("ppt")
     if ppt not in (MSG, DIV):
         what = CALLS.get(ppt) if ppt is None or isinstance(ppt, str) else None

@@ -63,14 +63,8 @@ class Reason(Enum):
         self.code = code
         self.word: Word = word
         self.sip_code = sip_code
-
-    @property
-    def rank(self) -> int:
+        self.rank = len(type(self).__members__)
         """Position in the list: how much was known when the outcome was reached."""
-        return _RANK[self]
-
-
-_RANK = {reason: position for position, reason in enumerate(Reason)}
 
 
 def printable(text: str, length: int = DETAIL_LENGTH) -> str:

@@ -20,9 +20,7 @@ _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 def serialize(part: Mapping[str, Any]) -> bytes:
     """Write the deterministic JSON of RFC 8225 §9: sorted names, no white space."""
-    return json.dumps(
-        part, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    return _ENCODER.encode(part).encode()
 
 
 def parse(octets: bytes, name: str, depth: int) -> dict[str, Any]:
@@ -39,9 +37,7 @@ def parse(octets: bytes, name: str, depth: int) -> dict[str, Any]:
     try:
         source = octets.decode("utf-8")
         _check_depth(source, depth)
-        part = json.loads(
-            source, object_pairs_hook=_unique, parse_constant=_refuse_constant
-        )
+        part = _DECODER.decode(source)
     except ValueError as error:  # bad UTF-8, bad JSON, huge integers
         detail = f"{name}: {error}"
         raise Unverified(Reason.MALFORMED, detail, "RFC 8225 §9") from None
@@ -60,6 +56,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant
+)
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False
+)
 
 
 def _check_depth(source: str, limit: int) -> None:
