@@ -18,12 +18,17 @@ _WORTH_A_LOOK = frozenset({"failed", "undetermined"})
 
 
 def configure(level: str) -> None:
-    """Send the log to standard error, where journald adds time and name."""
+    """Send the log to standard error, where journald adds time and name.
+
+    Warnings of libraries too: a stranger's certificate can cause one.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    logger.handlers[:] = [handler]
+    for source in (logger, logging.getLogger("py.warnings")):
+        source.handlers[:] = [handler]
+        source.propagate = False
     logger.setLevel(level.upper())
-    logger.propagate = False
+    logging.captureWarnings(capture=True)
 
 
 def handled(numbers: str = "masked") -> Callable[[Handled], None]:

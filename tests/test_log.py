@@ -1,6 +1,7 @@
 """What an operator reads: one line for a message, and no number in full."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -35,10 +36,12 @@ class Lines(logging.Handler):
 @pytest.fixture
 def unconfigured() -> Iterator[None]:
     """Leave the logger as it was found."""
-    logger = log.logger
-    before = logger.handlers[:], logger.level, logger.propagate
+    loggers = log.logger, logging.getLogger("py.warnings")
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
     yield
-    logger.handlers[:], logger.level, logger.propagate = before
+    for one, handlers, level, propagate in before:
+        one.handlers[:], one.level, one.propagate = handlers, level, propagate
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture
@@ -50,6 +53,7 @@ def lines(unconfigured: None) -> list[str]:  # noqa: ARG001 - puts things back
     return handler.written
 
 
+@pytest.mark.conformance("O-07")
 def test_a_message_is_one_line(lines: list[str]) -> None:
     log.handled()(PASSED)
 
@@ -94,6 +98,7 @@ def test_a_failure_is_told_with_its_detail(lines: list[str]) -> None:
         pytest.param(None, "-", id="none"),
     ],
 )
+@pytest.mark.conformance("O-07")
 def test_a_number_is_masked(lines: list[str], number: str | None, masked: str) -> None:
     log.handled()(replace(PASSED, orig=number))
 
@@ -234,3 +239,17 @@ def test_numbers_in_findings_are_masked(capsys: pytest.CaptureFixture[str]) -> N
     log.finding("error", "signer one", "does not cover +12025550123, +12025550100-+120")
 
     assert "+1202555xxxx, +1202555xxxx-+120" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("unconfigured")
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_warning_of_a_library_is_a_line_of_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log.configure("info")
+
+    warnings.warn("a negative serial number", UserWarning, stacklevel=1)
+
+    err = capsys.readouterr().err
+    assert err.startswith("WARNING ")
+    assert "a negative serial number" in err

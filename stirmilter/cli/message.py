@@ -121,7 +121,11 @@ def verify(
 @click.command()
 @click.argument("thing")
 @click.option(
-    "--chain", type=click.File("rb"), help="The certificates that stand at x5u."
+    "--chain",
+    "chains",
+    type=click.File("rb"),
+    multiple=True,
+    help="The certificates that stand at x5u; once for each x5u.",
 )
 @click.option(
     "--anchors", type=click.File("rb"), multiple=True, help="Roots to trust, PEM."
@@ -130,7 +134,7 @@ def verify(
 @AT
 def inspect(
     thing: str,
-    chain: IO[bytes] | None,
+    chains: tuple[IO[bytes], ...],
     anchors: tuple[IO[bytes], ...],
     as_json: bool,
     at: str | None,
@@ -157,7 +161,7 @@ def inspect(
     report = inspection.inspect(
         octets,
         time_of(at),
-        _certificates(chain) if chain else (),
+        [_certificates(file) for file in chains],
         [found for file in anchors for found in _certificates(file)],
     )
     if as_json:

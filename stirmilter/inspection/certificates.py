@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from stirmilter.inspection.report import Report
-from stirmilter.stir import credential, delegation, hazmat, jws
-from stirmilter.stir.claimconstraints import ClaimConstraints
+from stirmilter.inspection import extensions, mistakes
+from stirmilter.inspection.report import Report, span, stamp
+from stirmilter.stir import credential, delegation
 from stirmilter.stir.credential import Credential, TrustAnchors
-from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import printable
-from stirmilter.stir.tnauthlist import TNAuthList
 
-_MOST = 100  # certificates of a file that people can want to see
+_MOST: Final = 100  # certificates of a file that people can want to see
 
 
 def explain(
@@ -27,114 +26,176 @@ def explain(
     """Explain a file of certificates, signer first."""
     report = Report("a certificate")
     chain = report.attempt(credential.load_chain, octets, _MOST)
+    if mistakes.holds_key(octets):
+        detail = "a private key stands beside it: take it out, x5u would publish it"
+        report.problem(detail)
     if chain is None:
         return report
-    if len(chain) > 1:
+    several = len(chain) > 1
+    if several:
         report.kind = f"a chain of {len(chain)} certificates"
-    for certificate in chain:
-        _certificate(report, certificate)
-        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        if not begin <= now <= end:
-            report.problem(
-                f"not valid at {now:%Y-%m-%d %H:%M:%SZ} (a token is judged at its iat)",
-                "RFC 5280 §4.1.2.5",
-            )
-    _links(report, chain)
-    if len(chain) > 1 or not credential.is_ca(chain[0]):
-        report.attempt(credential.read, chain[0], chain)
-        report.attempt(delegation.check, chain, chain)
-        if anchors:
-            _trust(report, chain, anchors, now)
-    return report
-
-
-def explain_signer(
-    token: Passport,
-    chain: Sequence[x509.Certificate],
-    anchors: Sequence[x509.Certificate],
-) -> Report:
-    """Explain whose certificate stands behind a token, and whether it may say so."""
-    report = Report("a signer")
-    signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
-    _certificate(report, chain[0])
-    if anchors:
-        signer = _trust(report, chain, anchors, signed_at)
+    for position, certificate in enumerate(chain, 1):
+        one = Report("a certificate")
+        if several:
+            one.fact("certificate", f"{position} of {len(chain)}")
+        _certificate(one, certificate, now)
+        report.add(one, f"certificate {position}" if several else "")
+    ordered = order(report, chain)
+    if linked(report, ordered):
+        _judge(report, ordered, anchors, now)
     else:
-        report.fact("trust", "unknown without trust anchors (--anchors FILE)")
-        signer = report.attempt(credential.read, chain[0], chain)
-        report.attempt(delegation.check, chain, chain)
-        if signer is not None and not signer.valid_at(signed_at):
-            report.problem(
-                "credential-expired: not valid at iat", "RFC 8224 §6.2 step 4"
-            )
-    if signer is None:
-        return report
-    speaker = token.claims.div or token.claims.orig
-    authority = report.attempt(signer.authority, speaker.value)
-    if authority is not None:
-        report.fact(f"covers {speaker.value}", f"by {authority}")
-    report.attempt(signer.constraints.check, token.claims.raw)
-    if report.attempt(
-        _signature, token.signing_input, token.signature, signer.public_key
-    ):
-        report.fact("signature", "good")
+        report.attempt(delegation.limits, ordered)
     return report
 
 
-def _signature(
-    signing_input: bytes, signature: bytes, key: ec.EllipticCurvePublicKey
-) -> bool:
-    jws.verify(signing_input, signature, key)
-    return True
+def order(
+    report: Report, chain: Sequence[x509.Certificate]
+) -> tuple[x509.Certificate, ...]:
+    """Return the signer first, then each one's issuer; note if they stood otherwise."""
+    issuers = {one.issuer for one in chain if one.issuer != one.subject}
+    first = [one for one in chain if one.subject not in issuers]
+    if len(first) != 1:
+        return tuple(chain)
+    found, left = first, [one for one in chain if one is not first[0]]
+    while issuer := next((c for c in left if c.subject == found[-1].issuer), None):
+        found.append(issuer)
+        left.remove(issuer)
+    if left or found == list(chain):
+        return tuple(chain)
+    positions = ", ".join(str(chain.index(one) + 1) for one in found)
+    report.problem(
+        f"wrong order: expected {positions}: signer first, then each one's issuer",
+        "RFC 9060 §7",
+    )
+    return tuple(found)
 
 
-def _trust(
+def linked(report: Report, chain: Sequence[x509.Certificate]) -> bool:
+    """Tell whether each certificate is issued by the next one, and why not."""
+    good = True
+    for child, parent in pairwise(chain):
+        try:
+            child.verify_directly_issued_by(parent)
+        except Exception as error:  # noqa: BLE001 - of many types, all to be told
+            why = printable(str(error)) or "another key signed it"
+            report.problem(
+                f"{_name(child.subject)} is not issued by the next,"
+                f" {_name(parent.subject)}: {why}",
+                "RFC 9060 §7",
+            )
+            good = False
+    return good
+
+
+def judge(report: Report, chain: Sequence[x509.Certificate]) -> Credential | None:
+    """Hold a signer's chain against the profile, without asking any anchor."""
+    found = report.attempt(credential.read, chain[0], chain)
+    report.attempt(delegation.check, chain, chain)
+    lists = report.attempt(delegation.limits, chain) or ()
+    extensions.beyond(report, [listed for listed in lists if listed is not None])
+    return found
+
+
+def trust(
     report: Report,
     chain: Sequence[x509.Certificate],
     anchors: Sequence[x509.Certificate],
     at: datetime,
 ) -> Credential | None:
+    """Ask the anchors about a signer's chain, as a verifier would."""
     found = report.attempt(credential.validate, chain, TrustAnchors(anchors), at)
     if found is not None:
-        anchor = found.path[-1].subject.rfc4514_string()
-        report.fact("trusted", f"at {at:%Y-%m-%d %H:%M:%SZ} by {anchor}")
+        anchor = _name(found.path[-1].subject)
+        report.fact("trusted", f"at {stamp(at)} by {anchor}")
+    elif chain[-1].issuer not in {anchor.subject for anchor in anchors}:
+        report.fact("missing", f"{_name(chain[-1].issuer)}: no anchor has this name")
     return found
 
 
-def _certificate(report: Report, certificate: x509.Certificate) -> None:
-    report.fact("subject", certificate.subject.rfc4514_string())
-    report.fact("issuer", certificate.issuer.rfc4514_string())
+def _judge(
+    report: Report,
+    chain: Sequence[x509.Certificate],
+    anchors: Sequence[x509.Certificate],
+    now: datetime,
+) -> None:
+    if not credential.is_ca(chain[0]):
+        begin, end = chain[0].not_valid_before_utc, chain[0].not_valid_after_utc
+        # That it has expired was told; an anchor may vouch for what it signed.
+        if not anchors or trust(report, chain, anchors, min(max(now, begin), end)):
+            judge(report, chain)
+        return
+    report.attempt(delegation.limits, chain)
+    if len(chain) > 1:
+        report.fact("note", "no certificate of a signer: CA certificates alone")
+    if anchors:
+        _trust_authority(report, chain[-1], anchors)
+
+
+def _trust_authority(
+    report: Report, authority: x509.Certificate, anchors: Sequence[x509.Certificate]
+) -> None:
+    """Say whether a CA certificate is an anchor, or one issued it."""
+    if authority in anchors:
+        report.fact("trusted", "it is one of the anchors")
+        return
+    for anchor in anchors:
+        try:
+            authority.verify_directly_issued_by(anchor)
+        except Exception:  # noqa: BLE001, S112 - of many types, and all mean no
+            continue
+        report.fact("trusted", f"issued by the anchor {_name(anchor.subject)}")
+        return
+    report.problem("credential-untrusted: no anchor has issued it", "RFC 5280 §6")
+
+
+def _certificate(report: Report, certificate: x509.Certificate, now: datetime) -> None:
+    report.fact("subject", _name(certificate.subject))
+    report.fact("issuer", _name(certificate.issuer))
     report.fact("role", _role(certificate))
     report.fact("serial", f"{certificate.serial_number:x}")
     report.fact("sha256", certificate.fingerprint(SHA256()).hex())
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    report.fact("valid", f"{begin:%Y-%m-%d %H:%M:%SZ} to {end:%Y-%m-%d %H:%M:%SZ}")
+    report.fact("valid", f"{stamp(begin)} to {stamp(end)}")
     report.fact("key", _key(certificate.public_key()))
-    der = hazmat.extension(certificate, hazmat.TN_AUTH_LIST)
-    if der is None:
-        report.fact("speaks for", "no TNAuthList (RFC 8226 section 9)")
-    else:
-        covers = report.attempt(TNAuthList.decode, der)
-        if covers is not None:
-            report.fact("speaks for", covers)
-    plain = hazmat.extension(certificate, hazmat.CLAIM_CONSTRAINTS)
-    enhanced = hazmat.extension(certificate, hazmat.ENHANCED_CLAIM_CONSTRAINTS)
-    constraints = report.attempt(ClaimConstraints.decode, plain, enhanced)
-    if constraints is not None:
-        for line in constraints.lines():
-            report.fact("its tokens", line)
+    extensions.explain(report, certificate)
+    if now > end:
+        ago = span((now - end).total_seconds())
+        detail = f"credential-expired: {ago} ago; what was signed before stays good"
+        report.problem(detail, "RFC 5280 §4.1.2.5")
+    if now < begin:
+        ahead = span((begin - now).total_seconds())
+        detail = f"credential-expired: not valid yet, for {ahead}"
+        report.problem(detail, "RFC 5280 §4.1.2.5")
+    if _is_root(certificate) and not _signed_itself(certificate):
+        detail = "it names itself as its issuer, but another key signed it"
+        report.problem(detail, "RFC 5280 §6.1")
 
 
 def _role(certificate: x509.Certificate) -> str:
-    if _is_anchor(certificate):
-        return "root: it issued itself"
+    if _is_root(certificate):
+        return "root: for verify.anchors, not for x5u"
     if credential.is_ca(certificate):
         return "CA: issues certificates, signs no PASSporTs"
+    if not extensions.is_stir(certificate):
+        kind = " of a web server" if extensions.is_web(certificate) else ""
+        return f"end entity{kind}: no STIR certificate, it names no number"
     return "end entity: signs PASSporTs"
 
 
-def _is_anchor(certificate: x509.Certificate) -> bool:
+def _is_root(certificate: x509.Certificate) -> bool:
     return certificate.subject == certificate.issuer and credential.is_ca(certificate)
+
+
+def _signed_itself(certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except Exception:  # noqa: BLE001 - of many types, and all mean no
+        return False
+    return True
+
+
+def _name(name: x509.Name) -> str:
+    return name.rfc4514_string() or "(no name)"
 
 
 def _key(key: object) -> str:
@@ -142,15 +203,3 @@ def _key(key: object) -> str:
         return f"elliptic curve {key.curve.name}"
     assert isinstance(key, rsa.RSAPublicKey)  # noqa: S101 - `load_chain` refused others
     return f"RSA of {key.key_size} bits"
-
-
-def _links(report: Report, chain: Sequence[x509.Certificate]) -> None:
-    for position, (child, parent) in enumerate(pairwise(chain), 1):
-        try:
-            child.verify_directly_issued_by(parent)
-        except Exception as error:  # noqa: BLE001 - of many types, all to be told
-            why = printable(str(error)) or "another key signed it"
-            report.problem(
-                f"certificate {position} is not issued by the next: {why}",
-                "RFC 9060 §7",
-            )

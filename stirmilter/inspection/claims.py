@@ -78,8 +78,9 @@ def _iat(report: Report, iat: object, now: datetime, *, followed: bool) -> None:
         report.fact("iat", _text(iat) if iat is not None else "none")
         return
     age = (now - at).total_seconds()
+    odd = "" if type(iat) is int else f"{json.dumps(iat)}, which would be "
     when = f"{span(age)} {'ago' if age >= 0 else 'ahead'}"
-    report.fact("iat", f"{stamp(at)}, {when}")
+    report.fact("iat", f"{odd}{stamp(at)}, {when}")
     if age < -_POLICY.skew.total_seconds():
         detail = f"from-the-future: iat is {span(age)} ahead; is a clock wrong?"
         report.problem(detail, _AHEAD)

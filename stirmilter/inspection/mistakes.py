@@ -137,8 +137,12 @@ def _pem(octets: bytes) -> Mistake | None:
 
 
 def is_der(octets: bytes) -> bool:
-    """Tell a DER structure of more than 127 octets from text that begins with 0."""
-    return octets[:1] == b"\x30" and b"\x80" < octets[1:2] < b"\x85"
+    """Tell a DER structure from text that begins with 0 (X.690 §8.1.3)."""
+    if len(octets) < 2 or octets[0] != 0x30:  # noqa: PLR2004 - tag and length
+        return False
+    length = octets[1]
+    short = length < 0x80  # noqa: PLR2004
+    return len(octets) == 2 + length if short else 0x80 < length < 0x85  # noqa: PLR2004
 
 
 def _der(octets: bytes) -> Mistake | None:

@@ -13,11 +13,8 @@ from stirmilter.stir import identity, jws, passport, strictjson
 from stirmilter.stir.claims import DIV, MSG
 from stirmilter.stir.identity import IdentityValue
 from stirmilter.stir.passport import Limits, Passport
-from stirmilter.stir.result import Unverified
 
 _LIKE: Final = re.compile(r"\s*(?:ey|[\w-]*\.\s*[\w-]*\.)", re.ASCII)
-_PARTS: Final = ("header", "payload")
-_FORM: Final = "RFC 7515 §7.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +48,23 @@ def explain(text: str, now: datetime) -> tuple[Report, Token | None]:
         detail += " a SIP request repeats them; a message needs the full form"
         report.problem(detail, "RFC 8225 §7")
         return report, None
-    content = [
-        _content(report, *named) for named in zip(_PARTS, parts, strict=False) if named
-    ]
-    header, payload = [*content, None, None][:2]
-    _form(report, parts)
+    formed = _form(report, parts)
+    header = _content(report, "header", parts[0])
+    payload = _content(report, "payload", parts[1]) if len(parts) > 1 else None
     if header is None or payload is None:
         return report, None
     ppt = header.get("ppt")
     report.fact("ppt", _kind(header))
     claims.explain(report, ppt, payload, now)
     report.fact("x5u", header.get("x5u", "none"))
-    token = _check(report, value.token, header, payload)
     _mirrors(report, value, header)
-    try:
-        signature = jws.b64url_decode(parts[2])
-    except (Unverified, IndexError):
+    token = None
+    if ppt not in (MSG, DIV):
+        calls.check(report, header, payload)
+    elif formed:
+        token = _check(report, value.token)
+    signature = _signature(report, parts[2]) if formed else None
+    if signature is None:
         return report, None
     return report, Token(
         ppt=ppt,
@@ -85,22 +83,27 @@ def _content(report: Report, name: str, encoded: str) -> dict[str, Any] | None:
     return report.attempt(strictjson.parse, octets, name, Limits().depth)
 
 
-def _form(report: Report, parts: list[str]) -> None:
-    """Say what is wrong with the number of parts, in the likeliest words."""
-    if len(parts) < 3:  # noqa: PLR2004 - header, payload, signature
-        detail = f"malformed: {len(parts)} of 3 parts: is the token cut off?"
-        report.problem(detail, _FORM)
+def _form(report: Report, parts: list[str]) -> bool:
+    """Count the parts; say in the likeliest words why there are too few or many."""
+    if len(parts) == 3 and all(parts):  # noqa: PLR2004 - header, payload, signature
+        return True
+    if len(parts) < 3:  # noqa: PLR2004
+        detail = f"{len(parts)} of 3 parts: is the token cut off?"
     elif len(parts) > 3:  # noqa: PLR2004
-        detail = f"malformed: {len(parts)} parts instead of 3: inspect one at a time"
-        report.problem(detail, _FORM)
-    elif not parts[2]:
-        report.problem("malformed: no signature: nobody vouches for it", _FORM)
+        detail = f"{len(parts)} parts instead of 3: inspect one token at a time"
     else:
-        octets = report.attempt(jws.b64url_decode, parts[2])
-        if octets is not None and len(octets) != jws.SIGNATURE_OCTETS:
-            detail = f"malformed: signature of {len(octets)} octets, expected 64"
-            detail += ": R and S, no DER"
-            report.problem(detail, "RFC 7518 §3.4")
+        detail = "header, payload or signature is empty"
+    report.problem(f"malformed: {detail}", "RFC 7515 §7.1")
+    return False
+
+
+def _signature(report: Report, encoded: str) -> bytes | None:
+    octets = report.attempt(jws.b64url_decode, encoded)
+    if octets is not None and len(octets) != jws.SIGNATURE_OCTETS:
+        # In the words of `passport.parse`, so that it is told once.
+        report.problem(f"malformed: signature of {len(octets)} octets", "RFC 7518 §3.4")
+        return None
+    return octets
 
 
 def _kind(header: dict[str, Any]) -> str:
@@ -112,15 +115,8 @@ def _kind(header: dict[str, Any]) -> str:
     return f"{ppt}: {what or 'unknown'}"
 
 
-def _check(
-    report: Report, text: str, header: dict[str, Any], payload: dict[str, Any]
-) -> Passport | None:
-    """Hold a token against the rules of its type."""
-    if header.get("ppt") not in (MSG, DIV):
-        calls.check(report, header, payload)
-        return None
-    if report.problems and text.count(".") != 2:  # noqa: PLR2004
-        return None
+def _check(report: Report, text: str) -> Passport | None:
+    """Hold a token that counts for messages against the rules."""
     token = report.attempt(passport.parse, text)
     if token is None:
         return None

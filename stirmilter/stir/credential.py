@@ -213,7 +213,9 @@ def validate(
     try:
         path = anchors.path([leaf, *above], at, depth)
     except ValueError as error:
-        late = any(not _valid_at(certificate, at) for certificate in above)
+        top = above[-1] if above else leaf
+        used = (*above, *anchors.issuers_of(top))
+        late = not all(_valid_at(certificate, at) for certificate in used)
         reason = Reason.CREDENTIAL_EXPIRED if late else Reason.CREDENTIAL_UNTRUSTED
         detail = f"no path to a trust anchor: {error}"
         raise Unverified(reason, detail, "RFC 5280 §6") from None

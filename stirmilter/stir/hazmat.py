@@ -124,6 +124,10 @@ class TrustAnchors:
             verification.Store(list(self.certificates)) if self.certificates else None
         )
 
+    def issuers_of(self, certificate: x509.Certificate) -> list[x509.Certificate]:
+        """Return the anchors that bear the name of a certificate's issuer."""
+        return [one for one in self.certificates if one.subject == certificate.issuer]
+
     def path(
         self, chain: Sequence[x509.Certificate], at: datetime, depth: int
     ) -> list[x509.Certificate]:

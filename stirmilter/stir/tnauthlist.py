@@ -5,6 +5,7 @@ bisection, so a list of thousands of entries costs a message nothing.
 
 Deviation: RFC 8226 asks for start + count < 10^D in a range of D digits, which forbids
 a block that ends in 9s; here the last number, start + count - 1, must have D digits.
+A service provider code is any IA5String there, and 1 to 64 visible characters here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from stirmilter.stir import hazmat, tn
 from stirmilter.stir.result import Authority, Reason, Unverified
 
 _DIGITS: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
-_SPC: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
+_SPC: Final = re.compile(r"[!-~]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

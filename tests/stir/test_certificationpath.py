@@ -96,6 +96,7 @@ def refusal(*chain: Issued, at: datetime = NOW, depth: int = 6) -> Reason:
         ),
     ],
 )
+@pytest.mark.conformance("C-01")
 def test_good_chains_lead_to_the_anchor(
     chain: Callable[[], tuple[Issued, ...]],
 ) -> None:
@@ -266,6 +267,7 @@ def test_good_chains_lead_to_the_anchor(
         ),
     ],
 )
+@pytest.mark.conformance("V-12", "C-01", "C-02", "C-07", "C-08")
 def test_bad_chains_are_refused(
     chain: Callable[[], tuple[Issued, ...]], reason: Reason
 ) -> None:
@@ -281,6 +283,7 @@ def test_bad_chains_are_refused(
         pytest.param(NOW + DAY + timedelta(seconds=1), False, id="after-it"),
     ],
 )
+@pytest.mark.conformance("V-12")
 def test_validity_includes_both_ends(at: datetime, good: bool) -> None:
     if good:
         assert validate(LEAF, MIDDLE, at=at).valid_at(at)
@@ -309,6 +312,7 @@ def test_depth_limits_the_certificates_below_the_anchor(depth: int, good: bool) 
         assert refusal(*chain, depth=depth) is Reason.CREDENTIAL_UNTRUSTED
 
 
+@pytest.mark.conformance("C-01")
 def test_without_anchors_nothing_is_trusted() -> None:
     with pytest.raises(Unverified, match="no trust anchor") as caught:
         credential.validate([LEAF.certificate], TrustAnchors([]), NOW)
@@ -354,3 +358,16 @@ def test_keys_that_cost_too_much_or_do_not_belong_are_malformed(
     with pytest.raises(Unverified, match="kind of key") as caught:
         credential.load_chain(made.public_bytes(Encoding.PEM))
     assert caught.value.reason is Reason.CREDENTIAL_MALFORMED
+
+
+@pytest.mark.conformance("V-12")
+@pytest.mark.parametrize("at", [NOW - 9 * DAY, NOW + 9 * DAY], ids=["before", "after"])
+def test_the_anchor_too_must_be_valid_at_the_time(at: datetime) -> None:
+    begin, end = NOW - 99 * DAY, NOW + 99 * DAY
+    anchor = issue("short root", ca=True, begin=NOW - 8 * DAY, end=NOW + 8 * DAY)
+    signer = issue("leaf", anchor, [tn_auth_list()], begin=begin, end=end)
+
+    assert validate(signer, anchor=anchor)
+    with pytest.raises(Unverified) as caught:
+        validate(signer, anchor=anchor, at=at)
+    assert caught.value.reason is Reason.CREDENTIAL_EXPIRED
