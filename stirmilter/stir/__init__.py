@@ -5,26 +5,26 @@ Values in, values out; a token that fails raises `Unverified`.
 =========  ================  ===================  ============================
 RFC        section           file                 status
 =========  ================  ===================  ============================
-8225       4, 5, 6, 8.1, 9   passport             full form; the compact form
-                                                  (§7) is refused
-9475       3.2               msgi, passport       ``msg``; docs/profile.md says
+8225       4, 5, 6, 8.1, 9   passport, claims,    full form; the compact form
+                             strictjson           (§7) is refused
+9475       3.2               msgi, claims         ``msg``; docs/profile.md says
                                                   which octets ``msgi`` covers
+8946       3, 4              claims, diversion    ``div``; ``div-o`` (§5), for
+                                                  out of band, is set aside
 7515       2, 4.1.11         jws, passport        strict subset
 7518       3.4               jws                  ES256 alone, randomized
-8224       4, 6.2.2, 8.3     identity, result,    numbers; URIs (§8.5) are
-                             tn                   parsed, and match nothing
+8224       4, 6.2.2, 8.3,    identity, result,    numbers; URIs by setting,
+           8.5               tn, uri              ``mailto`` by our profile
 8226       4, 7, 8, 9        tnauthlist,          lists by reference (§10.1)
                              claimconstraints,    are not fetched
                              credential
 9118       3, 6              claimconstraints     complete
-9060       4, 7              credential           CA certificates limit numbers
-                                                  when a number is judged, not
-                                                  when the chain is; links are
-                                                  by name, key identifiers are
-                                                  not compared
+9060       4, 7              delegation,          complete
+                             credential
 5280       6                 hazmat               by cryptography; revocation
                                                   is not checked
 =========  ================  ===================  ============================
 
-Deviations are argued at the top of the file that makes them.
+Deviations are argued at the top of the file that makes them; docs/conformance.md lists
+every requirement with the tests that hold it.
 """
