@@ -24,7 +24,7 @@ from stirmilter.demo import daemons, postfix
 from stirmilter.demo.daemons import Mailbox
 from stirmilter.demo.mms import HOST, MMS
 from stirmilter.errors import ConfigError
-from stirmilter.mail.message import write_field
+from stirmilter.mail.message import RawMessage, write_field
 from stirmilter.stir import identity, passport
 from stirmilter.stir.claims import Claims
 from stirmilter.stir.msgi import digest_body
@@ -36,6 +36,7 @@ TAP: Final = "tap.example"
 ATTACKER: Final = "127.0.0.66"
 
 ONE_NUMBER: Final = "12025550123"
+OTHER_NUMBER: Final = "19995550100"  # of a third operator, who runs no relay here
 _SIGNERS: Final = {
     "one": (TNAuthList.build(numbers=[ONE_NUMBER]), "+12025550123"),
     "range": (
@@ -54,6 +55,7 @@ workers = 2
 
 [sign]
 clients = [{clients}]
+divert = true
 
 [verify]
 anchors = ["{ca}/root.pem"]
@@ -115,6 +117,10 @@ class Laboratory:
             source=ATTACKER,
         )
 
+    def send_on(self, message: MMS, octets: bytes, recipients: Sequence[str]) -> None:
+        """Give octets that came from elsewhere to the first relay, for somebody new."""
+        _smtp(self.one.port, message.mail_from, recipients, octets)
+
     def capture(self, message: MMS) -> bytes:
         """Have the first relay sign a message, and copy it between the operators.
 
@@ -147,11 +153,24 @@ class Laboratory:
             int(now.timestamp()),
             digest_body(message.body).value(),
         )
+        return self._field(claims, signer, x5u) + message.octets(now)
+
+    def divert(self, octets: bytes, signer: str, to: str) -> bytes:
+        """Add a ``div`` token to a message that has one token, with any key."""
+        [token] = [
+            passport.parse(identity.parse(header.text).token)
+            for header in RawMessage.parse(octets).headers
+            if header.named(("PASSporT",))
+        ]
+        [sent_to] = token.claims.named
+        claims = token.claims.diverted(sent_to, [to.lstrip("+")])
+        return self._field(claims, signer) + octets
+
+    def _field(self, claims: Claims, signer: str, x5u: str = "") -> bytes:
         key = load_pem_private_key(self.ca.files(signer).key.read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - the test CA's
         token = passport.issue(claims, x5u or f"{self.base}/{signer}.pem", key)
-        field = write_field("PASSporT", identity.write(token, "PASSporT"))
-        return field + message.octets(now)
+        return write_field("PASSporT", identity.write(token, "PASSporT"))
 
 
 @contextmanager
@@ -168,7 +187,7 @@ def laboratory(logs: Path) -> Iterator[Laboratory]:
         for name, (covers, _) in _SIGNERS.items():
             ca.signer(name, covers, now)
         victim = TNAuthList.build(numbers=[ONE_NUMBER])
-        ca.signer("other", TNAuthList.build(numbers=["19995550100"]), now)
+        ca.signer("other", TNAuthList.build(numbers=[OTHER_NUMBER]), now)
         ca.signer("expired", victim, now, valid=timedelta(days=-1))
         ca.signer("untrusted", victim, now, trusted=False)
         base = stack.enter_context(ca.publish())

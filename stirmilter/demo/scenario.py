@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from stirmilter.demo import mms
-from stirmilter.demo.laboratory import ONE_NUMBER, TWO, Laboratory
+from stirmilter.demo.laboratory import ONE_NUMBER, OTHER_NUMBER, TWO, Laboratory
 from stirmilter.demo.mms import MMS
 from stirmilter.mail.message import RawMessage
 
@@ -95,6 +95,14 @@ def rows() -> Iterator[Row]:
         Laboratory.submit,
     )
     yield Row(
+        "of a third operator, sent on by its recipient",
+        good,
+        "verified",
+        "intact",
+        new("sent-on", sender=f"+{OTHER_NUMBER}", to=(ALICE,)),
+        _send_on,
+    )
+    yield Row(
         "from a number that no signer serves",
         "unauthenticated",
         "no-passport",
@@ -117,6 +125,13 @@ def _attacks(new: Callable[..., MMS]) -> Iterator[Row]:
     )
     yield attack(
         "recipient changed", "dest-mismatch", "intact", new("rcpt"), _change_recipient
+    )
+    yield attack(
+        "sent on by a stranger",
+        "not-authorized",
+        "intact",
+        new("diverted"),
+        _divert,
     )
     yield attack(
         "token moved to another message",
@@ -241,6 +256,18 @@ def _change_recipient(lab: Laboratory, message: MMS) -> bytes:
     octets = lab.capture(message)
     changed = octets.replace(f"To: {BOB}".encode(), f"To: {CAROL}".encode())
     lab.inject(message, changed, replace(message, to=(CAROL,)).recipients)
+    return octets
+
+
+def _send_on(lab: Laboratory, message: MMS) -> bytes:
+    octets = lab.forge(message, "other")
+    lab.send_on(message, octets, replace(message, to=(BOB,)).recipients)
+    return octets
+
+
+def _divert(lab: Laboratory, message: MMS) -> bytes:
+    octets = lab.divert(lab.capture(message), "other", CAROL)
+    lab.inject(message, octets, replace(message, to=(CAROL,)).recipients)
     return octets
 
 
