@@ -224,7 +224,7 @@ class Limits(_Section):
 
     passports: Count = 8
     x5u: Count = 3
-    diversions: Count = 4
+    diversions: Annotated[int, Field(ge=0)] = 4
     token: Count = 16_384
     dest: Count = 100
     json_depth: Annotated[int, Field(gt=0, le=64)] = 8

@@ -275,6 +275,8 @@ class MailFilter:
                 ("policy.msgi", result.msgi),
                 ("policy.tn-authority", result.authority),
             ]
+        if result.diversions:
+            properties.append(("policy.diversions", str(result.diversions)))
         properties.append(("policy.verdict", word))
         if vouched and len(vouched.x5u) <= _X5U_LENGTH:
             properties.append(("policy.x5u", vouched.x5u))

@@ -38,6 +38,7 @@ def _result(result: StirResult) -> dict[str, Any]:
         "orig": token.claims.orig.value if vouched and token else None,
         "msgi": result.msgi,
         "authority": result.authority,
+        "diversions": result.diversions,
         "x5u": token.x5u if token else None,
         "certificate": signer.fingerprint if signer else None,
         "notes": [*result.notes, *(lint(token) if token else ())],

@@ -6,7 +6,7 @@ for a ``div`` token that takes the message on to somebody else (RFC 8946 §4.2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -20,11 +20,11 @@ from stirmilter.services.message import (
     ReplayStore,
     read_value,
 )
+from stirmilter.services.policy import VerificationPolicy
 from stirmilter.stir import claims, credential, diversion, identity, jws
 from stirmilter.stir.claims import Claims, Identity
 from stirmilter.stir.credential import Credential, TrustAnchors
-from stirmilter.stir.msgi import FORMS, Form
-from stirmilter.stir.passport import Limits, Passport
+from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import (
     Authority,
     BodyMatch,
@@ -34,7 +34,6 @@ from stirmilter.stir.result import (
     most_informed,
     printable,
 )
-from stirmilter.stir.tn import NumberSet
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -45,43 +44,6 @@ class Verification:
 
     result: StirResult
     passports: tuple[StirResult, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationPolicy:
-    """What the operator decides about verification."""
-
-    freshness: timedelta = timedelta(hours=24)
-    """Greatest age of a token; RFC 8224 suggests a minute for what is not stored."""
-
-    skew: timedelta = timedelta(seconds=60)
-    """How far a signer's clock may run ahead of ours."""
-
-    forms: tuple[Form, ...] = FORMS
-    """Forms of the body that count as unaltered; strict is ``("exact",)``."""
-
-    accept_spc: bool = True
-    """Whether a certificate that names only a carrier may give a pass."""
-
-    spc_numbers: Mapping[str, NumberSet] | None = None
-    """If not None, whose numbers are whose: a carrier speaks for its own alone."""
-
-    passports: int = 8
-    """More tokens than this in one message are not judged."""
-
-    x5u: int = 3
-    """Different URLs that one message may have fetched."""
-
-    diversions: int = 4
-    """Greatest length of a chain of ``div`` tokens."""
-
-    certificates: int = credential.CERTIFICATES
-    """Longest chain, anchor not counted."""
-
-    paths: int = 2_000
-    """Validated chains that are remembered."""
-
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(slots=True)
@@ -220,7 +182,10 @@ class VerificationService:
         else:
             reason, detail, rule = Reason.VERIFIED, "", ""
         notes = _notes(token.claims, message, policy.skew)
-        return StirResult(reason, detail, token, authority, body, rule, signer, notes)
+        links = sum(link.passed for link in delivery.judged.values())
+        return StirResult(
+            reason, detail, token, authority, body, rule, signer, notes, links
+        )
 
     def _judge_diversion(self, token: Passport, delivery: _Delivery) -> StirResult:
         """Judge one ``div`` token, whose place in the chain is already known."""

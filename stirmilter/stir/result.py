@@ -116,6 +116,10 @@ class StirResult:
     notes: tuple[str, ...] = ()
     """What is odd and costs no pass."""
 
+    diversions: int = 0
+    """Good ``div`` tokens that it took to reach the recipients (RFC 8946). Then the
+    originator vouches for number and body, and others for whom it goes to."""
+
     @property
     def passed(self) -> bool:
         """Whether the originator, the recipients and the body are all vouched for."""

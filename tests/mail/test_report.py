@@ -4,6 +4,8 @@ import json
 from ipaddress import ip_address
 from typing import Any
 
+import pytest
+
 from stirmilter.mail.filter import MailFilter, MailPolicy
 from stirmilter.mail.report import as_json
 from stirmilter.mail.transaction import Connection, Header, Transaction
@@ -56,6 +58,7 @@ def test_a_pass_comes_with_its_evidence(ca: TestCA) -> None:
         "orig": ALICE,
         "msgi": "exact",
         "authority": "tn",
+        "diversions": 0,
         "x5u": "https://certs.example/one.pem",
         "certificate": laboratory.signer(ca, "one").credential.fingerprint,
         "notes": [],
@@ -86,12 +89,14 @@ def test_a_number_that_was_not_verified_is_not_told(ca: TestCA) -> None:
         "orig": None,
         "msgi": "altered",
         "authority": "none",
+        "diversions": 0,
         "x5u": "https://certs.example/one.pem",
         "certificate": None,
         "notes": [],
     }
 
 
+@pytest.mark.conformance("H-07", "V-14")
 def test_every_token_has_a_result_of_its_own_in_the_order_of_the_header(
     ca: TestCA,
 ) -> None:

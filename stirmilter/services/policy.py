@@ -1,0 +1,49 @@
+"""What the operator decides about verification, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from stirmilter.stir.credential import CERTIFICATES
+from stirmilter.stir.msgi import FORMS, Form
+from stirmilter.stir.passport import Limits
+from stirmilter.stir.tn import NumberSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationPolicy:
+    """What the operator decides about verification."""
+
+    freshness: timedelta = timedelta(hours=24)
+    """Greatest age of a token; RFC 8224 suggests a minute for what is not stored."""
+
+    skew: timedelta = timedelta(seconds=60)
+    """How far a signer's clock may run ahead of ours."""
+
+    forms: tuple[Form, ...] = FORMS
+    """Forms of the body that count as unaltered; strict is ``("exact",)``."""
+
+    accept_spc: bool = True
+    """Whether a certificate that names only a carrier may give a pass."""
+
+    spc_numbers: Mapping[str, NumberSet] | None = None
+    """If not None, whose numbers are whose: a carrier speaks for its own alone."""
+
+    passports: int = 8
+    """More tokens than this in one message are not judged."""
+
+    x5u: int = 3
+    """Different URLs that one message may have fetched."""
+
+    diversions: int = 4
+    """Greatest length of a chain of ``div`` tokens; 0 believes none."""
+
+    certificates: int = CERTIFICATES
+    """Longest chain, anchor not counted."""
+
+    paths: int = 2_000
+    """Validated chains that are remembered."""
+
+    limits: Limits = field(default_factory=Limits)
