@@ -6,18 +6,24 @@ PYTHON = /usr/bin/python3
 PACKAGES = python3 python3-venv python3-dev gcc libc6-dev libmilter-dev \
 	postfix openssl ca-certificates secsipidx libsecsipid1 nodejs
 
-PIP = .venv/bin/pip --quiet --disable-pip-version-check
+PIP = $(VENV)/bin/pip --quiet --disable-pip-version-check
 UV_LOCK = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
 
-# What .venv is made of: the interpreter, the place (its scripts name it), the locks,
-# and of pyproject.toml what an installation reads, not the settings of the linters.
+# What an environment is made of: the interpreter, the place (its scripts name it), the
+# locks, and of pyproject.toml what an installation reads, not the linters' settings.
 STATE = $(PYTHON) -c 'import sys, tomllib; \
 	t = tomllib.load(open("pyproject.toml", "rb")); \
 	print(sys.executable, sys.version, "$(CURDIR)", t["build-system"], t["project"])' && \
-	sha256sum requirements/build.lock requirements/dev.lock
+	sha256sum requirements/build.lock requirements/$(LOCK).lock
 
-.PHONY: help demo test check lock clean debian-packages venv
+# Of each target of `make fuzz`; 600 is the run before a release.
+FUZZ_SECONDS = 60
+
+# Mutants of `make mutants` that are tried at a time.
+CHILDREN = $(shell nproc)
+
+.PHONY: help demo test check conformance fuzz bench mutants lock clean debian-packages venv fuzz-venv
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -31,11 +37,26 @@ test: check ## check, then the tests with their coverage
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 
-check: venv ## format, lint, types, and the layers of the architecture
+check: venv ## format, lint, types, the layers of the architecture, and the conformance page
 	.venv/bin/ruff format --quiet --check
 	.venv/bin/ruff check --quiet
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m tests.conformance --check
+
+conformance: venv ## write docs/conformance.md: each row of the standards with its tests
+	.venv/bin/python -m tests.conformance
+
+fuzz: fuzz-venv ## feed the parsers inputs that reach new branches; FUZZ_SECONDS=600 for longer
+	build/fuzz/venv/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+bench: venv ## signatures and verifications beside openssl's, and hostile inputs, against targets
+	.venv/bin/python -m tests.bench.core
+
+mutants: venv ## change stir/ in two thousand ways: a test must fail each time; half an hour
+	rm -rf mutants
+	.venv/bin/mutmut run --max-children $(CHILDREN)
+	.venv/bin/python -m tests.mutants.survivors
 
 # Keeps the pinned versions that still fit; `make lock UPGRADE=--upgrade` renews them.
 # The two smaller locks follow the largest one, so that they agree.
@@ -48,7 +69,7 @@ lock: debian-packages ## pin the dependencies of pyproject.toml anew
 	$(UV_LOCK) $(UPGRADE) -o requirements/build.lock -c requirements/dev.lock --group build
 
 clean: ## remove what the other targets made, except Debian's packages
-	rm -rf .venv build dist demo-out .coverage .coverage.* \
+	rm -rf .venv build dist demo-out mutants .coverage .coverage.* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -58,13 +79,17 @@ debian-packages:
 # build.lock first and no isolated builds after it: pip would download an isolated
 # build's tools without looking at a hash. The state is written last, so that an
 # interrupted installation starts over.
-venv: debian-packages
+venv: VENV = .venv
+venv: LOCK = dev
+fuzz-venv: VENV = build/fuzz/venv
+fuzz-venv: LOCK = fuzz
+venv fuzz-venv: debian-packages
 	@set -eu; state=$$($(STATE)); \
-	if [ "$$state" = "$$(cat .venv/state 2>/dev/null)" ]; then exit 0; fi; \
-	echo 'Installing .venv from requirements/build.lock and dev.lock'; \
-	$(PYTHON) -m venv --clear .venv; \
+	if [ "$$state" = "$$(cat $(VENV)/state 2>/dev/null)" ]; then exit 0; fi; \
+	echo 'Installing $(VENV) from requirements/build.lock and $(LOCK).lock'; \
+	$(PYTHON) -m venv --clear $(VENV); \
 	$(PIP) install --require-hashes -r requirements/build.lock; \
-	$(PIP) install --require-hashes --no-build-isolation -r requirements/dev.lock; \
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/$(LOCK).lock; \
 	$(PIP) install --no-deps --no-build-isolation -e .; \
-	.venv/bin/pip check || { echo 'Do the locks fit pyproject.toml? make lock'; exit 1; }; \
-	printf '%s\n' "$$state" >.venv/state
+	$(VENV)/bin/pip check || { echo 'Do the locks fit pyproject.toml? make lock'; exit 1; }; \
+	printf '%s\n' "$$state" >$(VENV)/state

@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
+from tests.conformance.rows import check_markers
 from tests.laboratory import ALICE, NOW
 
 # A slow machine is no failure; what must not be slow is counted, or benchmarked.
@@ -15,6 +16,11 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that names a row of the conformance page that there is not."""
+    check_markers(items)
 
 
 @pytest.fixture(scope="session")

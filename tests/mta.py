@@ -59,6 +59,7 @@ class MTA:
         kind, octets = self._receive()
         assert kind == b"O", kind
         _, self.actions, self.steps = struct.unpack("!III", octets[:12])
+        self.macros_asked_for = octets[12:]
 
     def connect(self, client: str = "127.0.0.1", daemon_name: str = "smtpd") -> None:
         address = ip_address(client)

@@ -69,6 +69,7 @@ def test_the_example_of_a_signer_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("name", ["postfix-sign.cf", "postfix-verify.cf"])
+@pytest.mark.conformance("O-08")
 def test_the_lines_for_postfix_are_settings_that_postfix_knows(
     name: str, tmp_path: Path
 ) -> None:
@@ -86,3 +87,24 @@ def test_the_lines_for_postfix_are_settings_that_postfix_knows(
     assert done.stderr == ""
     assert "smtpd_milters = unix:stirmilter/milter.sock" in done.stdout
     assert "milter_default_action = tempfail" in done.stdout
+
+
+@pytest.mark.conformance("O-03")
+@pytest.mark.parametrize("name", ["postfix-sign.cf", "postfix-verify.cf"])
+def test_the_lines_for_postfix_keep_it_from_rewriting_bodies(name: str) -> None:
+    """They belong to master.cf, so in main.cf they stand as comments."""
+    text = (ROOT / "conf" / name).read_text()
+
+    assert "-o smtp_line_length_limit=0\n" in text
+    assert "-o disable_mime_output_conversion=yes\n" in text
+
+
+@pytest.mark.conformance("O-04")
+def test_our_deadlines_end_before_those_of_postfix() -> None:
+    """30 seconds for a command, 300 for the content: milter_command_timeout and so."""
+    milter = parse({}, SHIPPED).milter
+    text = (ROOT / "conf" / "postfix-verify.cf").read_text()
+
+    assert "milter_content_timeout = 300s\n" in text
+    assert milter.message_seconds < 300
+    assert milter.progress_seconds < 30

@@ -5,6 +5,7 @@ is shown by tests/e2e.
 """
 
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -17,6 +18,7 @@ from stirmilter.adapters.milter import Service, Session
 from stirmilter.events import Handled
 from stirmilter.mail.filter import MailFilter, MailPolicy
 from stirmilter.services import AuthenticationService
+from stirmilter.stir.msgi import BodyDigester
 from stirmilter.testca import TestCA
 from tests.laboratory import NOW, verifier
 
@@ -96,6 +98,7 @@ def broken() -> datetime:
     raise ZeroDivisionError("a bug of ours")
 
 
+@pytest.mark.conformance("O-08")
 def test_an_internal_error_is_answered_451_and_reported_once_with_the_queue_id(
     talk: Any,  # noqa: ANN401
 ) -> None:
@@ -136,6 +139,7 @@ def test_an_error_belongs_to_its_message_and_not_to_the_next(
     assert context.added == ["Authentication-Results"]
 
 
+@pytest.mark.conformance("O-04", "O-08")
 def test_a_decision_that_takes_too_long_is_answered_451_with_progress_meanwhile(
     talk: Any,  # noqa: ANN401
 ) -> None:
@@ -205,3 +209,27 @@ def test_a_second_sender_begins_a_second_message(
     session.envfrom("<b@one.example>")
 
     assert (session._draft.recipients, session._draft.headers) == ([], [])
+
+
+@pytest.mark.conformance("O-05")
+@pytest.mark.parametrize("chunk", [b"x" * 65_536, b"\r\n" * 32_768])
+def test_memory_does_not_grow_with_the_body(
+    talk: Any,  # noqa: ANN401
+    chunk: bytes,
+) -> None:
+    """Empty lines are the harder case: whether they count is known at the end."""
+    session, _, _ = talk()
+    session.envfrom("<a@one.example>")
+    session.eoh()
+    session._draft.digester = BodyDigester()
+
+    tracemalloc.start()
+    try:
+        for _ in range(256):  # 16 MiB
+            session.body(chunk)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert session._draft.digester.finish().length == 256 * 65_536
+    assert most < 1_048_576

@@ -188,6 +188,7 @@ def test_what_the_file_knows_of_itself_is_no_setting(
 @pytest.mark.parametrize(
     "missing", ["name", "key", "chain", "x5u", "numbers"], ids=lambda name: f"no-{name}"
 )
+@pytest.mark.conformance("F-05")
 def test_a_signer_has_no_defaults(path: Path, missing: str) -> None:
     lines = [line for line in SIGNER.splitlines() if not line.startswith(missing)]
 

@@ -10,13 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from stirmilter.stir import credential, jws
+from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.testca import TestCA
 from tests import mta
 from tests.e2e.conftest import Daemon, Start
-from tests.e2e.test_milter import BOB, SENDER, headers
+from tests.e2e.test_milter import BOB, SENDER, headers, token_of
 
 pytestmark = pytest.mark.e2e
 
@@ -178,6 +182,44 @@ def test_reload_serves_new_settings_and_finishes_old_messages(start: Start) -> N
     assert [name for _, name, _ in old.inserted] == [b"PASSporT"]
     assert meanwhile == [[b"Identity"]] * 20, "a draining worker accepts no more"
     until(lambda: not set(before) & set(workers(daemon)), "the old workers have left")
+
+
+@pytest.mark.conformance("A-20")
+def test_reload_takes_a_new_key_without_a_restart(
+    start: Start, published: tuple[TestCA, str]
+) -> None:
+    ca, _ = published
+    daemon = start()
+    ca.signer("renewed", TNAuthList.build(spcs=["1234"]), datetime.now(UTC))
+
+    text = daemon.configuration.read_text()
+    daemon.configuration.write_text(re.sub(r"\bspc\.(key|pem)", r"renewed.\1", text))
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "reloaded" in daemon.logged(), "reloaded")
+    with mta.session(daemon.socket) as session:
+        answer = session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
+
+    token = token_of(answer.value(b"PASSporT"))
+    [leaf, *_] = credential.load_chain(ca.files("renewed").chain.read_bytes())
+    assert token.x5u.endswith("/renewed.pem")
+    jws.verify(token.signing_input, token.signature, credential.read(leaf).public_key)
+    assert daemon.process.poll() is None
+
+
+@pytest.mark.conformance("A-13")
+def test_a_certificate_that_is_not_valid_is_told_at_the_start(
+    start: Start, published: tuple[TestCA, str]
+) -> None:
+    ca, base = published
+    now = datetime.now(UTC)
+    made = ca.signer("old", TNAuthList.build(spcs=["1"]), now, valid=timedelta(days=-1))
+
+    daemon = start(
+        more=f'[[signer]]\nname = "old"\nkey = "{made.key}"\nchain = "{made.chain}"\n'
+        f'x5u = "{base}/old.pem"\nnumbers = ["+44*"]'
+    )
+
+    assert "ERROR signer old: not valid now: CN=SHAKEN old" in daemon.logged()
 
 
 def test_a_bad_file_changes_nothing_and_says_why(start: Start) -> None:

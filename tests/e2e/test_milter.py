@@ -46,6 +46,7 @@ def chunks(body: bytes, dice: random.Random) -> list[bytes]:
     return [body[a:b] for a, b in zip([0, *cut], [*cut, len(body)], strict=True)]
 
 
+@pytest.mark.conformance("M-11", "M-19")
 def test_a_thousand_messages_over_eight_connections_do_not_mix(start: Start) -> None:
     """Each message is signed as itself, and judged as itself, whatever runs beside it.
 
@@ -104,6 +105,7 @@ def test_a_thousand_messages_over_eight_connections_do_not_mix(start: Start) -> 
 
 
 @pytest.mark.parametrize("leading_space", [True, False])
+@pytest.mark.conformance("H-05", "O-06")
 def test_fields_are_written_with_one_space_either_way(
     start: Start, leading_space: bool
 ) -> None:
@@ -118,6 +120,19 @@ def test_fields_are_written_with_one_space_either_way(
     assert b"\r" not in value
     lines = (b"PASSporT: " + value.lstrip()).split(b"\n")
     assert all(len(line) <= 78 for line in lines)
+
+
+@pytest.mark.conformance("O-06")
+def test_only_the_steps_that_we_look_at_are_asked_for(start: Start) -> None:
+    """No HELO, no DATA, no unknown command; of the macros we ask for none."""
+    daemon = start()
+
+    with mta.session(daemon.socket) as session:
+        steps, macros = session.steps, session.macros_asked_for
+
+    assert steps & 0x302 == 0x302  # SMFIP_NOHELO, SMFIP_NOUNKNOWN, SMFIP_NODATA
+    assert steps & 0x100000  # SMFIP_HDR_LEADSPC
+    assert macros == b""
 
 
 def test_forged_results_are_removed_from_the_last_to_the_first(start: Start) -> None:
@@ -150,6 +165,7 @@ def test_forged_results_are_removed_from_the_last_to_the_first(start: Start) -> 
         pytest.param("::ffff:127.0.0.1", "smtpd", True, id="mapped-address-of-ours"),
     ],
 )
+@pytest.mark.conformance("A-03")
 def test_who_speaks_decides_the_direction(
     start: Start, client: str, service: str, signed: bool
 ) -> None:
@@ -163,6 +179,7 @@ def test_who_speaks_decides_the_direction(
 
 
 @pytest.mark.parametrize("logins", [True, False])
+@pytest.mark.conformance("A-03")
 def test_a_login_counts_only_where_logins_are_ours(start: Start, logins: bool) -> None:
     daemon = start(sign=f"logins = {str(logins).lower()}")
 

@@ -110,6 +110,7 @@ def test_names_the_number(text: str) -> None:
         pytest.param("+12025550123\udcff", id="octet-outside-utf-8"),
     ],
 )
+@pytest.mark.conformance("A-05")
 def test_names_no_number(text: str) -> None:
     single = addresses.parse(text).single
 
@@ -265,6 +266,7 @@ def test_many_comments_cost_no_more_than_many_words() -> None:
     quoted=st.booleans(),
     frame=st.sampled_from(["%s", "<%s>", "A. <%s>", '"a,<b>" <%s>(c)', " %s\r\n\t"]),
 )
+@pytest.mark.conformance("F-18", "A-05")
 def test_every_spelling_of_a_number_names_it(
     digits: str, kind: str, host: str, quoted: bool, frame: str
 ) -> None:
@@ -278,6 +280,7 @@ def test_every_spelling_of_a_number_names_it(
     spoilt=st.characters(exclude_characters="0123456789"),
     place=st.integers(min_value=0, max_value=len("+12025550123")),
 )
+@pytest.mark.conformance("A-05")
 def test_one_foreign_character_and_it_is_no_number(spoilt: str, place: int) -> None:
     """Quoted, so that the character is part of the local part whatever it is."""
     local = "+12025550123"

@@ -57,6 +57,7 @@ from tests.mail.mails import FROM, PLAIN, REQ, STRANGER, TO, US, Make, mail, tok
         ),
     ],
 )
+@pytest.mark.conformance("A-03")
 def test_outgoing_is_what_we_answer_for(
     make: Make, policy: dict[str, object], connection: dict[str, str], outgoing: bool
 ) -> None:
@@ -83,6 +84,7 @@ def test_outgoing_is_what_we_answer_for(
         ),
     ],
 )
+@pytest.mark.conformance("A-03")
 def test_no_message_can_make_itself_outgoing(make: Make, lines: list[str]) -> None:
     decision = make().decide(mail(*lines, connection=STRANGER))
 

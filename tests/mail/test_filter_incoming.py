@@ -21,6 +21,7 @@ from tests.mail.mails import (
 )
 
 
+@pytest.mark.conformance("E-18")
 def test_forged_results_go_and_the_rest_stays(make: Make) -> None:
     decision = make().decide(
         mail(
@@ -138,6 +139,7 @@ def test_a_pass_tells_the_number_and_where_its_proof_is(ca: TestCA, make: Make) 
         ),
     ],
 )
+@pytest.mark.conformance("M-18", "V-05", "V-15")
 def test_what_does_not_pass_publishes_no_number_and_no_url(
     ca: TestCA,
     make: Make,
@@ -208,6 +210,7 @@ def test_reads_the_fields_it_is_told_to(ca: TestCA, make: Make) -> None:
 
 
 @pytest.mark.parametrize("bad", ["PASSporT: junk", "PASSporT:"])
+@pytest.mark.conformance("H-07", "V-13")
 def test_one_good_token_among_bad_ones_is_enough(
     ca: TestCA, make: Make, bad: str
 ) -> None:
@@ -243,6 +246,7 @@ def test_a_message_beyond_its_expiry_is_stale(
         pytest.param("Cc: +13125550100[ <+19995550001>", id="two-readings"),
     ],
 )
+@pytest.mark.conformance("V-06")
 def test_who_is_shown_as_a_recipient_must_be_in_dest(
     ca: TestCA, make: Make, line: str
 ) -> None:

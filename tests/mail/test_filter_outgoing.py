@@ -27,6 +27,7 @@ from tests.mail.mails import (
 )
 
 
+@pytest.mark.conformance("H-01")
 def test_what_we_sign_a_verifier_passes(make: Make) -> None:
     sent = mail(*PLAIN, REQ)
 
@@ -42,6 +43,7 @@ def test_what_we_sign_a_verifier_passes(make: Make) -> None:
     assert verifying.event.reason == "verified"
 
 
+@pytest.mark.conformance("F-15", "M-03")
 def test_a_token_says_who_to_whom_when_and_what(make: Make) -> None:
     claims = token(make().decide(mail(*PLAIN))).claims
 
@@ -53,6 +55,7 @@ def test_a_token_says_who_to_whom_when_and_what(make: Make) -> None:
     }
 
 
+@pytest.mark.conformance("H-01", "H-05")
 def test_a_field_is_named_and_folded_as_configured(make: Make) -> None:
     mail_filter = make(policy=replace(POLICY, header="X-Passport"))
 
@@ -82,6 +85,7 @@ def test_a_field_is_named_and_folded_as_configured(make: Make) -> None:
         ),
     ],
 )
+@pytest.mark.conformance("F-17", "A-08", "A-09")
 def test_dest_names_whom_the_header_shows(
     make: Make, lines: list[str], recipients: list[str], dest: list[str]
 ) -> None:
@@ -189,6 +193,7 @@ def test_signs(make: Make, lines: list[str]) -> None:
         ),
     ],
 )
+@pytest.mark.conformance("A-02", "A-04", "A-06", "A-07", "A-10", "A-19")
 def test_leaves_alone(
     make: Make, lines: list[str], envelope: dict[str, object], reason: str
 ) -> None:
@@ -200,6 +205,7 @@ def test_leaves_alone(
     assert decision.remove == ()
 
 
+@pytest.mark.conformance("A-07")
 def test_plain_mail_is_left_alone_if_only_mm4_is_to_be_signed(make: Make) -> None:
     mail_filter = make(
         policy=replace(POLICY, message_types=frozenset({"mm4_forward.req"}))
@@ -217,6 +223,7 @@ def test_a_response_that_says_so_twice_is_not_plain_mail(make: Make) -> None:
     assert decision.event.outcome == "unsigned"
 
 
+@pytest.mark.conformance("H-10")
 def test_what_passes_us_twice_is_signed_once(make: Make) -> None:
     mail_filter = make()
     sent = mail(*PLAIN)
@@ -248,6 +255,7 @@ def test_a_token_of_ours_that_is_stale_is_no_longer_enough(
     assert decision.event.reason == reason
 
 
+@pytest.mark.conformance("H-10")
 def test_what_passes_us_twice_is_signed_once_under_our_own_name(make: Make) -> None:
     mail_filter = make(policy=replace(POLICY, header="X-Passport"))
     sent = mail(*PLAIN)
@@ -275,6 +283,7 @@ def test_what_passes_us_twice_is_signed_once_under_our_own_name(make: Make) -> N
         pytest.param(lambda _: "PASSporT: junk", id="junk"),
     ],
 )
+@pytest.mark.conformance("H-01", "H-09")
 def test_a_token_that_is_not_ours_is_kept_and_ours_put_above(
     ca: TestCA, make: Make, foreign: Callable[[TestCA], str]
 ) -> None:
@@ -293,6 +302,7 @@ def test_a_token_that_is_not_ours_is_kept_and_ours_put_above(
     ],
 )
 @pytest.mark.parametrize("on_failure", ["tempfail", "accept"])
+@pytest.mark.conformance("A-02", "A-18", "O-08")
 def test_a_failure_of_ours_follows_the_setting(
     make: Make, signer: str, reason: str, on_failure: str
 ) -> None:

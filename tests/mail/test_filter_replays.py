@@ -11,6 +11,7 @@ from tests.laboratory import BOB, CAROL, NOW
 from tests.mail.mails import FROM, PLAIN, STRANGER, Make, mail, signed
 
 
+@pytest.mark.conformance("V-10")
 def test_a_retry_is_no_replay(ca: TestCA, make: Make) -> None:
     """The same client, the same header block: our 250 was lost on its way."""
     mail_filter = make()
@@ -21,6 +22,7 @@ def test_a_retry_is_no_replay(ca: TestCA, make: Make) -> None:
     assert reasons == ["verified"] * 3
 
 
+@pytest.mark.conformance("V-10")
 def test_a_message_split_over_transactions_is_no_replay(ca: TestCA, make: Make) -> None:
     mail_filter = make()
     lines = (FROM, f"To: +{BOB}, +{CAROL}", signed(ca, BOB, CAROL))
@@ -43,6 +45,7 @@ def test_a_message_split_over_transactions_is_no_replay(ca: TestCA, make: Make) 
         pytest.param("198.51.100.1", ["Subject: news"], id="under-another-subject"),
     ],
 )
+@pytest.mark.conformance("V-09")
 def test_a_replay_comes_from_elsewhere_or_looks_otherwise(
     ca: TestCA, make: Make, client: str, above: list[str]
 ) -> None:
@@ -91,6 +94,7 @@ def test_a_token_that_fails_uses_nothing_up(ca: TestCA, make: Make) -> None:
     assert good.event.reason == "verified"
 
 
+@pytest.mark.conformance("V-09")
 def test_a_key_is_kept_as_long_as_its_token_is_fresh(ca: TestCA, make: Make) -> None:
     times = iter([NOW, NOW + timedelta(hours=24)])
     mail_filter = make(clock=lambda: next(times))

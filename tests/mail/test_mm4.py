@@ -52,6 +52,7 @@ def read(*lines: str) -> View:
         pytest.param([f"From: +{ALICE}\udcff"], None, id="octet-outside-utf-8"),
     ],
 )
+@pytest.mark.conformance("A-04", "V-03")
 def test_the_originator_is_the_number_of_the_single_from(
     lines: list[str], originator: str | None
 ) -> None:
@@ -75,6 +76,7 @@ def test_the_originator_is_the_number_of_the_single_from(
         pytest.param([], (), id="none"),
     ],
 )
+@pytest.mark.conformance("A-08")
 def test_recipients_are_the_numbers_of_to_and_cc(
     lines: list[str], recipients: tuple[str, ...]
 ) -> None:
@@ -117,6 +119,7 @@ def test_the_message_type_is_in_lower_case(lines: list[str], kind: str) -> None:
         ),
     ],
 )
+@pytest.mark.conformance("A-19")
 def test_in_doubt_the_sender_is_hidden(lines: list[str], hidden: bool) -> None:
     assert read(*lines).hidden is hidden
 

@@ -56,6 +56,7 @@ def test_without_proof_of_the_number_the_domain_may_remain(
 )
 @with_and_without_headers_covered
 @with_and_without_dmarc
+@pytest.mark.conformance("V-16", "E-10")
 def test_mail_authentication_never_repairs_a_failure(
     stir: Word, headers_covered: bool, dmarc_pass: bool, verdict: Verdict
 ) -> None:

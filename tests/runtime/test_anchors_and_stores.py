@@ -10,6 +10,7 @@ from stirmilter.testca import TestCA
 from tests.runtime.configurations import Configured
 
 
+@pytest.mark.conformance("C-16")
 def test_anchors_of_several_files_are_all_trusted(
     ca: TestCA, configured: Configured, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ def found(built: Runtime, now: datetime = NOW) -> list[Finding]:
     return [f for f in findings.findings(built, now) if f.level != "ok"]
 
 
+@pytest.mark.conformance("O-03")
 def test_nothing_is_wrong_with_a_good_configuration(configured: Configured) -> None:
     built = runtime.build(configured())
 
@@ -189,6 +190,7 @@ def test_check_does_not_mind_numbers_that_are_covered(
         pytest.param(NOW - timedelta(days=1), "error", id="not-yet-valid"),
     ],
 )
+@pytest.mark.conformance("A-13")
 def test_check_looks_at_the_time_that_is_left(
     configured: Configured, now: datetime, level: str | None
 ) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+import pytest
+
 from stirmilter import config, runtime
 from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.stir.msgi import digest_body
@@ -25,6 +27,7 @@ def test_an_empty_configuration_runs(tmp_path: Path) -> None:
     assert built.anchors.certificates == ()
 
 
+@pytest.mark.conformance("H-01", "A-07", "A-18")
 def test_settings_reach_the_mail_filter(configured: Configured) -> None:
     policy = runtime.build(
         configured(
@@ -60,6 +63,7 @@ def test_plain_mail_is_the_empty_message_type(configured: Configured) -> None:
     assert policy.message_types == {"mm4_forward.req", ""}
 
 
+@pytest.mark.conformance("M-15", "V-07", "V-08")
 def test_settings_reach_the_services(configured: Configured) -> None:
     built = runtime.build(
         configured(

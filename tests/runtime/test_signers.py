@@ -62,6 +62,7 @@ def test_numbers_may_stand_in_a_file(configured: Configured, tmp_path: Path) -> 
         ),
     ],
 )
+@pytest.mark.conformance("A-14")
 def test_a_certificate_must_be_one_that_may_sign(
     ca: TestCA, configured: Configured, chain: str, key: str, problem: str
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_certificate_must_be_one_that_may_sign(
         ),
     ],
 )
+@pytest.mark.conformance("A-14")
 def test_a_certificate_must_let_us_say_what_we_say(
     ca: TestCA,
     configured: Configured,

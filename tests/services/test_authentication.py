@@ -35,6 +35,7 @@ def sign(ca: TestCA, *names: str, **there: Any) -> Passport:  # noqa: ANN401
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
 @pytest.mark.parametrize("name", ["one", "range", "spc"])
+@pytest.mark.conformance("M-04")
 def test_what_is_signed_verifies(
     ca: TestCA, world: World, name: str, algorithm: str
 ) -> None:
@@ -56,6 +57,7 @@ def test_signed_claims_are_those_of_the_message(ca: TestCA) -> None:
     assert token.x5u == f"{X5U}one.pem"
 
 
+@pytest.mark.conformance("F-13")
 def test_signing_takes_whole_seconds(ca: TestCA) -> None:
     at = NOW + timedelta(milliseconds=999)
 
@@ -70,6 +72,7 @@ def test_signing_takes_whole_seconds(ca: TestCA) -> None:
         pytest.param(["one"], {"orig": "442079460000"}, "no-signer", id="not-ours"),
     ],
 )
+@pytest.mark.conformance("F-16", "A-02", "A-10")
 def test_what_is_not_ours_to_sign_goes_unsigned(
     ca: TestCA, names: list[str], there: dict[str, Any], code: str
 ) -> None:
@@ -89,6 +92,7 @@ def test_what_is_not_ours_to_sign_goes_unsigned(
         ),
     ],
 )
+@pytest.mark.conformance("A-01", "A-02", "A-13")
 def test_fault_of_ours_is_a_failure(
     ca: TestCA, names: list[str], there: dict[str, Any], code: str
 ) -> None:
@@ -134,6 +138,7 @@ def test_constraints_bind_the_signer_too(constraints: bytes, good: bool) -> None
         assert caught.value.failure
 
 
+@pytest.mark.conformance("A-13")
 def test_expired_intermediate_keeps_us_from_signing() -> None:
     middle = issue("m", issue("r", ca=True), ca=True, end=NOW - SECOND)
     service = AuthenticationService([local_signer((leaf(middle), middle))])
@@ -167,6 +172,7 @@ def test_first_signer_that_serves_the_number_signs(ca: TestCA) -> None:
         pytest.param({"orig": None}, False, id="no-originator"),
     ],
 )
+@pytest.mark.conformance("H-10")
 def test_our_own_token_is_recognized(
     ca: TestCA, there: dict[str, Any], signed: bool
 ) -> None:
@@ -187,6 +193,7 @@ def test_our_own_token_is_recognized(
         pytest.param("", id="nothing"),
     ],
 )
+@pytest.mark.conformance("H-10")
 def test_other_tokens_are_not_ours(ca: TestCA, value: str) -> None:
     assert not authenticator(ca).signed(message(), [value], NOW)
 

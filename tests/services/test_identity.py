@@ -18,6 +18,7 @@ def test_no_value_is_no_passport(world: World) -> None:
 @pytest.mark.parametrize(
     ("count", "reason"), [(8, Reason.VERIFIED), (9, Reason.TOO_MANY_PASSPORTS)]
 )
+@pytest.mark.conformance("H-08")
 def test_more_than_eight_values_are_not_judged(
     world: World, count: int, reason: Reason
 ) -> None:
@@ -84,6 +85,7 @@ def test_limit_on_values_is_the_policys(world: World) -> None:
         ),
     ],
 )
+@pytest.mark.conformance("H-07", "V-01", "V-02", "V-13", "V-14")
 def test_best_informed_result_speaks_and_all_are_kept(
     world: World, cases: Sequence[Case], reasons: Sequence[Reason], speaks: int
 ) -> None:

@@ -19,6 +19,7 @@ from tests.stir.tokens import ABSENT
         pytest.param(b"x" + BODY, "altered", id="octet-added"),
     ],
 )
+@pytest.mark.conformance("M-16", "M-17")
 def test_result_tells_the_form_of_the_body(
     world: World, body: bytes, form: BodyMatch
 ) -> None:
@@ -59,6 +60,7 @@ def test_digests_are_named_before_the_body(
     assert world.verifier().algorithms(values) == needed
 
 
+@pytest.mark.conformance("M-02")
 def test_digests_of_calls_are_not_needed(world: World) -> None:
     value = world.token("one", header={"ppt": "shaken"})
 
@@ -66,6 +68,7 @@ def test_digests_of_calls_are_not_needed(world: World) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+@pytest.mark.conformance("M-04")
 def test_the_digests_named_are_enough(world: World, algorithm: str) -> None:
     payload = {"msgi": str(message().body.value(algorithm))}
     service, value = world.verifier(), world.token("one", payload=payload)

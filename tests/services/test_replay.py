@@ -23,6 +23,7 @@ def deliver(
     return service.verify(there, [value], at).result.reason
 
 
+@pytest.mark.conformance("V-09")
 def test_twin_signature_is_a_replay(world: World) -> None:
     service, value = world.verifier(), world.token("one")
 
@@ -31,6 +32,7 @@ def test_twin_signature_is_a_replay(world: World) -> None:
     assert deliver(service, twin(value), "first") is Reason.VERIFIED
 
 
+@pytest.mark.conformance("V-10")
 def test_each_recipient_is_delivered_to_once(world: World) -> None:
     """One message split over transactions is no replay (V-10)."""
     service = world.verifier()
@@ -70,6 +72,7 @@ def test_only_a_token_that_passes_uses_up_its_key(
     assert deliver(service, value, "second") is Reason.VERIFIED
 
 
+@pytest.mark.conformance("V-09")
 def test_replay_is_known_as_long_as_the_token_is_fresh(world: World) -> None:
     service, value = world.verifier(), world.token("one")
 
@@ -78,6 +81,7 @@ def test_replay_is_known_as_long_as_the_token_is_fresh(world: World) -> None:
     assert deliver(service, value, "third", at=NOW + DAY + SECOND) is Reason.STALE
 
 
+@pytest.mark.conformance("V-09")
 def test_replay_of_a_token_from_a_fast_clock_is_known_as_long(world: World) -> None:
     service, value = world.verifier(), world.token("one", payload={"iat": IAT + 60})
 

@@ -220,6 +220,9 @@ AFTER_THE_FETCH = [
 
 
 @pytest.mark.parametrize(("case", "reason"), [*BEFORE_ANY_FETCH, *AFTER_THE_FETCH])
+@pytest.mark.conformance("F-03", "F-12", "F-14", "M-15", "M-17", "M-18", "H-03", "H-04")
+@pytest.mark.conformance("V-02", "V-04", "V-05", "V-07", "V-08", "V-12", "V-16", "C-01")
+@pytest.mark.conformance("C-02", "C-03", "C-05", "C-08")
 def test_result_names_what_was_spoilt(world: World, case: Case, reason: Reason) -> None:
     found, _ = case.run(world)
 
@@ -228,6 +231,7 @@ def test_result_names_what_was_spoilt(world: World, case: Case, reason: Reason) 
 
 
 @pytest.mark.parametrize(("case", "reason"), BEFORE_ANY_FETCH)
+@pytest.mark.conformance("F-20", "V-21")
 def test_nothing_is_fetched_for_what_fails_without(
     world: World, case: Case, reason: Reason
 ) -> None:
@@ -314,6 +318,7 @@ def test_result_keeps_the_token_that_was_parsed(
     assert (found.result.passport is not None) is parsed
 
 
+@pytest.mark.conformance("V-07", "V-08")
 def test_default_policy_is_that_of_the_profile() -> None:
     policy = VerificationPolicy()
     forms: tuple[Form, ...] = ("exact", "simple", "nocrlf")
@@ -333,6 +338,7 @@ def test_default_policy_is_that_of_the_profile() -> None:
         pytest.param({"19995550001"}, Reason.DEST_PARTIAL, id="another"),
     ],
 )
+@pytest.mark.conformance("V-06")
 def test_numbers_that_a_message_shows_must_be_in_dest_too(
     world: World, shown: set[str], reason: Reason
 ) -> None:

@@ -17,6 +17,7 @@ def test_no_extension_constrains_nothing() -> None:
     constraints.check(CLAIMS)
 
 
+@pytest.mark.conformance("C-08")
 def test_plain_form_is_decoded() -> None:
     found = ClaimConstraints.decode(
         der.constraints(["a", "b"], {"c": ["x", "\u00e9"], "d": ["y"]}), None
@@ -30,6 +31,7 @@ def test_plain_form_is_decoded() -> None:
     assert found.must_exclude == frozenset()
 
 
+@pytest.mark.conformance("C-08")
 def test_enhanced_form_is_decoded() -> None:
     found = ClaimConstraints.decode(None, SAMPLE)
 
@@ -39,6 +41,7 @@ def test_enhanced_form_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("baseline", ["iat", "orig", "dest"])
+@pytest.mark.conformance("C-08")
 def test_form_that_excludes_a_baseline_claim_is_as_if_absent(baseline: str) -> None:
     """RFC 9118 §3."""
     octets = der.constraints(["missing"], {"msgi": ["other"]}, ["msgi", baseline])
@@ -100,6 +103,7 @@ def test_malformed_extensions_are_refused(octets: bytes, enhanced: bool) -> None
         pytest.param(None, der.constraints(exclude=[]), id="empty-exclusion"),
     ],
 )
+@pytest.mark.conformance("C-08")
 def test_forms_do_not_mix(plain: bytes | None, enhanced: bytes | None) -> None:
     with pytest.raises(Unverified) as caught:
         ClaimConstraints.decode(plain, enhanced)
@@ -162,6 +166,7 @@ def test_claims_within_the_constraints(octets: bytes) -> None:
         ),
     ],
 )
+@pytest.mark.conformance("C-08")
 def test_claims_outside_the_constraints(octets: bytes, claim: str) -> None:
     constraints = ClaimConstraints.decode(None, octets)
 

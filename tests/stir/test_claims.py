@@ -83,6 +83,7 @@ def test_unknown_members_are_kept_for_the_constraints() -> None:
         pytest.param({"msgi": ""}, id="msgi-empty"),
     ],
 )
+@pytest.mark.conformance("F-13", "F-14", "F-15", "F-16", "F-18")
 def test_payloads_are_refused(payload: dict[str, object]) -> None:
     if payload.get("iat") == 10**5000:  # json.dumps cannot write it
         text = json.dumps(PAYLOAD).replace(str(IAT), "1" + "0" * 5000)
@@ -111,6 +112,7 @@ def test_payloads_are_refused(payload: dict[str, object]) -> None:
         pytest.param(datetime(9999, 1, 1, tzinfo=UTC), Reason.STALE, id="9999"),
     ],
 )
+@pytest.mark.conformance("V-07", "V-08")
 def test_freshness_has_two_ends(at: datetime, reason: Reason | None) -> None:
     if reason is None:
         check_freshness(claims(), at, DAY, MINUTE)

@@ -39,6 +39,7 @@ from tests.stir.pki import ENHANCED, LEAF, MIDDLE, PLAIN, ROOT, below, validate
     ],
 )
 @pytest.mark.parametrize("place", ["intermediate", "root"])
+@pytest.mark.conformance("C-03", "C-05")
 def test_list_in_a_CA_certificate_limits_its_leaf(  # noqa: N802 - CA is a name
     above: bytes, own: bytes, authority: Authority | None, place: str
 ) -> None:
@@ -79,6 +80,7 @@ def test_refusals_name_no_number() -> None:
         pytest.param(ENHANCED, {"msgi": "x"}, False, id="enhanced-offended"),
     ],
 )
+@pytest.mark.conformance("C-08")
 def test_constraints_come_from_the_leaf(
     extension: x509.ExtensionType, claims: dict[str, str], good: bool
 ) -> None:
@@ -113,10 +115,12 @@ def test_read_takes_a_certificate_without_path() -> None:
         pytest.param(pem(LEAF, MIDDLE).replace(b"\n", b"\r\n"), id="crlf"),
     ],
 )
+@pytest.mark.conformance("C-15")
 def test_chains_are_loaded_signer_first(octets: bytes) -> None:
     assert credential.load_chain(octets) == (LEAF.certificate, MIDDLE.certificate)
 
 
+@pytest.mark.conformance("C-15")
 def test_one_certificate_may_be_der() -> None:
     octets = LEAF.certificate.public_bytes(Encoding.DER)
 

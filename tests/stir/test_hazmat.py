@@ -5,7 +5,7 @@ from stirmilter.stir import hazmat
 from stirmilter.stir.hazmat import TrustAnchors
 from tests.laboratory import ALICE, NOW
 from tests.stir import der
-from tests.stir.certificates import issue, leaf, tn_auth_list
+from tests.stir.certificates import issue, leaf, tn_auth_list, usage
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,29 @@ def test_lists_are_written_and_read(
 ) -> None:
     assert hazmat.encode_tn_auth_list(entries) == octets
     assert hazmat.decode_tn_auth_list(octets) == entries
+
+
+@pytest.mark.parametrize(
+    ("code", "octets"),
+    [
+        pytest.param(121, 127, id="the-longest-that-one-octet-tells"),
+        pytest.param(122, 128, id="128"),
+        pytest.param(123, 129, id="129"),
+        pytest.param(246, 255, id="the-longest-that-two-octets-tell"),
+        pytest.param(247, 256, id="256"),
+        pytest.param(65_523, 65_535, id="the-longest-that-three-octets-tell"),
+        pytest.param(65_524, 65_536, id="65536"),
+    ],
+)
+def test_lists_of_every_length_are_written_and_read(code: int, octets: int) -> None:
+    """DER tells a length in one octet or more; each form has its last length."""
+    entries = [("spc", "1" * code, 1)]
+
+    written = hazmat.encode_tn_auth_list(entries)
+
+    assert len(written) == octets
+    assert written == der.sequence(der.spc("1" * code))
+    assert hazmat.decode_tn_auth_list(written) == entries
 
 
 @pytest.mark.parametrize(
@@ -105,3 +128,19 @@ def test_an_intermediate_may_be_the_anchor() -> None:
     path = TrustAnchors([middle.certificate]).path([leaf(middle).certificate], NOW, 6)
 
     assert path[-1] == middle.certificate
+
+
+def test_without_anchors_there_is_no_path() -> None:
+    with pytest.raises(ValueError, match=r"^no trust anchor is configured$"):
+        TrustAnchors([]).path([leaf(issue("root", ca=True)).certificate], NOW, 6)
+
+
+def test_a_path_that_fails_says_why() -> None:
+    root = issue("root", ca=True)
+    middle = issue("middle", root, ca=True, use=usage("digital_signature"))
+    chain = [leaf(middle).certificate, middle.certificate]
+
+    with pytest.raises(
+        ValueError, match=r": the key usage of a CA certificate lacks keyCertSign$"
+    ):
+        TrustAnchors([root.certificate]).path(chain, NOW, 6)

@@ -17,6 +17,7 @@ X5U_A = HEADER["x5u"]
 FOLDS = st.sampled_from(["\n ", "\r\n\t", " ", "\t", "\r\n  "])
 
 
+@pytest.mark.conformance("H-02")
 def test_written_value_is_token_and_its_mirrors() -> None:
     value = identity.write(TOKEN, "PASSporT")
 
@@ -32,6 +33,7 @@ def test_written_value_is_token_and_its_mirrors() -> None:
 )
 @example("PASSporT", 57, "x" * 47)  # info fills a line
 @example("PASSporT", 57, "x" * 38)  # info and alg are one character too long for one
+@pytest.mark.conformance("H-05")
 def test_written_lines_keep_to_78_columns(name: str, length: int, path: str) -> None:
     token = long_token(length, X5U + path)
 
@@ -41,7 +43,40 @@ def test_written_lines_keep_to_78_columns(name: str, length: int, path: str) -> 
     assert all(re.fullmatch(r" [!-~]+", line) for line in lines[1:])
 
 
+@pytest.mark.parametrize(
+    ("length", "path", "widths"),
+    [
+        pytest.param(15, "a.pem", [78], id="all-of-it-fills-one-line"),
+        pytest.param(16, "a.pem", [71, 9], id="ppt-finds-no-room"),
+        pytest.param(33, "a.pem", [78, 19], id="info-fills-the-line"),
+        pytest.param(34, "a.pem", [44, 54], id="info-finds-no-room"),
+        pytest.param(68, "a.pem", [78, 54], id="token-fills-the-line"),
+        pytest.param(69, "a.pem", [78, 55], id="token-goes-one-further"),
+        pytest.param(145, "a.pem", [78, 78, 54], id="token-fills-two-lines"),
+        pytest.param(68, 29 * "x", [78, 78], id="parameters-fill-a-line"),
+        pytest.param(68, 30 * "x", [78, 71, 9], id="parameters-go-one-further"),
+        pytest.param(68, 99 * "x", [78, 130, 19], id="no-empty-line-before-a-long-url"),
+    ],
+)
+@pytest.mark.conformance("H-05")
+def test_lines_are_filled_before_they_end(
+    length: int, path: str, widths: list[int]
+) -> None:
+    token = replace(TOKEN, text="x" * length, x5u=X5U + path)
+
+    lines = f"PASSporT: {identity.write(token, 'PASSporT')}".split("\n")
+
+    assert [len(line) for line in lines] == widths
+
+
+def test_value_on_one_line_is_the_written_one_unfolded() -> None:
+    value = identity.value_of(TOKEN)
+
+    assert value == identity.write(TOKEN, "PASSporT").replace("\n ", "")
+
+
 @given(st.integers(1, 200), st.lists(st.tuples(st.integers(0, 2000), FOLDS)))
+@pytest.mark.conformance("H-06")
 def test_refolded_anywhere_the_value_is_the_same(
     length: int, folds: list[tuple[int, str]]
 ) -> None:
@@ -62,6 +97,7 @@ def long_token(length: int, x5u: str) -> Passport:
     return replace(TOKEN, text="x" * length + "y", x5u=x5u)
 
 
+@pytest.mark.conformance("H-05")
 def test_long_url_is_not_cut() -> None:
     url = X5U + "x" * 100
 
@@ -86,10 +122,16 @@ def test_long_url_is_not_cut() -> None:
         pytest.param("t;x=", {"x": ""}, id="empty-value"),
         pytest.param("t;PPT=Msg", {"ppt": "Msg"}, id="name-in-upper-case"),
         pytest.param("t ; ppt = msg ; x = y", {"ppt": "msg", "x": "y"}, id="spaced"),
+        pytest.param(
+            't ; x = "a b" ; y = "c d" ; z',
+            {"x": "a b", "y": "c d", "z": ""},
+            id="spaced-around-two-quoted-strings",
+        ),
         pytest.param("t;canon=a=b", {"canon": "a=b"}, id="equals-sign-in-value"),
         pytest.param("t;a.b-c*!%'+`~_=1", {"a.b-c*!%'+`~_": "1"}, id="sip-token"),
     ],
 )
+@pytest.mark.conformance("H-04")
 def test_values_are_split(value: str, parameters: dict[str, str]) -> None:
     assert identity.parse(value) == identity.IdentityValue("t", parameters)
 
@@ -167,6 +209,7 @@ def test_mirrors_that_agree_or_are_absent_are_good(parameters: dict[str, str]) -
         pytest.param({"ppt": ""}, id="ppt-empty"),
     ],
 )
+@pytest.mark.conformance("H-03", "H-04")
 def test_mirrors_that_differ_are_refused(parameters: dict[str, str]) -> None:
     with pytest.raises(Unverified, match=next(iter(parameters))) as caught:
         identity.check_mirrors(identity.IdentityValue("t", parameters), TOKEN)

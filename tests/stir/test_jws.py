@@ -1,6 +1,10 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +21,7 @@ ORDER = P256_ORDER.to_bytes(32, "big")
 
 
 @given(st.text(ALPHABET, max_size=8))
+@pytest.mark.conformance("F-19")
 def test_every_octet_string_has_one_spelling(text: str) -> None:
     """What decodes at all, encodes back to itself (RFC 7515 §2, no padding)."""
     try:
@@ -55,6 +60,7 @@ def test_decoding_refuses_in_one_way(text: str) -> None:
         pytest.param("\ud800", id="lone-surrogate"),
     ],
 )
+@pytest.mark.conformance("F-19")
 def test_second_spellings_are_refused(text: str) -> None:
     with pytest.raises(Unverified) as caught:
         jws.b64url_decode(text)
@@ -73,6 +79,7 @@ def test_the_one_spelling_is_read(text: str, octets: bytes) -> None:
     assert jws.b64url_decode(text) == octets
 
 
+@pytest.mark.conformance("F-04")
 def test_two_signatures_of_one_input_differ_in_their_first_half() -> None:
     """Equal messages of one second must not look like replays of each other."""
     one, other = jws.sign(INPUT, KEY), jws.sign(INPUT, KEY)
@@ -87,6 +94,7 @@ def test_other_curves_do_not_sign() -> None:
         jws.sign(INPUT, ec.generate_private_key(ec.SECP384R1()))
 
 
+@pytest.mark.conformance("F-02")
 def test_good_signature_verifies() -> None:
     jws.verify(INPUT, SIGNATURE, KEY.public_key())
 
@@ -114,6 +122,7 @@ def test_good_signature_verifies() -> None:
         pytest.param(jws.sign(b"other", KEY), id="of-another-token"),
     ],
 )
+@pytest.mark.conformance("F-02")
 def test_bad_signature_is_refused(signature: bytes) -> None:
     with pytest.raises(Unverified) as caught:
         jws.verify(INPUT, signature, KEY.public_key())
@@ -150,6 +159,16 @@ def test_other_curves_do_not_verify(curve: ec.EllipticCurve) -> None:
     with pytest.raises(Unverified) as caught:
         jws.verify(INPUT, SIGNATURE, key)
     assert caught.value.reason is Reason.BAD_SIGNATURE
+
+
+def test_a_signature_made_on_another_curve_does_not_verify() -> None:
+    """It has 64 octets as well, and is good on its curve."""
+    key = ec.generate_private_key(ec.SECP256K1())
+    r, s = decode_dss_signature(key.sign(INPUT, ec.ECDSA(SHA256())))
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    with pytest.raises(Unverified):
+        jws.verify(INPUT, signature, key.public_key())
 
 
 @pytest.mark.parametrize(

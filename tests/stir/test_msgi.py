@@ -48,6 +48,7 @@ def assert_naive(found: BodyDigests, body: bytes) -> None:
 
 
 @given(CHUNKS)
+@pytest.mark.conformance("M-11")
 def test_digests_do_not_depend_on_the_chunks(chunks: list[bytes]) -> None:
     assert_naive(stream(*chunks), b"".join(chunks))
 
@@ -72,11 +73,13 @@ def test_digests_do_not_depend_on_the_chunks(chunks: list[bytes]) -> None:
         pytest.param([bytes(range(256))], id="every-octet"),
     ],
 )
+@pytest.mark.conformance("M-11", "M-16")
 def test_digests_are_those_of_the_definition(chunks: list[bytes]) -> None:
     assert_naive(stream(*chunks), b"".join(chunks))
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+@pytest.mark.conformance("M-04")
 def test_every_algorithm_digests_every_form(algorithm: str) -> None:
     body = b"Hello\r\n\r\n"
 
@@ -96,6 +99,7 @@ def test_only_what_is_asked_for_is_digested() -> None:
     assert {algorithm for _, algorithm in digester.finish().digests} == {"sha512"}
 
 
+@pytest.mark.conformance("M-05", "M-07")
 def test_our_claim_is_the_exact_form_padded() -> None:
     assert str(digest_body(b"Hello\r\n").value()) == HELLO
     assert str(digest_body(b"Hello\r\n").value("sha384")).startswith("sha384-FteaAKMj")
@@ -115,10 +119,12 @@ def test_our_claim_is_the_exact_form_padded() -> None:
         pytest.param(b"\r\nHello\r\n", None, id="empty-line-before"),
     ],
 )
+@pytest.mark.conformance("M-16", "M-17")
 def test_match_names_what_became_of_a_body(received: bytes, form: Form | None) -> None:
     assert digest_body(received).match(Digest.parse(HELLO)) == form
 
 
+@pytest.mark.conformance("M-16")
 def test_a_body_signed_without_final_crlf_is_recognized() -> None:
     claim = digest_body(b"Hello").value()
 
@@ -134,6 +140,7 @@ def test_a_body_signed_without_final_crlf_is_recognized() -> None:
         pytest.param(("exact", "simple"), "simple", id="tolerant"),
     ],
 )
+@pytest.mark.conformance("M-15")
 def test_match_tries_the_forms_it_is_given(
     forms: tuple[Form, ...], form: Form | None
 ) -> None:
@@ -181,17 +188,20 @@ def test_equal_octets_of_another_algorithm_do_not_match() -> None:
         pytest.param("sha256-\u0661" + "A" * 42, id="arabic-indic-digit"),
     ],
 )
+@pytest.mark.conformance("M-06", "M-09", "M-10")
 def test_malformed_values_are_refused(value: str) -> None:
     with pytest.raises(Unverified) as caught:
         Digest.parse(value)
     assert caught.value.reason is Reason.MALFORMED
 
 
+@pytest.mark.conformance("M-08")
 def test_padding_may_be_left_out() -> None:
     assert Digest.parse(HELLO.rstrip("=")) == Digest.parse(HELLO)
 
 
 @given(st.sampled_from(sorted(ALGORITHMS)), st.data())
+@pytest.mark.conformance("M-05", "M-07", "M-08")
 def test_values_are_read_as_they_are_written(
     algorithm: str, data: st.DataObject
 ) -> None:
@@ -205,6 +215,7 @@ def test_values_are_read_as_they_are_written(
 
 
 @given(st.text("AZg+/-_= \n", max_size=3))
+@pytest.mark.conformance("M-10")
 def test_a_value_has_no_other_spelling(tail: str) -> None:
     value = HELLO[:-3] + tail
     try:

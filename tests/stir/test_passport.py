@@ -64,6 +64,7 @@ def reason_of(token: str, limits: Limits | None = None) -> Reason:
     return caught.value.reason
 
 
+@pytest.mark.conformance("F-01", "F-02", "F-06", "F-09")
 def test_golden_token_is_issued_octet_for_octet() -> None:
     key = load_der_private_key(base64.b64decode(GOLDEN_KEY), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
@@ -90,6 +91,7 @@ def test_golden_token_is_issued_octet_for_octet() -> None:
     st.sampled_from(["sha256", "sha384", "sha512"]),
     st.binary(max_size=9),
 )
+@pytest.mark.conformance("F-02", "F-07", "F-13", "F-15", "F-16", "F-17")
 def test_what_is_issued_is_parsed(
     orig: str, dest: list[str], iat: int, algorithm: str, body: bytes
 ) -> None:
@@ -101,6 +103,7 @@ def test_what_is_issued_is_parsed(
     assert token.claims.dest == tuple(Identity("tn", n) for n in sorted(set(dest)))
 
 
+@pytest.mark.conformance("F-01", "F-05", "F-06", "F-07", "F-09", "F-17", "M-01")
 def test_issued_parts_are_deterministic_json() -> None:
     token = passport.issue(claims(CAROL, BOB, CAROL), f"{X5U}a.pem", KEY)
 
@@ -115,6 +118,7 @@ def test_issued_parts_are_deterministic_json() -> None:
     )
 
 
+@pytest.mark.conformance("F-09")
 def test_json_is_sorted_at_every_level_and_not_escaped() -> None:
     part = {"b": {"z": 1, "a": [2, 1]}, "a": "\u00e9", "B": None, "aa": True}
 
@@ -131,6 +135,7 @@ def test_issuing_twice_gives_two_replay_keys() -> None:
     assert one.fingerprint != other.fingerprint
 
 
+@pytest.mark.conformance("F-10")
 def test_signed_octets_are_those_received() -> None:
     """RFC 7515 §5.2: never those of a JSON text that we wrote again."""
     header = b' {"x5u":"https://a.example/","typ":"passport","ppt":"msg","alg":"ES256"}'
@@ -172,6 +177,7 @@ def test_signed_octets_are_those_received() -> None:
         pytest.param({"x5u": "\x00"}, Reason.MALFORMED, id="x5u-control-character"),
     ],
 )
+@pytest.mark.conformance("F-03", "F-12", "V-01", "V-02")
 def test_headers_are_refused(header: dict[str, object], reason: Reason) -> None:
     assert reason_of(forge(header)) is reason
 
@@ -183,6 +189,7 @@ def test_headers_are_refused(header: dict[str, object], reason: Reason) -> None:
         pytest.param({"typ": "JWT", "crit": [1], "x5u": ABSENT}, id="everything"),
     ],
 )
+@pytest.mark.conformance("V-01")
 def test_a_token_of_another_type_is_ignored_whatever_else_it_holds(
     rest: dict[str, object],
 ) -> None:
@@ -221,6 +228,7 @@ def test_a_token_of_another_type_is_ignored_whatever_else_it_holds(
     ],
 )
 @pytest.mark.parametrize("place", ["header", "payload"])
+@pytest.mark.conformance("F-11")
 def test_only_strict_json_objects_are_read(text: bytes, place: str) -> None:
     good = json.dumps(HEADER).encode()
     token = seal(text, b"{}") if place == "header" else seal(good, text)
@@ -255,6 +263,7 @@ def test_a_string_that_never_ends_is_refused_at_once() -> None:
         pytest.param("{header}.{payload}\u00e9.{signature}", id="beyond-ascii"),
     ],
 )
+@pytest.mark.conformance("F-02", "F-08", "F-19")
 def test_only_the_full_form_is_read(form: str) -> None:
     header, payload, signature = forge().split(".")
     token = form.format(
@@ -294,6 +303,7 @@ def nested(depth: int) -> dict[str, object]:
         ),
     ],
 )
+@pytest.mark.conformance("F-20")
 def test_limits_hold(
     limits: Limits, most: dict[str, object], more: dict[str, object]
 ) -> None:
@@ -305,6 +315,7 @@ def test_brackets_inside_strings_are_not_depth() -> None:
     assert passport.parse(forge(payload={"x": '[[[[[[[[[[{{{{"\\'}))
 
 
+@pytest.mark.conformance("F-20")
 def test_token_length_is_limited() -> None:
     token = forge()
 
@@ -336,6 +347,7 @@ def test_parse_refuses_octets_in_one_way(header: bytes, payload: bytes) -> None:
         passport.parse(seal(json.dumps(HEADER).encode(), payload))
 
 
+@pytest.mark.conformance("V-09")
 def test_twin_signature_has_the_same_fingerprint() -> None:
     """(R, n - S) verifies too, and anybody can compute it."""
     text = forge()

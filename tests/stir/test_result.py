@@ -41,6 +41,7 @@ TABLE = {
 }
 
 
+@pytest.mark.conformance("F-08", "H-08", "V-01", "V-16")
 def test_reasons_are_the_table_of_the_product() -> None:
     assert {(r.code, r.word, r.sip_code) for r in Reason} == TABLE
     assert len(Reason) == len(TABLE)
@@ -76,6 +77,7 @@ def test_only_one_reason_passes() -> None:
     ],
 )
 @pytest.mark.parametrize("turned", [False, True], ids=["in-order", "turned-round"])
+@pytest.mark.conformance("V-13")
 def test_most_informed_result_speaks(less: Reason, more: Reason, turned: bool) -> None:
     results = [StirResult(less), StirResult(more)]
 
@@ -132,6 +134,16 @@ def test_detail_is_one_short_line_of_ascii(text: str) -> None:
     assert len(detail) <= DETAIL_LENGTH
     assert detail.isascii()
     assert not detail or detail.isprintable()
+
+
+def test_a_refusal_may_say_no_more_than_its_reason() -> None:
+    error = Unverified(Reason.STALE)
+
+    assert (error.detail, error.rule, str(error)) == ("", "", "stale: ")
+
+
+def test_a_refusal_tells_its_rule() -> None:
+    assert Unverified(Reason.STALE, "old", "RFC 8224").rule == "RFC 8224"
 
 
 def test_exception_text_names_the_code() -> None:

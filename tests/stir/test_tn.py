@@ -29,6 +29,7 @@ SHORT_NUMBERS = ["".join(d) for n in (1, 2, 3, 4) for d in product("019", repeat
         pytest.param("1202abc", False, id="letters"),
     ],
 )
+@pytest.mark.conformance("F-18")
 def test_canonical_form(text: str, good: bool) -> None:
     assert tn.is_canonical(text) is good
 
@@ -56,6 +57,7 @@ def test_canonical_form(text: str, good: bool) -> None:
         pytest.param("", None, id="empty"),
     ],
 )
+@pytest.mark.conformance("A-05")
 def test_global_numbers_are_read_without_guessing(
     text: str, number: str | None
 ) -> None:

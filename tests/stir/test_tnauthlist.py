@@ -41,6 +41,7 @@ def members(start: str, count: int) -> set[str]:
 @example(set(), [("00", 50), ("09", 5)], set())  # one inside the other
 @example(set(), [("0", 10), ("00", 100)], set())  # 5 and 05 are two numbers
 @example(set(), [("98", 2)], set())  # it ends in nines
+@pytest.mark.conformance("C-03")
 def test_authority_agrees_with_the_naive_definition(
     numbers: set[str], ranges: list[tuple[str, int]], spcs: set[str]
 ) -> None:
@@ -154,6 +155,7 @@ def test_what_is_encoded_decodes(
         ),
     ],
 )
+@pytest.mark.conformance("C-09")
 def test_lists_are_decoded(entries: list[bytes], expected: TNAuthList) -> None:
     assert TNAuthList.decode(der.sequence(*entries)) == expected
 
@@ -208,6 +210,7 @@ def test_lists_are_decoded(entries: list[bytes], expected: TNAuthList) -> None:
         pytest.param(b"\x30\x80\xa0\x03\x16\x011\x00\x00", id="indefinite-length"),
     ],
 )
+@pytest.mark.conformance("C-09")
 def test_malformed_lists_are_refused(octets: bytes) -> None:
     with pytest.raises(Unverified) as caught:
         TNAuthList.decode(octets)
@@ -259,6 +262,7 @@ def test_lists_of_every_length_are_decoded(entries: int) -> None:
         pytest.param("012025550150", id="leading-zero"),
     ],
 )
+@pytest.mark.conformance("C-03")
 def test_ranges_cover_digits_of_their_own_length_only(number: str) -> None:
     assert TNAuthList.build(ranges=[("12025550000", 10000)]).authority(number) == "none"
 

@@ -81,6 +81,7 @@ def test_live_table_is_complete(vectors: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name, _, _ in LIVE])
 @pytest.mark.parametrize("member", ["token", "identity"])
+@pytest.mark.conformance("F-02")
 def test_live_signatures_verify(vectors: Path, name: str, member: str) -> None:
     case, _, chain = live(vectors, name)
     token = identity.parse(case[member]).token
@@ -120,6 +121,7 @@ def judge(
 
 
 @pytest.mark.parametrize(("name", "reason", "authority"), LIVE)
+@pytest.mark.conformance("F-10", "F-14", "M-02", "M-18", "V-01", "V-02")
 def test_live_tokens_get_their_reasons(
     vectors: Path, name: str, reason: Reason, authority: Authority
 ) -> None:
@@ -150,6 +152,7 @@ def test_yeti_diverted_call_is_read(vectors: Path) -> None:
     assert passport.parse(value.token).claims.div == ("tn", "121555551213")
 
 
+@pytest.mark.conformance("F-08")
 def test_yeti_compact_form_is_refused(vectors: Path) -> None:
     text = yeti(vectors)["reject"]["compact_form_unsupported_there"]
 
@@ -163,6 +166,7 @@ def test_yeti_value_that_lost_its_token_is_refused(vectors: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["alg_param_ES25", "ppt_param_shake"])
+@pytest.mark.conformance("H-04")
 def test_yeti_parameters_that_differ_are_refused(vectors: Path, name: str) -> None:
     value = identity.parse(forge() + yeti(vectors)["reject"][name])
 

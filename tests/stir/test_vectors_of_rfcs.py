@@ -43,6 +43,7 @@ def printed(vectors: Path, name: str) -> Printed:
 
 
 @pytest.mark.parametrize("name", ["appendixA-token.txt", "section7.1-token.txt"])
+@pytest.mark.conformance("F-09")
 def test_rfc_8225_parts_are_our_serialization(vectors: Path, name: str) -> None:
     for part in printed(vectors, name).parts[:2]:
         assert strictjson.serialize(json.loads(part)) == part
@@ -53,6 +54,7 @@ def test_rfc_8225_tokens_are_no_messages(vectors: Path, name: str) -> None:
     assert reason_of(printed(vectors, name).text) is Reason.UNSUPPORTED_PPT
 
 
+@pytest.mark.conformance("F-14")
 def test_rfc_8225_section_7_1_is_well_signed_and_iat_is_a_string(vectors: Path) -> None:
     token = printed(vectors, "section7.1-token.txt")
 
@@ -72,6 +74,7 @@ def test_rfc_8225_appendix_a_has_good_claims_and_a_bad_signature(vectors: Path) 
     assert caught.value.reason is Reason.BAD_SIGNATURE
 
 
+@pytest.mark.conformance("F-08")
 def test_rfc_8225_compact_form_is_refused(vectors: Path) -> None:
     text = (vectors / "rfc8225" / "section7.2-compact.txt").read_text().strip()
 
@@ -81,6 +84,7 @@ def test_rfc_8225_compact_form_is_refused(vectors: Path) -> None:
 # RFC 7515
 
 
+@pytest.mark.conformance("F-02")
 def test_rfc_7515_sample_verifies(vectors: Path) -> None:
     sample = table(vectors / "rfc7515" / "A.3-es256.json")
     x, y = (int.from_bytes(jws.b64url_decode(sample[axis]), "big") for axis in "xy")
@@ -143,6 +147,7 @@ def test_rfc_8226_malformed_lists_are_refused(vectors: Path, name: str) -> None:
     assert caught.value.reason is Reason.CREDENTIAL_MALFORMED
 
 
+@pytest.mark.conformance("C-08")
 def test_rfc_8226_claim_constraints_are_read(vectors: Path) -> None:
     [entry] = table(vectors / "rfc8226" / "jwtclaimconstraints.json").values()
 
@@ -186,6 +191,7 @@ BODIES = [
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
 @pytest.mark.parametrize("name", BODIES)
+@pytest.mark.conformance("M-04", "M-11")
 def test_msgi_of_every_body(vectors: Path, name: str, algorithm: str) -> None:
     expected = table(vectors / "msgi" / "digests.json")[name]
 
@@ -205,6 +211,7 @@ def test_msgi_of_the_sample_for_subresource_integrity(vectors: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["length_mismatch", "unknown_alg", "md5", "base64url"])
+@pytest.mark.conformance("M-09", "M-10")
 def test_msgi_malformed_values_are_refused(vectors: Path, name: str) -> None:
     value = table(vectors / "msgi" / "digests.json")["NEG"][name]
 

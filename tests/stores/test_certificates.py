@@ -76,6 +76,7 @@ def test_a_chain_is_read_signer_first(store: CertificateStore, web: Web) -> None
         pytest.param(1e9, 2, id="long-after"),
     ],
 )
+@pytest.mark.conformance("C-13")
 def test_a_chain_is_remembered_for_a_while(
     store: CertificateStore, web: Web, clock: Clock, after: float, fetches: int
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_url_is_not_another(store: CertificateStore, web: Web) -> None:
         pytest.param(FetchError("not public", temporary=False), id="refused"),
     ],
 )
+@pytest.mark.conformance("C-13")
 def test_a_failure_is_remembered_for_a_short_while(
     store: CertificateStore,
     web: Web,
@@ -324,6 +326,7 @@ def _trace_length(store: CertificateStore) -> int:
     return frames
 
 
+@pytest.mark.conformance("C-12")
 def test_hosts_that_do_not_answer_hold_up_so_many_threads_and_no_more() -> None:
     released = Event()
 

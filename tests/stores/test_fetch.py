@@ -15,6 +15,7 @@ def test_fetches_a_chain_as_it_is_published(ca: TestCA) -> None:
     assert octets == ca.files("one").chain.read_bytes()
 
 
+@pytest.mark.conformance("C-12")
 def test_asks_once_for_one_thing_and_says_nothing_about_us(ca: TestCA) -> None:
     with https(ca, say(OK, b"Content-Length: 1\r\n\r\nx")) as server:
         fetcher(ca).get(f"https://127.0.0.1:{server.port}/a/b.pem")
@@ -77,6 +78,7 @@ def test_takes_no_notice_of_a_proxy(
         pytest.param((b"Content-Type: text/html\r\n\r\n", CHAIN), id="any-type"),
     ],
 )
+@pytest.mark.conformance("C-15")
 def test_reads_a_body_however_it_is_framed(
     ca: TestCA, pieces: tuple[bytes, ...]
 ) -> None:
@@ -88,6 +90,7 @@ def test_reads_a_body_however_it_is_framed(
     ("octets", "fits"),
     [pytest.param(64, True, id="at-the-limit"), pytest.param(65, False, id="beyond")],
 )
+@pytest.mark.conformance("C-12")
 def test_a_body_may_be_as_long_as_the_limit(
     ca: TestCA, octets: int, fits: bool
 ) -> None:

@@ -21,6 +21,7 @@ from tests.stores.servers import NameServer
         pytest.param("[127.0.0.1]", id="ipv4-in-brackets"),
     ],
 )
+@pytest.mark.conformance("C-11")
 def test_an_address_that_is_not_public_is_refused_for_good(
     names: NameServer, dialled: list[tuple[str, int]], host: str
 ) -> None:
@@ -44,6 +45,7 @@ def test_an_address_that_is_not_public_is_refused_for_good(
         pytest.param([PUBLIC_V6, "192.168.0.1"], id="public-ipv6-and-private-ipv4"),
     ],
 )
+@pytest.mark.conformance("C-11")
 def test_a_name_with_one_private_address_is_refused_for_good(
     names: NameServer, dialled: list[tuple[str, int]], addresses: list[str]
 ) -> None:
@@ -56,6 +58,7 @@ def test_a_name_with_one_private_address_is_refused_for_good(
     assert dialled == []
 
 
+@pytest.mark.conformance("C-11")
 def test_connects_to_the_addresses_that_were_checked(
     names: NameServer, dialled: list[tuple[str, int]]
 ) -> None:
@@ -138,6 +141,7 @@ def test_a_name_without_an_address_is_a_temporary_failure(
         pytest.param("ff0e::1", id="global-multicast"),
     ],
 )
+@pytest.mark.conformance("C-11")
 def test_is_not_public(address: str) -> None:
     assert not is_public(ip_address(address))
 

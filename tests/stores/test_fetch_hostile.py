@@ -76,6 +76,7 @@ TOO_LATE = r"timed out|time for a fetch"
         pytest.param((b"HTTP/1.1 100 Continue\r\n\r\n",), "127.0.0.1: ", id="promise"),
     ],
 )
+@pytest.mark.conformance("C-10", "C-12")
 def test_a_bad_answer_is_a_temporary_failure(
     ca: TestCA, pieces: tuple[bytes, ...], problem: str
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_bad_answer_is_a_temporary_failure(
         ),
     ],
 )
+@pytest.mark.conformance("C-12", "O-04")
 def test_no_host_outlives_the_deadline(ca: TestCA, answer: Answer) -> None:
     with (
         https(ca, answer) as server,
@@ -140,6 +142,7 @@ def test_a_handshake_that_never_ends_does_not_outlive_the_deadline(ca: TestCA) -
         fetcher(ca, seconds=0.5).get(f"https://127.0.0.1:{server.port}/")
 
 
+@pytest.mark.conformance("C-12", "O-04")
 def test_a_name_server_that_never_answers_does_not_outlive_the_deadline(
     ca: TestCA, names: NameServer
 ) -> None:

@@ -51,6 +51,7 @@ from tests.stores.servers import NameServer
         pytest.param("", id="nothing"),
     ],
 )
+@pytest.mark.conformance("C-10")
 def test_a_url_of_another_form_is_refused_for_good(
     names: NameServer, dialled: list[tuple[str, int]], url: str
 ) -> None:

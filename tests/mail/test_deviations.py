@@ -1,0 +1,122 @@
+"""What this version does where it does not yet do what it should.
+
+docs/conformance.md gives the reasons. Whoever makes one of these tests fail has
+probably built what it says is missing: the row of the page then changes too.
+"""
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from stirmilter.mail.transaction import Connection
+from stirmilter.services import VerificationPolicy
+from stirmilter.testca import TestCA
+from tests import laboratory
+from tests.laboratory import ALICE, NOW
+from tests.mail.mails import PLAIN, STRANGER, Make, mail, result_field, signed
+
+
+@pytest.mark.conformance("M-13")
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("früh\r\n".encode(), id="8-bit"),
+        pytest.param(b"x" * 999 + b"\r\n", id="long-line"),
+        pytest.param(b"one\rtwo\r\n", id="bare-cr"),
+        pytest.param(b"one\ntwo\r\n", id="bare-lf"),
+        pytest.param(b"one\x00two\r\n", id="nul"),
+    ],
+)
+def test_a_body_that_relays_rewrite_is_signed_without_a_word(
+    make: Make, body: bytes
+) -> None:
+    event = make().decide(mail(*PLAIN, body=body)).event
+
+    assert (event.outcome, event.reason, event.detail) == ("signed", "signed", "")
+
+
+@pytest.mark.conformance("M-14")
+@pytest.mark.parametrize("body", [b"", b"Hello", b"Hello\r\n\r\n", b"\r\n"])
+def test_a_body_with_an_odd_end_is_signed_without_a_word(
+    make: Make, body: bytes
+) -> None:
+    event = make().decide(mail(*PLAIN, body=body)).event
+
+    assert (event.outcome, event.reason, event.detail) == ("signed", "signed", "")
+
+
+@pytest.mark.conformance("A-03")
+def test_every_client_of_ours_may_use_every_number_that_is_served(make: Make) -> None:
+    clients = [Connection(client=ip_address(f"192.0.2.{n}")) for n in (1, 2)]
+
+    events = [make().decide(mail(*PLAIN, connection=one)).event for one in clients]
+
+    assert [(one.outcome, one.orig) for one in events] == [("signed", ALICE)] * 2
+
+
+@pytest.mark.conformance("A-12")
+def test_a_missing_date_is_not_added(make: Make) -> None:
+    decision = make().decide(mail(*PLAIN))
+
+    assert decision.event.outcome == "signed"
+    assert [name for name, _ in decision.insert] == ["PASSporT"]
+
+
+@pytest.mark.conformance("V-17")
+def test_the_event_of_a_message_does_not_tell_the_certificate(
+    ca: TestCA, make: Make
+) -> None:
+    certificate = laboratory.signer(ca, "one").credential.certificate
+
+    event = make().decide(mail(*PLAIN, signed(ca), connection=STRANGER)).event
+
+    told = repr(event).lower()
+    assert event.reason == "verified"
+    assert event.x5u.endswith("one.pem")
+    assert certificate.fingerprint(SHA256()).hex() not in told
+    assert f"{certificate.serial_number:x}" not in told
+    assert str(certificate.serial_number) not in told
+
+
+@pytest.mark.conformance("V-18")
+@pytest.mark.parametrize("client", ["198.51.100.1", "203.0.113.9"])
+def test_mail_without_a_token_is_delivered_whoever_sends_it(
+    make: Make, client: str
+) -> None:
+    connection = Connection(client=ip_address(client))
+
+    decision = make().decide(mail(*PLAIN, connection=connection))
+
+    assert (decision.action, decision.event.reason) == ("accept", "no-passport")
+    assert "stir=none" in result_field(decision)
+
+
+@pytest.mark.conformance("E-11")
+def test_strict_mode_asks_for_no_dkim(ca: TestCA, make: Make) -> None:
+    strict = make(verification=VerificationPolicy(forms=("exact",)))
+    received = mail(*PLAIN, signed(ca), connection=STRANGER)
+
+    longer = replace(received, body=mail(*PLAIN, body=b"Hello Bob\r\n\r\n").body)
+
+    assert strict.decide(longer).event.reason == "body-altered"
+    assert strict.decide(received).event.outcome == "number-authenticated"
+
+
+@pytest.mark.conformance("O-07")
+def test_the_event_of_a_message_tells_one_of_its_results(
+    ca: TestCA, make: Make
+) -> None:
+    tokens = ("PASSporT: junk", signed(ca), signed(ca, name="untrusted"))
+
+    decision, found = make().verify(mail(*PLAIN, *tokens, connection=STRANGER), NOW)
+
+    assert [result.reason.code for result in found.passports] == [
+        "malformed",
+        "verified",
+        "credential-untrusted",
+    ]
+    assert decision.event.reason == "verified"
+    assert "malformed" not in repr(decision.event)
+    assert "untrusted" not in repr(decision.event)

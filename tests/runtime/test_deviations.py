@@ -1,0 +1,71 @@
+"""What this version does where it does not yet do what it should.
+
+docs/conformance.md gives the reasons.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from stirmilter import config, findings, runtime
+from stirmilter.errors import ConfigError
+from stirmilter.stir import identity, jws
+from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.testca import TestCA
+from tests.laboratory import ALICE, NOW, message
+from tests.runtime.configurations import Configured
+
+
+@pytest.mark.conformance("H-05")
+def test_a_long_x5u_makes_a_line_that_is_too_long(configured: Configured) -> None:
+    x5u = f"https://certs.example/{'x' * 1000}.pem"
+
+    built = runtime.build(configured({"signer.0.x5u": x5u}))
+
+    token = built.filter.authentication.sign(message(), NOW)
+    lines = identity.write(token, "PASSporT").split("\n")
+    assert max(map(len, lines)) > 998
+
+
+@pytest.mark.conformance("A-17")
+def test_a_new_certificate_may_stand_at_the_old_url(
+    configured: Configured, tmp_path: Path
+) -> None:
+    ca = TestCA.create(tmp_path / "ca", NOW)
+    chains = []
+
+    with ca.publish() as base:
+        for _ in range(2):
+            files = ca.signer("one", TNAuthList.build(numbers=[ALICE]), NOW)
+            change = {
+                "signer.0.key": str(files.key),
+                "signer.0.chain": str(files.chain),
+                "signer.0.x5u": f"{base}/one.pem",
+                "fetch": {"laboratory": True, "tls_ca": str(ca.tls_ca)},
+            }
+            built = runtime.build(configured(change))
+            [signer] = built.filter.authentication.signers
+            chains.append(signer.credential.path)
+            assert findings.published(built, signer).level == "ok"
+
+    assert chains[0] != chains[1]
+
+
+@pytest.mark.conformance("C-16")
+def test_a_list_of_a_policy_administrator_is_no_anchors_file(
+    configured: Configured, tmp_path: Path
+) -> None:
+    """It is a signed token whose claim trustList holds certificates."""
+    parts = (b'{"alg":"ES256"}', b'{"trustList":["MII"]}', bytes(64))
+    (tmp_path / "list.jwt").write_text(".".join(map(jws.b64url_encode, parts)))
+
+    with pytest.raises(ConfigError, match=r"verify\.anchors: list\.jwt"):
+        runtime.build(configured({"verify.anchors": ["list.jwt"]}))
+
+
+@pytest.mark.conformance("V-18")
+def test_the_configuration_knows_no_peers(tmp_path: Path) -> None:
+    table = {"peer": [{"name": "two", "must_sign": True}]}
+
+    with pytest.raises(ConfigError, match="peer: no such setting"):
+        config.parse(table, tmp_path / "stirmilter.toml")
