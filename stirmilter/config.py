@@ -166,6 +166,8 @@ class Sign(_Section):
     digest: Annotated[str, AfterValidator(_digest)] = "sha256"
     header: FieldName = "PASSporT"
     on_failure: Literal["tempfail", "accept"] = "tempfail"
+    client_numbers: dict[Network, tuple[str, ...]] = Field(default_factory=dict)
+    login_numbers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     country: Annotated[str, AfterValidator(_country)] = ""
     uris: bool = False
     divert: bool = False

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError, StoreError
-from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.filter import MailFilter, MailPolicy, Submitter
 from stirmilter.mail.mm4 import Reading
 from stirmilter.services import (
     AuthenticationService,
@@ -23,7 +23,7 @@ from stirmilter.services import (
     VerificationPolicy,
     VerificationService,
 )
-from stirmilter.stir import credential, passport
+from stirmilter.stir import credential, identity, passport
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.msgi import FORMS
 from stirmilter.stir.result import Unverified
@@ -128,6 +128,11 @@ def _signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
         fetcher.check(section.x5u)
     except FetchError as error:
         raise ConfigError(f"{where}.x5u", f"{section.x5u}: {error}") from None
+    if len(section.x5u) > identity.X5U_LENGTH:
+        problem = (
+            f"longer than {identity.X5U_LENGTH} characters: no header line has room"
+        )
+        raise ConfigError(f"{where}.x5u", problem)
     numbers = _number_set(config, section.numbers, f"{where}.numbers")
     try:
         return Signer.load(
@@ -228,7 +233,19 @@ def _mail_policy(config: Config) -> MailPolicy:
         ours=Reading(country=sign.country, uris=sign.uris),
         theirs=Reading(uris=verify.uris),
         divert=sign.divert,
+        submitters=tuple(_submitters(config)),
     )
+
+
+def _submitters(config: Config) -> Iterable[Submitter]:
+    """Read who may use which numbers; whoever is not named may use all."""
+    where = f"{config.source}: sign"
+    for network, patterns in config.sign.client_numbers.items():
+        numbers = _number_set(config, patterns, f"{where}.client_numbers.{network}")
+        yield Submitter(network=network, numbers=numbers)
+    for login, patterns in config.sign.login_numbers.items():
+        numbers = _number_set(config, patterns, f"{where}.login_numbers.{login}")
+        yield Submitter(login=login, numbers=numbers)
 
 
 def _verification_policy(config: Config) -> VerificationPolicy:

@@ -34,6 +34,7 @@ from stirmilter.mail.transaction import (
 from stirmilter.stir.msgi import BodyDigester
 
 NAME: Final = "stirmilter"
+_ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS
 _INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
 _TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
 _TOO_LARGE: Final = ("552", "5.3.4", "the message header is too large")
@@ -129,6 +130,12 @@ class Session(Milter.Base):
         self._connection = Connection(client=None)
         self._draft = _Draft()
         service.sessions.opened(self)
+
+    def negotiate(self, opts: list[int]) -> int:
+        """Ask for what `_apply` does; pymilter asks for all that it is offered."""
+        answer: int = super().negotiate(opts)
+        opts[0] &= _ACTIONS
+        return answer
 
     @Milter.noreply
     @_collects
@@ -275,7 +282,7 @@ def register(service: Service, descriptor: int) -> None:
         OSError: this libmilter cannot take a descriptor; Debian's and Ubuntu's can.
     """
     Milter.factory = lambda: Session(service)
-    milter.set_flags(milter.ADDHDRS | milter.CHGHDRS)
+    milter.set_flags(_ACTIONS)
     milter.set_connect_callback(Milter.connect_callback)
     milter.set_envfrom_callback(lambda ctx, *a: ctx.getpriv().envfrom_bytes(*a))
     milter.set_envrcpt_callback(lambda ctx, *a: ctx.getpriv().envrcpt_bytes(*a))

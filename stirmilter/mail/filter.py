@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
 
 from stirmilter.errors import SigningError
 from stirmilter.events import Handled
@@ -36,8 +36,7 @@ from stirmilter.stir import identity
 from stirmilter.stir.msgi import BodyDigester
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import StirResult
-
-_X5U_LENGTH: Final = 900  # a line of a header field has 998 octets (RFC 5322 §2.1.1)
+from stirmilter.stir.tn import NumberSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +82,26 @@ class MailPolicy:
 
     divert: bool = False
     """Whether a message that a number of ours sends on gets a ``div`` token."""
+
+    submitters: tuple[Submitter, ...] = ()
+    """Clients and logins that may use some numbers only; all others any of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitter:
+    """Who hands mail in, and the numbers it may use (RFC 8224 §6.1 step 2)."""
+
+    numbers: NumberSet
+    network: IPv4Network | IPv6Network | None = None
+    login: str | None = None
+
+    def is_(self, connection: Connection) -> bool:
+        """Tell whether it is this one that speaks."""
+        if self.login is not None:
+            return connection.login == self.login
+        return connection.client is not None and connection.client in (
+            self.network or ()
+        )
 
 
 class MailFilter:
@@ -147,6 +166,8 @@ class MailFilter:
             self._check_signable(view, transaction, now)
             tokens = self._tokens(transaction.headers, self.policy.header)
             token = self._sign(message, tokens, now)
+            speaker = (token.claims.div or token.claims.orig).value
+            self._check_submitter(transaction.connection, speaker)
         except SigningError as error:
             action = self.policy.signing_failure if error.failure else "accept"
             return Decision(
@@ -162,13 +183,13 @@ class MailFilter:
                 ),
                 reply=("451", "4.7.0", "the message cannot be signed now"),
             )
-        speaker = token.claims.div or token.claims.orig
-        signer = self.authentication.signer_for(speaker.value)
+        signer = self.authentication.signer_for(speaker)
         name = signer.name if signer else ""
         word = "signed" if token.claims.div is None else "diverted"
         return Decision(
             remove=forged,
             insert=(
+                *_missing_date(transaction.headers, now),
                 Insertion(
                     self.policy.header, identity.write(token, self.policy.header)
                 ),
@@ -255,6 +276,16 @@ class MailFilter:
         ):
             raise SigningError("date", f"dated {view.date:%Y-%m-%d %H:%M}")
 
+    def _check_submitter(self, connection: Connection, speaker: str) -> None:
+        """Refuse the use of a number to whom others were given.
+
+        Raises:
+            SigningError: not a failure: the message goes out as it is.
+        """
+        known = [one for one in self.policy.submitters if one.is_(connection)]
+        if known and not any(speaker in one.numbers for one in known):
+            raise SigningError("not-its-number", "the client may use other numbers")
+
     def _tokens(self, headers: Sequence[Header], *more: str) -> list[str]:
         names = (*self.policy.headers, *more)
         return [header.text for header in headers if header.named(names)]
@@ -278,7 +309,7 @@ class MailFilter:
         if result.diversions:
             properties.append(("policy.diversions", str(result.diversions)))
         properties.append(("policy.verdict", word))
-        if vouched and len(vouched.x5u) <= _X5U_LENGTH:
+        if vouched and len(vouched.x5u) <= identity.X5U_LENGTH:
             properties.append(("policy.x5u", vouched.x5u))
         return authres.write(
             self.policy.authserv_id,
@@ -287,6 +318,13 @@ class MailFilter:
             result.reason.code,
             properties,
         )
+
+
+def _missing_date(headers: Sequence[Header], now: datetime) -> tuple[Insertion, ...]:
+    """Return the Date that a signed message lacks (RFC 8224 §6.1 step 3)."""
+    if any(header.named(("date",)) for header in headers):
+        return ()
+    return (Insertion("Date", format_datetime(now)),)
 
 
 def _shown(

@@ -59,6 +59,9 @@ class Claims:
         """Make the claims of a message between canonical numbers, or URIs.
 
         ``dest`` comes out sorted and without duplicates (RFC 8225 §5.2.1).
+
+        Raises:
+            ValueError: an identity is not canonical; the caller should have seen to it.
         """
         origin = Identity.of(orig)
         return cls._of(
@@ -99,6 +102,9 @@ class Claims:
         div: Identity | None = None,
     ) -> Claims:
         entries = sorted(map(Identity.of, set(dest)))
+        for kind, value in (orig, *entries, *([div] if div else ())):
+            if kind == "tn" and not tn.is_canonical(value):
+                raise ValueError("an identity is neither a canonical number nor a URI")
         lists: dict[str, list[str]] = {}
         for kind, value in entries:
             lists.setdefault(kind, []).append(value)

@@ -15,6 +15,9 @@ from stirmilter.stir import jws
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import Reason, Unverified
 
+X5U_LENGTH: Final = 900
+"""Longest URL that `write` can put on a line: 998 octets with all else (RFC 5322)."""
+
 FOLD_AT: Final = 78  # RFC 5322 §2.1.1, SHOULD
 _PARAMETER: Final = re.compile(
     r"""

@@ -7,6 +7,8 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import pytest
 
@@ -27,6 +29,7 @@ def headers(number: int, body: str = "") -> list[tuple[bytes, bytes]]:
     return [
         (b"From", b" +1202555%04d/TYPE=PLMN" % number),
         (b"To", b" +1312555%04d/TYPE=PLMN@two.example" % number),
+        (b"Date", format_datetime(datetime.now(UTC)).encode()),
         (b"X-Mms-Message-Type", b" MM4_forward.REQ"),
         (b"Message-ID", b" <%d%s@one.example>" % (number, body.encode())),
     ]
@@ -129,7 +132,9 @@ def test_only_the_steps_that_we_look_at_are_asked_for(start: Start) -> None:
 
     with mta.session(daemon.socket) as session:
         steps, macros = session.steps, session.macros_asked_for
+        actions = session.actions
 
+    assert actions == 0x11  # SMFIF_ADDHDRS, SMFIF_CHGHDRS
     assert steps & 0x302 == 0x302  # SMFIP_NOHELO, SMFIP_NOUNKNOWN, SMFIP_NODATA
     assert steps & 0x100000  # SMFIP_HDR_LEADSPC
     assert macros == b""

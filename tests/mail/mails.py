@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import format_datetime
 from ipaddress import ip_address, ip_network
 
 from stirmilter.mail.filter import MailFilter, MailPolicy
@@ -33,8 +34,11 @@ def mail(
     sender: str = f"<+{ALICE}@mms.example>",
     recipients: tuple[str, ...] = (f"<+{BOB}/TYPE=PLMN@mms.example>",),
     body: bytes = BODY,
+    dated: bool = True,
 ) -> Transaction:
-    """Make a transaction out of header lines and an envelope."""
+    """Make a transaction out of header lines and an envelope; dated, if no line is."""
+    if dated and not any(line.lower().startswith("date:") for line in lines):
+        lines = (*lines, f"Date: {format_datetime(NOW)}")
     fields = (line.partition(":") for line in lines)
     return Transaction(
         connection=connection,

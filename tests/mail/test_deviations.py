@@ -14,7 +14,7 @@ from stirmilter.mail.transaction import Connection
 from stirmilter.services import VerificationPolicy
 from stirmilter.testca import TestCA
 from tests import laboratory
-from tests.laboratory import ALICE, NOW
+from tests.laboratory import NOW
 from tests.mail.mails import PLAIN, STRANGER, Make, mail, result_field, signed
 
 
@@ -45,23 +45,6 @@ def test_a_body_with_an_odd_end_is_signed_without_a_word(
     event = make().decide(mail(*PLAIN, body=body)).event
 
     assert (event.outcome, event.reason, event.detail) == ("signed", "signed", "")
-
-
-@pytest.mark.conformance("A-03")
-def test_every_client_of_ours_may_use_every_number_that_is_served(make: Make) -> None:
-    clients = [Connection(client=ip_address(f"192.0.2.{n}")) for n in (1, 2)]
-
-    events = [make().decide(mail(*PLAIN, connection=one)).event for one in clients]
-
-    assert [(one.outcome, one.orig) for one in events] == [("signed", ALICE)] * 2
-
-
-@pytest.mark.conformance("A-12")
-def test_a_missing_date_is_not_added(make: Make) -> None:
-    decision = make().decide(mail(*PLAIN))
-
-    assert decision.event.outcome == "signed"
-    assert [name for name, _ in decision.insert] == ["PASSporT"]
 
 
 @pytest.mark.conformance("V-17")

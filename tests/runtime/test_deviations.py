@@ -9,22 +9,11 @@ import pytest
 
 from stirmilter import config, findings, runtime
 from stirmilter.errors import ConfigError
-from stirmilter.stir import identity, jws
+from stirmilter.stir import jws
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
-from tests.laboratory import ALICE, NOW, message
+from tests.laboratory import ALICE, NOW
 from tests.runtime.configurations import Configured
-
-
-@pytest.mark.conformance("H-05")
-def test_a_long_x5u_makes_a_line_that_is_too_long(configured: Configured) -> None:
-    x5u = f"https://certs.example/{'x' * 1000}.pem"
-
-    built = runtime.build(configured({"signer.0.x5u": x5u}))
-
-    token = built.filter.authentication.sign(message(), NOW)
-    lines = identity.write(token, "PASSporT").split("\n")
-    assert max(map(len, lines)) > 998
 
 
 @pytest.mark.conformance("A-17")

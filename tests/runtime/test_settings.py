@@ -135,6 +135,7 @@ def test_what_one_signs_another_verifies(ca: TestCA, configured: Configured) -> 
         headers = (
             Header("From", f"+{ALICE}".encode()),
             Header("To", f"+{BOB}".encode()),
+            Header("Date", b"Fri, 02 Jan 2026 12:00:00 +0000"),
         )
         sent = Transaction(
             connection=Connection(client=ip_address("192.0.2.1")),

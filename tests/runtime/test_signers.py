@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from stirmilter import runtime, testca
 from stirmilter.errors import ConfigError
-from stirmilter.stir import hazmat
+from stirmilter.stir import hazmat, identity
 from stirmilter.testca import TestCA
-from tests.laboratory import ALICE, BOB, NOW
+from tests.laboratory import ALICE, BOB, NOW, message
 from tests.runtime.configurations import YEARS, Configured
 
 
@@ -149,3 +149,20 @@ def test_a_chain_that_breaks_off_is_no_chain(
 
     with pytest.raises(ConfigError):
         runtime.build(configured({"signer.0.chain": "cut.pem"}))
+
+
+@pytest.mark.conformance("H-05")
+@pytest.mark.parametrize("length", [900, 901])
+def test_an_x5u_must_fit_on_a_line_of_a_header(
+    configured: Configured, length: int
+) -> None:
+    x5u = "https://certs.example/".ljust(length, "x")
+    settings = configured({"signer.0.x5u": x5u})
+
+    if length > 900:
+        with pytest.raises(ConfigError, match=r"x5u: longer than 900 characters"):
+            runtime.build(settings)
+    else:
+        token = runtime.build(settings).filter.authentication.sign(message(), NOW)
+        lines = identity.write(token, "PASSporT").split("\n")
+        assert max(map(len, lines)) <= 998
