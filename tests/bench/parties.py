@@ -1,0 +1,79 @@
+"""A signer and a verifier with everything warm, and a message between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+
+from stirmilter.services import (
+    AuthenticationService,
+    Message,
+    VerificationPolicy,
+    VerificationService,
+)
+from stirmilter.stir import credential, identity
+from stirmilter.stir.passport import Passport
+from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.stores.replay import MemoryReplayStore
+from stirmilter.testca import TestCA
+from tests.laboratory import ALICE, BOB, NOW, anchors, message, signer
+
+FIELD = "PASSporT"
+WARM = 300
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A repository that has the chain already, and returns the same one."""
+
+    certificates: tuple[x509.Certificate, ...]
+
+    def chain(self, _x5u: str) -> tuple[x509.Certificate, ...]:
+        """Return the only chain."""
+        return self.certificates
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Both services, as a daemon has them that has run for a while."""
+
+    authentication: AuthenticationService
+    verification: VerificationService
+    message: Message
+
+    @classmethod
+    def create(cls, folder: str) -> Self:
+        """Make a PKI in a folder, and both services of it."""
+        ca = TestCA.create(Path(folder), NOW)
+        files = ca.signer("one", TNAuthList.build(numbers=[ALICE]), NOW)
+        return cls(
+            AuthenticationService([signer(ca, "one")]),
+            VerificationService(
+                repository=Cached(credential.load_chain(files.chain.read_bytes())),
+                anchors=anchors(ca),
+                replays=MemoryReplayStore(),
+                policy=VerificationPolicy(),
+            ),
+            message(ALICE, (BOB,)),
+        )
+
+    def warm(self) -> None:
+        """Sign and verify until every cache has what it needs."""
+        for place in range(WARM):
+            self.verify(self.write(self.sign(place)))
+
+    def sign(self, _place: int = 0) -> Passport:
+        """Make a token; each is another, since signatures are randomized."""
+        return self.authentication.sign(self.message, NOW)
+
+    def write(self, token: Passport) -> str:
+        """Write the header value that carries it."""
+        return identity.write(token, FIELD)
+
+    def verify(self, value: str) -> None:
+        """Judge a header value that nobody has judged before, and find it good."""
+        found = self.verification.verify(self.message, [value], NOW)
+        assert found.result.passed, found.result

@@ -1,0 +1,54 @@
+"""The benchmark measures what it says; how fast that is, no test asks."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench import core
+from tests.bench.core import Figure
+from tests.bench.parties import Parties
+from tests.bench.sample import shares
+
+
+def test_parties_sign_and_verify(tmp_path: Path) -> None:
+    parties = Parties.create(str(tmp_path))
+    parties.warm()
+    value = parties.write(parties.sign())
+    parties.verify(value)
+    with pytest.raises(AssertionError):
+        parties.verify(value.replace("ppt=msg", "ppt=div"))
+
+
+@pytest.mark.parametrize(
+    ("figure", "met"),
+    [
+        (Figure("a", 1.0, "ms"), True),
+        (Figure("a", 1.0, "ms", 2.0), True),
+        (Figure("a", 3.0, "ms", 2.0), False),
+        (Figure("a", 3.0, "", 2.0, least=True), True),
+        (Figure("a", 1.0, "", 2.0, least=True), False),
+    ],
+)
+def test_a_figure_is_held_to_its_target(figure: Figure, met: bool) -> None:
+    assert figure.met == met
+    assert ("NOT MET" in figure.row()) == (not met)
+
+
+def test_openssl_s_own_table_is_read() -> None:
+    table = (
+        "                              sign    verify    sign/s verify/s\n"
+        " 256 bits ecdsa (nistp256)   0.0000s   0.0000s  68188.0  23392.5\n"
+    )
+    match = core._SPEED.search(table)
+    assert match is not None
+    assert match.groups() == ("68188.0", "23392.5")
+
+
+def test_the_long_list_has_an_answer_for_every_number() -> None:
+    assert [figure.unit for figure in core.long_list()] == ["ms", "us"]
+
+
+def test_a_sample_names_functions_of_ours(tmp_path: Path) -> None:
+    parties = Parties.create(str(tmp_path))
+    found = shares(lambda: [parties.sign() for _ in range(2_000)])
+    assert "stir/jws.py sign" in dict(found)
