@@ -231,6 +231,7 @@ class Limits(_Section):
     dest: Count = 100
     json_depth: Annotated[int, Field(gt=0, le=64)] = 8
     certificates: Annotated[int, Field(gt=0, le=32)] = 6
+    addresses: Count = 1_000
     headers: Count = 1_000
     header_octets: Count = 262_144
 

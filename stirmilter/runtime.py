@@ -230,8 +230,10 @@ def _mail_policy(config: Config) -> MailPolicy:
         method=verify.method,
         header=sign.header,
         headers=frozenset(verify.headers),
-        ours=Reading(country=sign.country, uris=sign.uris),
-        theirs=Reading(uris=verify.uris),
+        ours=Reading(
+            country=sign.country, uris=sign.uris, entries=config.limits.addresses
+        ),
+        theirs=Reading(uris=verify.uris, entries=config.limits.addresses),
         divert=sign.divert,
         submitters=tuple(_submitters(config)),
     )

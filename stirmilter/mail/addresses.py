@@ -9,10 +9,14 @@ than guess: an address that two programs would read differently names nobody.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from stirmilter.stir import tn, uri
+
+ENTRIES: Final = 1_000
+"""Default for the entries that are read."""
 
 _TOKEN: Final = re.compile(
     r"""
@@ -83,13 +87,18 @@ class AddressList:
         return self.entries[0] if len(self.entries) == 1 and not self.grouped else None
 
 
-def parse(text: str) -> AddressList:
-    """Read an address list; never raises."""
+def parse(text: str, limit: int = ENTRIES) -> AddressList:
+    """Read an address list; never raises.
+
+    What follows the first `limit` entries counts as one more that cannot be read.
+    """
     entries: list[Mailbox | None] = []
     entry: list[tuple[str, str]] = []
     grouped = False
     angle = False
     for kind, lexeme in _tokens(text):
+        if len(entries) >= limit and kind != "space":
+            return AddressList((*entries, None), grouped)
         if kind == "special" and lexeme in "<>":
             angle = lexeme == "<"
         if kind == "special" and not angle and lexeme in ",;":
@@ -146,23 +155,21 @@ def _unquote(lexeme: tuple[str, str]) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if kind == "quoted" else text
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
     """Split into lexical tokens; a comment counts as space, what is odd as ``odd``."""
-    tokens = []
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            tokens.append(("odd", text[position]))
+            yield "odd", text[position]
             position += 1
         elif match.lastgroup == "comment":
             end = end_of_comment(text, position)
-            tokens.append(("space", " ") if end else ("odd", text[position:]))
+            yield ("space", " ") if end else ("odd", text[position:])
             position = end or len(text)
         else:
-            tokens.append((str(match.lastgroup), match[0]))
+            yield str(match.lastgroup), match[0]
             position = match.end()
-    return tokens
 
 
 def end_of_comment(text: str, start: int) -> int | None:

@@ -26,6 +26,9 @@ _ONCE: Final = (
     "content-transfer-encoding",
     "mime-version",
 )
+_Fields = dict[str, list[str]]
+"""Values by name in lower case, in order."""
+
 _DIGITS: Final = 100  # more are no number of seconds
 _YEARS: Final = 10**12
 
@@ -40,6 +43,9 @@ class Reading:
 
     uris: bool = False
     """Whether a mail address that is no number is a ``mailto`` identity."""
+
+    entries: int = addresses.ENTRIES
+    """Addresses of To and Cc together that are read."""
 
     def identity(self, mailbox: Mailbox | None) -> str | None:
         """Return the canonical number, or URI, of an address, or None."""
@@ -67,7 +73,7 @@ class View:
     """Identity of the single From, else None: a canonical number, or a URI."""
 
     recipients: tuple[str, ...]
-    """Identities of To and Cc, in order."""
+    """Identities of To, then those of Cc."""
 
     unreadable: int
     """Entries of To and Cc that another program may read as anybody."""
@@ -88,26 +94,23 @@ def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
     A field that must occur once and occurs twice counts as unreadable: the two halves
     of the system would not agree which one it is.
     """
-    date = _date(_single(headers, "date"))
-    shown = [
-        mailbox
-        for header in headers
-        if header.named(("to", "cc"))
-        for mailbox in addresses.parse(header.text).entries
-    ]
+    fields: _Fields = {}
+    for header in headers:
+        fields.setdefault(header.name.lower(), []).append(header.text.strip())
+    date = _date(_single(fields, "date"))
+    shown = _shown([*fields.get("to", ()), *fields.get("cc", ())], reading.entries)
     return View(
-        message_type=_message_type(headers),
-        originator=_originator(headers, reading),
+        message_type=_message_type(fields),
+        originator=_originator(fields, reading),
         recipients=tuple(who for m in shown if (who := reading.identity(m))),
         unreadable=shown.count(None),
         hidden=any(
-            header.named(("x-mms-sender-visibility",))
-            and header.text.strip().lower() != "show"
-            for header in headers
+            value.lower() != "show"
+            for value in fields.get("x-mms-sender-visibility", ())
         ),
         date=date,
-        expires=_expiry(_single(headers, "x-mms-expiry"), date),
-        repeated=next((n for n in _ONCE if _count(headers, n) > 1), None),
+        expires=_expiry(_single(fields, "x-mms-expiry"), date),
+        repeated=next((n for n in _ONCE if len(fields.get(n, ())) > 1), None),
     )
 
 
@@ -116,24 +119,31 @@ def recipient(path: str, reading: Reading = STRICT) -> str | None:
     return reading.identity(addresses.parse_path(path))
 
 
-def _originator(headers: Sequence[Header], reading: Reading) -> str | None:
+def _shown(values: Sequence[str], limit: int) -> list[Mailbox | None]:
+    """Read To and Cc; all that is beyond the limit is one entry that is not read."""
+    shown: list[Mailbox | None] = []
+    for value in values:
+        if len(shown) >= limit:
+            shown.append(None)
+            break
+        shown += addresses.parse(value, limit - len(shown)).entries
+    return shown
+
+
+def _originator(fields: _Fields, reading: Reading) -> str | None:
     """Return the identity of the only mailbox of the only From (RFC 6376 §8.15)."""
-    value = _single(headers, "from")
+    value = _single(fields, "from")
     return reading.identity(addresses.parse(value).single) if value else None
 
 
-def _message_type(headers: Sequence[Header]) -> str:
-    if _count(headers, "x-mms-message-type") > 1:
+def _message_type(fields: _Fields) -> str:
+    if len(fields.get("x-mms-message-type", ())) > 1:
         return SEVERAL
-    return (_single(headers, "x-mms-message-type") or "").lower()
+    return (_single(fields, "x-mms-message-type") or "").lower()
 
 
-def _count(headers: Sequence[Header], name: str) -> int:
-    return sum(header.named((name,)) for header in headers)
-
-
-def _single(headers: Sequence[Header], name: str) -> str | None:
-    found = [header.text.strip() for header in headers if header.named((name,))]
+def _single(fields: _Fields, name: str) -> str | None:
+    found = fields.get(name, ())
     return found[0] if len(found) == 1 else None
 
 

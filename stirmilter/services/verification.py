@@ -168,7 +168,8 @@ class VerificationService:
                     detail = "msgi is the digest of another body"
                     raise Unverified(Reason.BODY_ALTERED, detail, "RFC 9475 §3.2")
             # Step 3: Identify Credential for Validation
-            signer = self._credential(token, delivery)
+            signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
+            signer = self._credential(token, signed_at, delivery)
             authority = signer.authority(token.claims.orig.value)
             signer.constraints.check(token.claims.raw)
             # Step 5: Validate the Signature
@@ -176,7 +177,7 @@ class VerificationService:
             self._check_policy(token.claims, signer, authority)
             self._check_covered(token.claims, delivery)
             # RFC 8224 §12.1. Last, so that only a good token can use up its key.
-            self._claim(token, message, now)
+            self._claim(token, signed_at, message, now)
         except (Unverified, FetchError, StoreError) as error:
             reason, detail, rule = _explain(error)
         else:
@@ -197,7 +198,8 @@ class VerificationService:
             claims.check_freshness(
                 token.claims, delivery.now, policy.freshness, policy.skew
             )
-            signer = self._credential(token, delivery)
+            signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
+            signer = self._credential(token, signed_at, delivery)
             # Whoever diverts speaks for the number it diverts from, not for orig.
             authority = signer.authority(token.claims.div.value)
             signer.constraints.check(token.claims.raw)
@@ -211,14 +213,15 @@ class VerificationService:
             reason, detail, token, authority, rule=rule, credential=signer
         )
 
-    def _credential(self, token: Passport, delivery: _Delivery) -> Credential:
+    def _credential(
+        self, token: Passport, signed_at: datetime, delivery: _Delivery
+    ) -> Credential:
         """Fetch a chain and validate it at ``iat``, or remember that it is valid."""
         delivery.urls.add(token.x5u)
         if len(delivery.urls) > self.policy.x5u:
             detail = f"more than {self.policy.x5u} different x5u"
             raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
         chain = self.repository.chain(token.x5u)
-        signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
         known = self._paths.get(id(chain))
         if known and known[0] is chain and known[1].valid_at(signed_at):
             return known[1]
@@ -303,10 +306,11 @@ class VerificationService:
             detail = f"not a number of SPC {', '.join(carriers)}"
             raise Unverified(Reason.NOT_AUTHORIZED, detail, "profile §5")
 
-    def _claim(self, token: Passport, message: Message, now: datetime) -> None:
+    def _claim(
+        self, token: Passport, signed_at: datetime, message: Message, now: datetime
+    ) -> None:
         """Use up the token for each recipient of this delivery."""
         # Ages are whole seconds: the token is fresh for up to one more.
-        signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
         until = signed_at + self.policy.freshness + _SECOND
         for recipient in sorted(message.dest):
             key = f"{token.fingerprint}:{recipient}"

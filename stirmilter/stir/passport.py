@@ -33,7 +33,7 @@ CALLS: Final = {
 """Types that vouch for calls or dialogs, never for a message."""
 
 _SHORT: Final = 1_024  # characters of a header that is worth remembering
-_URL: Final = re.compile(r"[!-~]+")
+_URL: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")  # RFC 3986 §2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

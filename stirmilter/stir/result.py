@@ -132,8 +132,7 @@ def most_informed(results: Iterable[StirResult]) -> StirResult:
     Source: RFC 8224 §6.2.1: one valid PASSporT is enough, and the message is invalid
     only if all are. Among failures, the one that got furthest says most.
     """
-    return max(
-        results,
-        key=lambda result: result.reason.rank,
-        default=StirResult(Reason.NO_PASSPORT),
-    )
+    return max(results, key=lambda result: result.reason.rank, default=_NONE)
+
+
+_NONE = StirResult(Reason.NO_PASSPORT)

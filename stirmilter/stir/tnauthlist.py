@@ -15,13 +15,30 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from stirmilter.stir import hazmat, tn
 from stirmilter.stir.result import Authority, Reason, Unverified
 
 _DIGITS: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
+_AFTER_ALL: Final = 10**15
 _SPC: Final = re.compile(r"[!-~]{1,64}", re.ASCII)
+
+
+class Block(NamedTuple):
+    """Numbers of one length, `first` to `last` inclusive.
+
+    Blocks sort by length first: 0123 and 123 are different numbers.
+    """
+
+    length: int
+    first: int
+    last: int
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Both ends with all their digits."""
+        return f"{self.first:0{self.length}d}", f"{self.last:0{self.length}d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +47,11 @@ class TNAuthList:
 
     spcs: tuple[str, ...] = ()
     numbers: frozenset[str] = frozenset()
-    ranges: tuple[tuple[str, str], ...] = ()
-    """First and last number, both included, of equal length; sorted, not touching."""
+    spans: tuple[Block, ...] = ()
+    """The ranges, sorted; those that overlap or touch are joined."""
 
-    blocks: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
-    """The ranges with the single numbers merged in: what `covers` looks at."""
+    blocks: tuple[Block, ...] = field(default=(), repr=False, compare=False)
+    """The spans with the single numbers merged in: what `covers` looks at."""
 
     @classmethod
     def build(
@@ -48,13 +65,13 @@ class TNAuthList:
         Raises:
             Unverified: `Reason.CREDENTIAL_MALFORMED`, quoting the value.
         """
-        singles = frozenset(_checked(one, tn.CANONICAL, "one") for one in numbers)
-        spans = [_range(start, count) for start, count in ranges]
+        singles = frozenset([_checked(one, tn.CANONICAL, "one") for one in numbers])
+        joined = _merge([_range(start, count) for start, count in ranges])
         return cls(
-            tuple(_checked(spc, _SPC, "spc") for spc in spcs),
+            tuple([_checked(spc, _SPC, "spc") for spc in spcs]),
             singles,
-            _merge(spans),
-            _merge([*spans, *((one, one) for one in singles if one.isdigit())]),
+            joined,
+            _merge([*joined, *(_single(one) for one in singles if one.isdigit())]),
         )
 
     @staticmethod
@@ -65,6 +82,11 @@ class TNAuthList:
             Unverified: `Reason.CREDENTIAL_MALFORMED`.
         """
         return _decode(der)
+
+    @property
+    def ranges(self) -> tuple[tuple[str, str], ...]:
+        """First and last number of each range, for people."""
+        return tuple(block.ends for block in self.spans)
 
     def authority(self, number: str) -> Authority:
         """Tell by which kind of entry a canonical number is covered, if at all.
@@ -82,15 +104,10 @@ class TNAuthList:
         """Tell whether numbers, not codes, cover `first` to `last` inclusive."""
         if first == last and first in self.numbers:
             return True
-        place = bisect_right(self.blocks, _key(first), key=lambda r: _key(r[0])) - 1
-        if place < 0:
+        if not _DIGITS.fullmatch(first) or not _DIGITS.fullmatch(last):
             return False
-        _, end = self.blocks[place]
-        return (
-            len(end) == len(last)
-            and last <= end
-            and _DIGITS.fullmatch(first) is not None
-        )
+        wanted = Block(len(first), int(first), int(last))
+        return len(last) == wanted.length and self._holds(wanted)
 
     def encompasses(self, child: TNAuthList) -> bool:
         """Tell whether a certificate with this list may issue one with that list.
@@ -102,9 +119,16 @@ class TNAuthList:
         if not set(child.spcs) <= set(self.spcs):
             return False
         return bool(self.spcs) or (
-            all(self.covers(first, last) for first, last in child.blocks)
+            all(self._holds(block) for block in child.blocks)
             and all(one.isdigit() or one in self.numbers for one in child.numbers)
         )
+
+    def _holds(self, wanted: Block) -> bool:
+        place = bisect_right(self.blocks, (wanted.length, wanted.first, _AFTER_ALL)) - 1
+        if place < 0:
+            return False
+        found = self.blocks[place]
+        return found.length == wanted.length and wanted.last <= found.last
 
     def __str__(self) -> str:
         """Name every entry, for people."""
@@ -139,29 +163,29 @@ def _checked(text: str, form: re.Pattern[str], name: str) -> str:
     return text
 
 
-def _range(start: str, count: int) -> tuple[str, str]:
+def _single(number: str) -> Block:
+    value = int(number)
+    return Block(len(number), value, value)
+
+
+def _range(start: str, count: int) -> Block:
     _checked(start, _DIGITS, "range start")
-    last = int(start) + count - 1
-    if count < 2 or last >= 10 ** len(start):  # noqa: PLR2004 - INTEGER (2..MAX)
+    first = int(start)
+    if count < 2 or first + count > 10 ** len(start):  # noqa: PLR2004 - INTEGER (2..MAX)
         # The count is not told: an INTEGER may have more digits than Python prints.
         detail = f"TNAuthList: the count of range {start}"
         raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "RFC 8226 §9")
-    return start, f"{last:0{len(start)}d}"
+    return Block(len(start), first, first + count - 1)
 
 
-def _merge(ranges: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Join ranges that overlap or touch, so that one bisection finds the answer."""
-    merged: list[tuple[str, str]] = []
-    for first, last in sorted(ranges, key=lambda r: _key(r[0])):
-        if merged and len(merged[-1][1]) == len(first):
-            previous, end = merged[-1]
-            if int(first) <= int(end) + 1:
-                merged[-1] = (previous, max(end, last))
+def _merge(blocks: list[Block]) -> tuple[Block, ...]:
+    """Join blocks that overlap or touch, so that one bisection finds the answer."""
+    merged: list[Block] = []
+    for block in sorted(blocks):
+        if merged:
+            length, first, last = merged[-1]
+            if length == block.length and block.first <= last + 1:
+                merged[-1] = Block(length, first, max(last, block.last))
                 continue
-        merged.append((first, last))
+        merged.append(block)
     return tuple(merged)
-
-
-def _key(number: str) -> tuple[int, str]:
-    """Order numbers of one length together: 0123 and 123 are different numbers."""
-    return len(number), number

@@ -37,7 +37,6 @@ Target = Callable[[bytes], None]
 FIELD: Final = "PASSporT"
 COUNTRY: Final = "US"
 READINGS: Final = (mm4.STRICT, Reading(country=COUNTRY, uris=True))
-_NOT_IN_URLS: Final = frozenset('<>"\\')
 _ANCHORS: Final = credential.TrustAnchors([ROOT.certificate])
 
 
@@ -59,8 +58,7 @@ def header(data: bytes) -> None:
     if parsed is None:
         return
     _mirrors(value, parsed)
-    if not _NOT_IN_URLS & set(parsed.x5u):
-        _check_writing(parsed)
+    _check_writing(parsed)
 
 
 def tnauthlist(data: bytes) -> None:

@@ -66,7 +66,7 @@ def test_the_originator_is_the_number_of_the_single_from(
         pytest.param([f"CC: +{BOB}"], (BOB,), id="cc"),
         pytest.param([f"To: +{BOB}, +{CAROL}"], (BOB, CAROL), id="two-in-a-field"),
         pytest.param([f"To: +{BOB}", f"To: +{CAROL}"], (BOB, CAROL), id="two-fields"),
-        pytest.param([f"Cc: +{CAROL}", f"To: +{BOB}"], (CAROL, BOB), id="both"),
+        pytest.param([f"Cc: +{CAROL}", f"To: +{BOB}"], (BOB, CAROL), id="to-first"),
         pytest.param([f"To: g: +{BOB}, +{CAROL};"], (BOB, CAROL), id="group"),
         pytest.param([f"To: a@h, +{BOB}, b c"], (BOB,), id="numbers-among-others"),
         pytest.param([f"Bcc: +{BOB}"], (), id="bcc-is-never-read"),
@@ -246,3 +246,25 @@ def _is_octets(value: str) -> bool:
 )
 def test_entries_that_cannot_be_read_are_counted(line: str, unreadable: int) -> None:
     assert read(line).unreadable == unreadable
+
+
+@pytest.mark.parametrize(
+    ("lines", "recipients", "unreadable"),
+    [
+        pytest.param([f"To: +{BOB}", f"Cc: +{CAROL}"], (BOB, CAROL), 0, id="as-many"),
+        pytest.param([f"To: +{BOB}, +{CAROL}, +{ALICE}"], (BOB, CAROL), 1, id="field"),
+        pytest.param([f"To: +{BOB}"] * 9, (BOB, BOB), 1, id="fields"),
+        pytest.param(
+            [f"Cc: +{ALICE}", f"To: +{BOB}, +{CAROL}"], (BOB, CAROL), 1, id="cc-last"
+        ),
+    ],
+)
+def test_addresses_of_all_fields_are_limited_together(
+    lines: list[str], recipients: tuple[str, ...], unreadable: int
+) -> None:
+    fields = [line.partition(":") for line in lines]
+    headers = [Header(name, value.encode()) for name, _, value in fields]
+
+    view = mm4.read(headers, mm4.Reading(entries=2))
+
+    assert (view.recipients, view.unreadable) == (recipients, unreadable)

@@ -174,6 +174,9 @@ def test_signed_octets_are_those_received() -> None:
         pytest.param({"x5u": ["a"]}, Reason.MALFORMED, id="x5u-array"),
         pytest.param({"x5u": "https://a\r\nb"}, Reason.MALFORMED, id="x5u-crlf"),
         pytest.param({"x5u": "https://\u00e9"}, Reason.MALFORMED, id="x5u-not-ascii"),
+        pytest.param({"x5u": "https://a/>;x=<"}, Reason.MALFORMED, id="x5u-brackets"),
+        pytest.param({"x5u": 'https://a/"'}, Reason.MALFORMED, id="x5u-quote"),
+        pytest.param({"x5u": "https://a/\\"}, Reason.MALFORMED, id="x5u-backslash"),
         pytest.param({"x5u": "\x00"}, Reason.MALFORMED, id="x5u-control-character"),
     ],
 )
