@@ -59,6 +59,9 @@ _CONSTANT_METHODS: Final = frozenset(
 """Methods that do not look at all of their receiver, unless their argument is 0, as in
 ``list.pop(0)``."""
 
+_LOOKED_UP: Final = frozenset((dict, name) for name in ("get", "pop", "setdefault"))
+"""Methods that return what was there before, and make nothing."""
+
 
 class Meter:
     """Units of work since the last `reset`."""
@@ -115,7 +118,8 @@ class Meter:
             self.units += _size(receiver)
         self.units += sum(map(_size, args)) + sum(map(_size, named.values()))
         result = function(*args, **named)
-        self.units += _size(result)
+        if (type(receiver), name) not in _LOOKED_UP:
+            self.units += _size(result)
         return result
 
     def _pattern(
