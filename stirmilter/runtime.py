@@ -74,6 +74,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             algorithm=config.sign.digest,
             freshness=timedelta(seconds=config.verify.freshness),
             diversions=config.limits.diversions,
+            uris=config.sign.uris,
             limits=_limits(config),
         ),
         verification=VerificationService(
@@ -261,6 +262,7 @@ def _verification_policy(config: Config) -> VerificationPolicy:
         passports=limits.passports,
         x5u=limits.x5u,
         diversions=limits.diversions,
+        uris=verify.uris,
         paths=config.fetch.cache_entries,
         certificates=limits.certificates,
         limits=_limits(config),

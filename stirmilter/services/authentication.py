@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -104,7 +104,9 @@ class Signer:
     def serves(self, sender: str) -> bool:
         """Tell whether the operator gave this signer a number or URI to sign for."""
         if ":" in sender:
-            return uri.domain(sender) in self.domains
+            return (
+                uri.canonical(sender) == sender and uri.domain(sender) in self.domains
+            )
         return sender in self.numbers
 
 
@@ -118,6 +120,7 @@ class AuthenticationService:
         algorithm: str = "sha256",
         freshness: timedelta = timedelta(hours=24),
         diversions: int = 4,
+        uris: bool = True,
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         """Take the signers and what holds for all of them.
@@ -127,12 +130,14 @@ class AuthenticationService:
             algorithm: name of the msgi digest.
             freshness: how long a token of ours keeps a message from another one.
             diversions: greatest length of a chain of ``div`` tokens.
+            uris: whether to speak for URIs, within the domains of the signers.
             limits: what our own verifiers would accept; more is not signed.
         """
         self.signers = tuple(signers)
         self.algorithm = algorithm
         self.freshness = freshness
         self.diversions = diversions
+        self.uris = uris
         self.limits = limits
 
     def sign(self, message: Message, now: datetime) -> Passport:
@@ -202,24 +207,33 @@ class AuthenticationService:
             raise SigningError("ambiguous-diversion", detail)
         [(diverting, signer)] = served
         content = innermost.diverted(diverting, self._within_limit(targets))
+        if signer.credential.validity[0] > datetime.fromtimestamp(content.iat, UTC):
+            # ``iat`` is that of the message, and no verifier would take it.
+            detail = f"{signer.name}: the certificate is younger than the message"
+            raise SigningError("credential-too-young", detail)
         return _issue(signer, diverting, content, now)
 
     def signer_for(self, sender: str) -> Signer | None:
         """Return the first signer that serves a canonical number or URI."""
+        if ":" in sender and not self.uris:
+            return None
         return next((s for s in self.signers if s.serves(sender)), None)
 
     def signed(self, message: Message, values: Iterable[str], now: datetime) -> bool:
         """Tell whether a message carries a good and fresh PASSporT of ours already.
 
         A message that passes us twice, after a content filter say, keeps its first
-        token (H-10).
+        token (H-10), and the ``div`` token that took it on to its recipients.
         """
         keys = {s.x5u: s.credential.public_key for s in self.signers}
-        for token in self._readable(values):
+        tokens = self._readable(values)
+        followed = [token for token in tokens if token.claims.div is not None]
+        for token in tokens:
+            named = diversion.reach(token.claims, followed, self.diversions)
             if (
                 token.x5u in keys
                 and token.claims.msgi == message.body.value(self.algorithm)
-                and token.claims.named == message.dest
+                and token.claims.named <= message.dest <= named
                 and self._holds(token.claims, message, now)
             ):
                 try:

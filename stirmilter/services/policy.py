@@ -31,6 +31,9 @@ class VerificationPolicy:
     spc_numbers: Mapping[str, NumberSet] | None = None
     """If not None, whose numbers are whose: a carrier speaks for its own alone."""
 
+    uris: bool = True
+    """Whether a diversion by a URI counts; identities of messages are the caller's."""
+
     passports: int = 8
     """More tokens than this in one message are not judged."""
 

@@ -57,7 +57,7 @@ class _Delivery:
     """What was fetched from."""
 
     judged: dict[int, StirResult] = field(default_factory=dict)
-    """Results of `diversions`, by position, as far as they were needed."""
+    """Results of `diversions`, by `id`, as far as they were needed."""
 
 
 class VerificationService:
@@ -114,7 +114,12 @@ class VerificationService:
         followed = [
             token for token in read if isinstance(token, Passport) and token.claims.div
         ]
-        delivery = _Delivery(message, now, followed)
+        usable = [
+            token
+            for token in followed
+            if self.policy.uris or (token.claims.div and token.claims.div.kind == "tn")
+        ]
+        delivery = _Delivery(message, now, usable)
         results: list[StirResult | None] = [
             token
             if isinstance(token, StirResult)
@@ -123,10 +128,7 @@ class VerificationService:
             else self._judge(token, delivery)
             for token in read
         ]
-        links = [
-            delivery.judged.get(position, _unused(token))
-            for position, token in enumerate(followed)
-        ]
+        links = [delivery.judged.get(id(token)) or _unused(token) for token in followed]
         # A good link vouches for the diversion alone, not for the message.
         speaking = [result for result in results if result is not None]
         speaking += [link for link in links if not link.passed]
@@ -150,6 +152,7 @@ class VerificationService:
         message, now, policy = delivery.message, delivery.now, self.policy
         authority: Authority = "none"
         body: BodyMatch = "absent"
+        diversions = 0
         signer: Credential | None = None
         try:
             # RFC 8224 §6.2. Step 3 costs a fetch, so what needs none goes before it.
@@ -175,7 +178,7 @@ class VerificationService:
             # Step 5: Validate the Signature
             jws.verify(token.signing_input, token.signature, signer.public_key)
             self._check_policy(token.claims, signer, authority)
-            self._check_covered(token.claims, delivery)
+            diversions = self._check_covered(token.claims, delivery)
             # RFC 8224 §12.1. Last, so that only a good token can use up its key.
             self._claim(token, signed_at, message, now)
         except (Unverified, FetchError, StoreError) as error:
@@ -183,21 +186,17 @@ class VerificationService:
         else:
             reason, detail, rule = Reason.VERIFIED, "", ""
         notes = _notes(token.claims, message, policy.skew)
-        links = sum(link.passed for link in delivery.judged.values())
         return StirResult(
-            reason, detail, token, authority, body, rule, signer, notes, links
+            reason, detail, token, authority, body, rule, signer, notes, diversions
         )
 
     def _judge_diversion(self, token: Passport, delivery: _Delivery) -> StirResult:
         """Judge one ``div`` token, whose place in the chain is already known."""
         authority: Authority = "none"
         signer: Credential | None = None
-        policy = self.policy
         assert token.claims.div is not None  # noqa: S101 - what makes it a diversion
         try:
-            claims.check_freshness(
-                token.claims, delivery.now, policy.freshness, policy.skew
-            )
+            # Step 4 needs no second look: ``iat`` is that of the fresh ``msg`` token.
             signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
             signer = self._credential(token, signed_at, delivery)
             # Whoever diverts speaks for the number it diverts from, not for orig.
@@ -217,10 +216,11 @@ class VerificationService:
         self, token: Passport, signed_at: datetime, delivery: _Delivery
     ) -> Credential:
         """Fetch a chain and validate it at ``iat``, or remember that it is valid."""
-        delivery.urls.add(token.x5u)
-        if len(delivery.urls) > self.policy.x5u:
-            detail = f"more than {self.policy.x5u} different x5u"
-            raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
+        if token.x5u not in delivery.urls:
+            if len(delivery.urls) >= self.policy.x5u:
+                detail = f"more than {self.policy.x5u} different x5u"
+                raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
+            delivery.urls.add(token.x5u)
         chain = self.repository.chain(token.x5u)
         known = self._paths.get(id(chain))
         if known and known[0] is chain and known[1].valid_at(signed_at):
@@ -243,18 +243,21 @@ class VerificationService:
             detail = "dest names no recipient"
             raise Unverified(Reason.DEST_MISMATCH, detail, "RFC 8225 §5.2.1")
 
-    def _check_covered(self, content: Claims, delivery: _Delivery) -> None:
-        """Hold the recipients against ``dest`` and every diversion that is good."""
+    def _check_covered(self, content: Claims, delivery: _Delivery) -> int:
+        """Hold the recipients against ``dest`` and every diversion that is good.
+
+        Returns how many diversions in a row it took.
+        """
         message = delivery.message
         wanted = message.dest | message.shown
         named = content.named
-        for _ in range(self.policy.diversions):
-            if wanted <= named:
-                break
+        steps = 0
+        while steps < self.policy.diversions and not wanted <= named:
             found = self._diverted(content, named, delivery)
             if found <= named:
                 break
             named |= found
+            steps += 1
         if named.isdisjoint(message.dest):
             detail = "dest names no recipient, and no diversion to one is good"
             raise Unverified(Reason.DEST_MISMATCH, detail, "RFC 8946 §4.2")
@@ -262,18 +265,19 @@ class VerificationService:
         if len(wanted & named) < recipients:
             detail = f"dest names {len(wanted & named)} of {recipients} recipients"
             raise Unverified(Reason.DEST_PARTIAL, detail, "RFC 9475 §3.2.1")
+        return steps
 
     def _diverted(
         self, innermost: Claims, named: frozenset[str], delivery: _Delivery
     ) -> set[str]:
         """Return whom good diversions by one of `named` lead to."""
         found: set[str] = set()
-        for position, token in enumerate(delivery.diversions):
+        for token in delivery.diversions:
             if not diversion.continues(token.claims, innermost, named):
                 continue
-            if position not in delivery.judged:
-                delivery.judged[position] = self._judge_diversion(token, delivery)
-            if delivery.judged[position].passed:
+            if id(token) not in delivery.judged:
+                delivery.judged[id(token)] = self._judge_diversion(token, delivery)
+            if delivery.judged[id(token)].passed:
                 found |= token.claims.named
         return found
 

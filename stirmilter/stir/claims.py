@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ Ppt = Literal["msg", "div"]
 MSG: Final = "msg"
 DIV: Final = "div"
 _LATEST: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the end of Python's dates
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 _KINDS: Final[tuple[Literal["tn", "uri"], ...]] = ("tn", "uri")
 
 
@@ -103,7 +105,7 @@ class Claims:
     ) -> Claims:
         entries = sorted(map(Identity.of, set(dest)))
         for kind, value in (orig, *entries, *([div] if div else ())):
-            if kind == "tn" and not tn.is_canonical(value):
+            if not (tn.is_canonical(value) if kind == "tn" else _URI.fullmatch(value)):
                 raise ValueError("an identity is neither a canonical number nor a URI")
         lists: dict[str, list[str]] = {}
         for kind, value in entries:
@@ -212,7 +214,7 @@ def _checked(
     kind: Literal["tn", "uri"], value: object, name: str, rule: str
 ) -> Identity:
     if isinstance(value, str) and (
-        tn.is_canonical(value) if kind == "tn" else ":" in value
+        tn.is_canonical(value) if kind == "tn" else _URI.fullmatch(value)
     ):
         return Identity(kind, value)
     # The value is not told: it may be somebody's number.

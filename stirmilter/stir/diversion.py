@@ -22,11 +22,15 @@ def continues(diversion: Claims, innermost: Claims, named: AbstractSet[str]) -> 
     """Tell whether a ``div`` token takes a message on from one of `named`.
 
     Source: RFC 8946 §4.2: ``orig`` is the same all the way, and ``div`` was a ``dest``.
+    ``iat``, which a diverter SHOULD keep (§4.1), must be the same here: it alone binds
+    the diversion to one message, and without it whoever saw one could send any other
+    message of the same two parties the same way.
     """
     return (
         diversion.div is not None
         and diversion.div.value in named
         and diversion.orig == innermost.orig
+        and diversion.iat == innermost.iat
     )
 
 
@@ -56,5 +60,10 @@ def last(
     innermost: Claims, diversions: Sequence[Passport], steps: int
 ) -> frozenset[str]:
     """Return those in `reach` from whom nothing was diverted yet."""
-    onward = {token.claims.div.value for token in diversions if token.claims.div}
-    return reach(innermost, diversions, steps) - onward
+    named = reach(innermost, diversions, steps)
+    onward = {
+        token.claims.div.value
+        for token in diversions
+        if token.claims.div and continues(token.claims, innermost, named)
+    }
+    return named - onward

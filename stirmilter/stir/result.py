@@ -117,8 +117,8 @@ class StirResult:
     """What is odd and costs no pass."""
 
     diversions: int = 0
-    """Good ``div`` tokens that it took to reach the recipients (RFC 8946). Then the
-    originator vouches for number and body, and others for whom it goes to."""
+    """Good ``div`` tokens in a row that it took to reach the recipients (RFC 8946).
+    Then the originator vouches for number and body, others for whom it goes to."""
 
     @property
     def passed(self) -> bool:

@@ -38,6 +38,8 @@ def parse(octets: bytes, name: str, depth: int) -> dict[str, Any]:
         source = octets.decode("utf-8")
         _check_depth(source, depth)
         part = _DECODER.decode(source)
+        if "\\u" in source:
+            serialize(part)  # half a surrogate pair is text to Python alone
     except ValueError as error:  # bad UTF-8, bad JSON, huge integers
         detail = f"{name}: {error}"
         raise Unverified(Reason.MALFORMED, detail, "RFC 8225 §9") from None

@@ -52,6 +52,9 @@ def from_service(text: str) -> str | None:
 def from_national(text: str, country: str) -> str | None:
     """Return the canonical form of what is dialled within a country, or None.
 
+    None as well for digits that are some country's number when a ``+`` is put before
+    them: whose subscriber is meant would be a guess.
+
     For signing alone: a signer knows its own subscribers' habits, a verifier does not
     know those of a stranger's network. ASCII digits only, trunk and international
     prefixes included; the number must be one that its country's plan assigns.
@@ -69,7 +72,16 @@ def from_national(text: str, country: str) -> str | None:
     if not phonenumbers.is_valid_number(number):
         return None
     full = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if full != f"+{text}" and _is_assigned(f"+{text}"):
+        return None
     return from_global(full)
+
+
+def _is_assigned(full: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(full))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def is_country(code: str) -> bool:

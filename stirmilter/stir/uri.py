@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-
-from stirmilter.stir import tn
+from urllib.parse import unquote
 
 _SIP: Final = re.compile(
     r"""
@@ -31,7 +30,11 @@ _USER: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()&=+$,;?/"
 )
 _ESCAPED: Final = re.compile(r"%([0-9A-Fa-f]{2})")
-_ATOM: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}", re.ASCII)
+_ATOMS: Final = re.compile(
+    r"(?=.{1,64}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*",
+    re.ASCII,
+)
+_DIALLED: Final = re.compile(r"\+?[0-9#*]+")
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
     r"(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*",
@@ -52,7 +55,7 @@ def from_sip(text: str) -> str | None:
     if match is None:
         return None
     user = _ESCAPED.sub(_unescaped, match["user"] or "")
-    if tn.is_canonical(user.removeprefix("+")):
+    if _is_dialled(re.sub(r"[-.()]", "", unquote(user).partition(";")[0])):
         return None
     at = "@" if user else ""
     # Escapes that stay are written in capitals (RFC 3986 §6.2.2.1).
@@ -68,19 +71,32 @@ def from_mail(local: str, domain: str) -> str | None:
         domain: an ASCII host name (A-labels); literals have no URI here.
     """
     host = domain.lower()
-    if not _ATOM.fullmatch(local) or not _DOMAIN.fullmatch(host):
+    if not domain.isascii() or not _ATOMS.fullmatch(local):
         return None
-    if tn.is_canonical(local.removeprefix("+").partition("/")[0]):
+    if not _DOMAIN.fullmatch(host) or _is_dialled(local.partition("/")[0]):
         return None
     escaped = "".join(c if c in _KEPT else f"%{ord(c):02X}" for c in local)
     return f"mailto:{escaped}@{host}"
 
 
-def domain(canonical: str) -> str:
+def canonical(text: str) -> str | None:
+    """Return the canonical form of a URI of these schemes, or None."""
+    scheme, _, rest = text.partition(":")
+    if scheme.lower() != "mailto":
+        return from_sip(text)
+    local, _, host = rest.rpartition("@")
+    return from_mail(unquote(local), host)
+
+
+def domain(identity: str) -> str:
     """Return the host of a canonical URI: who may vouch for the rest of it."""
-    return canonical.partition(":")[2].rpartition("@")[2]
+    return identity.partition(":")[2].rpartition("@")[2]
 
 
 def _unescaped(match: re.Match[str]) -> str:
     character = chr(int(match[1], 16))
     return character if character in _USER else match[0]
+
+
+def _is_dialled(user: str) -> bool:
+    return _DIALLED.fullmatch(user) is not None

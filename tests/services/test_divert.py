@@ -244,6 +244,16 @@ def test_more_new_recipients_than_a_verifier_takes_are_not_named(there: World) -
 
 
 @pytest.mark.conformance("A-13", "A-23")
+def test_a_certificate_younger_than_the_message_is_not_used(there: World) -> None:
+    """``iat`` stays that of the message, so no verifier would take the token."""
+    old = Link(payload={"iat": IAT - 3601})
+
+    error = refusal(there, [old], name="bob-new")
+
+    assert (error.code, error.failure) == ("credential-too-young", False)
+
+
+@pytest.mark.conformance("A-13", "A-23")
 @pytest.mark.parametrize(
     ("name", "code"),
     [

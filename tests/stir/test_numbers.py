@@ -330,3 +330,18 @@ def test_a_range_is_as_long_as_its_count(block: tuple[str, int]) -> None:
     assert first == start
     assert len(last) == len(start)
     assert int(last) - int(first) + 1 == count
+
+
+@pytest.mark.conformance("A-05")
+@pytest.mark.parametrize(
+    ("digits", "country"),
+    [
+        pytest.param("4915123456789", "DE", id="global-without-its-plus"),
+        pytest.param("468123456", "SE", id="number-of-stockholm-either-way"),
+    ],
+)
+def test_digits_that_are_a_global_number_too_are_nobodys(
+    digits: str, country: str
+) -> None:
+    """Whose subscriber is meant would be a guess."""
+    assert tn.from_national(digits, country) is None

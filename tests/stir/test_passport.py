@@ -219,6 +219,8 @@ def test_a_token_of_another_type_is_ignored_whatever_else_it_holds(
         pytest.param(b'{"ppt":"msg","a":{"b":1,"b":1}}', id="inner-member-twice"),
         pytest.param(b'{"ppt":"msg","\\u0070pt":"x"}', id="member-twice-by-escape"),
         pytest.param(b'{"ppt":"msg","a":NaN}', id="nan"),
+        pytest.param(b'{"ppt":"msg","a":"\\ud800"}', id="half-a-surrogate-pair"),
+        pytest.param(b'{"ppt":"msg","\\udfff":1}', id="half-a-pair-in-a-name"),
         pytest.param(b'{"ppt":"msg","a":-Infinity}', id="infinity"),
         pytest.param(b'{"ppt":"msg","a":"\n"}', id="raw-line-end-in-a-string"),
         pytest.param(b'{"ppt":"m\xffsg"}', id="not-utf-8"),
