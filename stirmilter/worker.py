@@ -8,6 +8,7 @@ tells it to drain, be it that the supervisor closed it or that the supervisor di
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -24,6 +25,7 @@ from stirmilter.adapters import milter as adapter
 from stirmilter.runtime import Runtime
 
 _SETTLE: Final = 0.3  # seconds
+_GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
 
 
 def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
@@ -37,6 +39,7 @@ def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    spare_the_collector()
     settings = runtime.config.milter
     with ThreadPoolExecutor(settings.threads, "judge") as executor:
         service = adapter.Service(
@@ -57,6 +60,17 @@ def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
         # libmilter's own stop takes five seconds and drops what is in flight.
         os._exit(0)
+
+
+def spare_the_collector() -> None:
+    """Keep the collector from walking over what stays, and from walking often.
+
+    A message makes no cycles, so the default, a walk for every dozen messages, finds
+    nothing and costs a twentieth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
 
 
 def _libmilter() -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -143,10 +144,14 @@ def inspect(
 
     THING is a file, ``-`` for standard input, or the text itself. Says what is wrong
     with it, by which rule, and exits 1 if anything is. Nothing is fetched: --chain
-    gives the certificates, and then tells who signed and for which numbers.
+    gives the certificates, and then it tells who signed and for which numbers.
     """
+    from cryptography.utils import CryptographyDeprecationWarning
+
     from stirmilter import inspection
 
+    # Odd certificates are what this is for; their oddities belong into the report.
+    warnings.simplefilter("ignore", CryptographyDeprecationWarning)
     if thing == "-":
         octets = sys.stdin.buffer.read()
     elif os.path.lexists(thing):
@@ -174,10 +179,14 @@ def inspect(
 
 
 def _certificates(file: IO[bytes]) -> tuple[x509.Certificate, ...]:
+    from stirmilter.inspection import mistakes
     from stirmilter.stir import credential
     from stirmilter.stir.result import Unverified
 
     octets = file.read()
+    mistake = mistakes.explain(octets)
+    if mistake is not None:
+        raise click.UsageError(f"{file.name}: {mistake.kind}, not certificates")
     try:
         return credential.load_chain(octets, len(octets))
     except Unverified as error:

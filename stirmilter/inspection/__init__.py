@@ -13,6 +13,7 @@ from datetime import datetime
 from stirmilter.inspection import certificates, messages, mistakes, signers, tokens
 from stirmilter.inspection.report import Problem, Report
 from stirmilter.inspection.signers import Chain
+from stirmilter.mail.message import RawMessage
 
 __all__ = ["Problem", "Report", "inspect"]
 
@@ -32,21 +33,30 @@ def inspect(
         anchors: whom to trust; for certificates and for `chains`.
     """
     given = octets.removeprefix(b"\xef\xbb\xbf").lstrip()  # a mark of UTF-8 editors
-    mistake = mistakes.explain(given)
-    if mistake is not None:
-        return mistake
     message = messages.read(given)
     if message is not None:
         return messages.explain(message, chains, anchors, now)
+    mistake = mistakes.explain(given)
+    if mistake is not None:
+        return mistake
     if mistakes.is_der(given) or b"CERTIFICATE" in mistakes.labels(given):
         return certificates.explain(given, now, anchors)
     text = given.decode("utf-8", "surrogateescape").strip()
     if not tokens.like(text):
-        report = Report("nothing that is known here")
-        report.fact("it begins", given[:40].decode("ascii", "backslashreplace"))
-        report.problem("expected a token, a header field, a message, or certificates")
-        return report
+        return _unknown(given)
     report, token = tokens.explain(text, now)
     if token is not None:
         report.add(signers.explain(token, chains, anchors, now))
+    return report
+
+
+def _unknown(octets: bytes) -> Report:
+    report = Report("nothing that is known here")
+    report.fact("it begins", octets[:40].decode("ascii", "backslashreplace"))
+    if messages.like(octets):
+        try:
+            RawMessage.parse(octets)
+        except ValueError as error:
+            report.fact("as a message", error)
+    report.problem("expected a token, a header field, a message, or certificates")
     return report

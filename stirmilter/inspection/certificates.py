@@ -101,15 +101,15 @@ def trust(
     chain: Sequence[x509.Certificate],
     anchors: Sequence[x509.Certificate],
     at: datetime,
-) -> Credential | None:
+) -> None:
     """Ask the anchors about a signer's chain, as a verifier would."""
     found = report.attempt(credential.validate, chain, TrustAnchors(anchors), at)
     if found is not None:
         anchor = _name(found.path[-1].subject)
         report.fact("trusted", f"at {stamp(at)} by {anchor}")
     elif chain[-1].issuer not in {anchor.subject for anchor in anchors}:
-        report.fact("missing", f"{_name(chain[-1].issuer)}: no anchor has this name")
-    return found
+        detail = "neither in the chain nor an anchor"
+        report.fact("missing", f"{_name(chain[-1].issuer)}: {detail}")
 
 
 def _judge(
@@ -120,9 +120,9 @@ def _judge(
 ) -> None:
     if not credential.is_ca(chain[0]):
         begin, end = chain[0].not_valid_before_utc, chain[0].not_valid_after_utc
-        # That it has expired was told; an anchor may vouch for what it signed.
-        if not anchors or trust(report, chain, anchors, min(max(now, begin), end)):
-            judge(report, chain)
+        if anchors:  # that it has expired was told; what it signed before counts
+            trust(report, chain, anchors, min(max(now, begin), end))
+        judge(report, chain)
         return
     report.attempt(delegation.limits, chain)
     if len(chain) > 1:
@@ -152,7 +152,9 @@ def _certificate(report: Report, certificate: x509.Certificate, now: datetime) -
     report.fact("subject", _name(certificate.subject))
     report.fact("issuer", _name(certificate.issuer))
     report.fact("role", _role(certificate))
-    report.fact("serial", f"{certificate.serial_number:x}")
+    serial = certificate.serial_number
+    odd = "" if serial > 0 else ": not positive (RFC 5280 section 4.1.2.2)"
+    report.fact("serial", f"{serial:x}{odd}")
     report.fact("sha256", certificate.fingerprint(SHA256()).hex())
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     report.fact("valid", f"{stamp(begin)} to {stamp(end)}")

@@ -59,7 +59,8 @@ def explain(
 def speaker(ppt: object, payload: Mapping[str, Any]) -> str | None:
     """Return for whom a token speaks: the one in ``orig``, or who diverted it."""
     claim = payload.get("div" if ppt in (DIV, "div-o") else "orig")
-    values = [value for _, value in _entries(claim)]
+    # ``div`` may hold the index of a SIP History-Info entry as well.
+    values = [value for kind, value in _entries(claim) if kind in ("tn", "uri")]
     return values[0] if len(values) == 1 and isinstance(values[0], str) else None
 
 

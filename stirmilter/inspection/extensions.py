@@ -81,7 +81,7 @@ def _beyond(inner: TNAuthList, outer: TNAuthList) -> Iterable[str]:
     yield from (f"SPC {spc}" for spc in inner.spcs if spc not in outer.spcs)
     if outer.spcs:  # which numbers are a carrier's, no certificate says
         return
-    for first, last in inner.blocks:
+    for first, last in (block.ends for block in inner.blocks):
         if not outer.covers(first, last):
             yield f"+{first}" if first == last else f"+{first}-+{last}"
     yield from sorted(one for one in inner.numbers - outer.numbers if not one.isdigit())

@@ -23,6 +23,7 @@ from stirmilter.stir.passport import Passport
 
 _FIELD: Final = re.compile(rb"[A-Za-z0-9_-]{1,60}[ \t]*:")
 _NAMES: Final = ("PASSporT", "Identity")
+_MAIL: Final = ("From", "To", "Date", "Subject", "Message-ID", "X-Mms-Message-Type")
 _FEW: Final = 3
 _POLICY: Final = VerificationPolicy()
 
@@ -39,14 +40,23 @@ class _Carried:
         return self.token.passport if self.token else None
 
 
+def like(octets: bytes) -> bool:
+    """Tell whether something begins as a message does."""
+    return _FIELD.match(octets) is not None
+
+
 def read(octets: bytes) -> RawMessage | None:
-    """Read a message, or its header fields alone; None if it is neither."""
-    if not _FIELD.match(octets):
-        return None
+    """Read a message, or its header fields alone; None if it is neither.
+
+    A certificate as OpenSSL prints it begins with ``Certificate:``, and is no message.
+    """
     try:
-        return RawMessage.parse(octets)
+        raw = RawMessage.parse(octets) if like(octets) else None
     except ValueError:
         return None
+    if raw and any(h.named(_MAIL) or _holds_token(h) for h in raw.headers):
+        return raw
+    return None
 
 
 def explain(
@@ -131,6 +141,8 @@ def _bound(report: Report, token: Passport, view: View, body: BodyDigests) -> No
     claims = token.claims
     if view.originator and claims.orig != Identity.of(view.originator):
         report.problem("orig-mismatch: orig is not From", "RFC 8224 §6.2.4")
+    if claims.orig.kind == "uri":
+        report.fact("note", "an orig that is a URI counts only with verify.uris")
     if claims.msgi is not None:
         form = body.match(claims.msgi)
         if form is None:

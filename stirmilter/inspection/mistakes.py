@@ -51,6 +51,7 @@ Mistake = tuple[str, str, str]
 """What it is, what to do, and the rule that says so."""
 
 _LABEL: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_LONG: Final = re.compile(rb"\x30[\x81-\x84]")
 _LABELS: Final[tuple[tuple[bytes, Mistake], ...]] = (
     (b"PRIVATE KEY", _KEY),
     (b"PUBLIC KEY", _PUBLIC),
@@ -125,8 +126,6 @@ def _start(octets: bytes) -> Mistake | None:
 
 
 def _pem(octets: bytes) -> Mistake | None:
-    if not octets.startswith(b"-----BEGIN "):
-        return None
     found = labels(octets)
     if b"CERTIFICATE" in found:
         return None
@@ -137,12 +136,9 @@ def _pem(octets: bytes) -> Mistake | None:
 
 
 def is_der(octets: bytes) -> bool:
-    """Tell a DER structure from text that begins with 0 (X.690 §8.1.3)."""
-    if len(octets) < 2 or octets[0] != 0x30:  # noqa: PLR2004 - tag and length
-        return False
-    length = octets[1]
-    short = length < 0x80  # noqa: PLR2004
-    return len(octets) == 2 + length if short else 0x80 < length < 0x85  # noqa: PLR2004
+    """Tell a DER SEQUENCE from text that begins with 0 (X.690 §8.1.3)."""
+    short = octets[:1] == b"\x30" and list(octets[1:2]) == [len(octets) - 2]
+    return short or _LONG.match(octets) is not None
 
 
 def _der(octets: bytes) -> Mistake | None:

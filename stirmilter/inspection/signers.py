@@ -83,9 +83,7 @@ def _credential(
     report: Report, chain: Chain, anchors: Chain, at: datetime
 ) -> Credential | None:
     if anchors:
-        found = certificates.trust(report, chain, anchors, at)
-        if found is not None:
-            return found
+        certificates.trust(report, chain, anchors, at)
     else:
         report.fact("trusted", "unknown without trust anchors (--anchors FILE)")
     found = certificates.judge(report, chain)
@@ -101,7 +99,9 @@ def _rights(report: Report, token: Token, signer: Credential) -> None:
     if speaker is None:
         return
     authority = report.attempt(signer.authority, speaker)
-    if authority is not None:
+    if authority is None:
+        report.fact(f"covers {speaker}", "no")
+    else:
         words = _WORDS[authority]
         carriers = () if authority == "domain" else signer.carriers(speaker)
         if carriers:

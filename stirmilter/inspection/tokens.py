@@ -14,7 +14,9 @@ from stirmilter.stir.claims import DIV, MSG
 from stirmilter.stir.identity import IdentityValue
 from stirmilter.stir.passport import Limits, Passport
 
-_LIKE: Final = re.compile(r"\s*(?:ey|[\w-]*\.\s*[\w-]*\.)", re.ASCII)
+_REPEATED: Final = {"info": "x5u", "alg": "alg", "ppt": "ppt"}
+# The base64url of an object's beginning, or of anything that is cut in three.
+_LIKE: Final = re.compile(r"ey[AJ]|ew[0ko]|[\w-]*\.[\w-]*\.", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,9 @@ def explain(text: str, now: datetime) -> tuple[Report, Token | None]:
     value = report.attempt(identity.parse, text)
     if value is None:
         return report, None
-    for name, parameter in value.parameters.items():
-        report.fact(f"parameter {name}", parameter)
     parts = value.token.split(".")
     if parts[:2] == ["", ""]:
+        _parameters(report, value, {})
         detail = "malformed: the compact form: header and payload were left out, since"
         detail += " a SIP request repeats them; a message needs the full form"
         report.problem(detail, "RFC 8225 §7")
@@ -51,13 +52,13 @@ def explain(text: str, now: datetime) -> tuple[Report, Token | None]:
     formed = _form(report, parts)
     header = _content(report, "header", parts[0])
     payload = _content(report, "payload", parts[1]) if len(parts) > 1 else None
+    _parameters(report, value, header or {})
     if header is None or payload is None:
         return report, None
     ppt = header.get("ppt")
     report.fact("ppt", _kind(header))
     claims.explain(report, ppt, payload, now)
     report.fact("x5u", header.get("x5u", "none"))
-    _mirrors(report, value, header)
     token = None
     if ppt not in (MSG, DIV):
         calls.check(report, header, payload)
@@ -129,10 +130,13 @@ def _check(report: Report, text: str) -> Passport | None:
     return token
 
 
-def _mirrors(report: Report, value: IdentityValue, header: dict[str, Any]) -> None:
-    """Compare the parameters with the header, which they repeat (RFC 8224 §4.1)."""
-    for name, member in (("info", "x5u"), ("alg", "alg"), ("ppt", "ppt")):
-        given = value.parameters.get(name)
-        if given is not None and given != header.get(member):
+def _parameters(report: Report, value: IdentityValue, header: dict[str, Any]) -> None:
+    """Note the parameters that do not repeat the header (RFC 8224 §4.1)."""
+    for name, given in value.parameters.items():
+        member = _REPEATED.get(name)
+        if member is not None and header.get(member) == given:
+            continue
+        report.fact(f"parameter {name}", given)
+        if member is not None and header:
             detail = f"malformed: {name}={given} is not the token's {member}"
             report.problem(detail, "RFC 8224 §4.1")

@@ -111,31 +111,39 @@ class VerificationService:
                 StirResult(Reason.TOO_MANY_PASSPORTS, detail, rule="profile §1")
             )
         read = [self._read(value) for value in values]
-        followed = [
-            token for token in read if isinstance(token, Passport) and token.claims.div
-        ]
-        usable = [
-            token
-            for token in followed
-            if self.policy.uris or (token.claims.div and token.claims.div.kind == "tn")
-        ]
-        delivery = _Delivery(message, now, usable)
-        results: list[StirResult | None] = [
-            token
-            if isinstance(token, StirResult)
-            else None
-            if token.claims.div
-            else self._judge(token, delivery)
+        delivery = _Delivery(message, now, self._usable(read))
+        results = [
+            self._judge(token, delivery)
+            if isinstance(token, Passport) and token.claims.div is None
+            else token
             for token in read
         ]
-        links = [delivery.judged.get(id(token)) or _unused(token) for token in followed]
-        # A good link vouches for the diversion alone, not for the message.
-        speaking = [result for result in results if result is not None]
-        speaking += [link for link in links if not link.passed]
-        rest = iter(links)
-        return Verification(
-            most_informed(speaking), tuple(r or next(rest) for r in results)
+        # Which diversions were needed is known only now; a good one vouches for itself
+        # alone, not for the message.
+        final = tuple(
+            [
+                delivery.judged.get(id(one)) or _unused(one)
+                if isinstance(one, Passport)
+                else one
+                for one in results
+            ]
         )
+        speaking = [
+            result
+            for result, one in zip(final, results, strict=True)
+            if result is one or not result.passed
+        ]
+        return Verification(most_informed(speaking), final)
+
+    def _usable(self, read: Iterable[Passport | StirResult]) -> list[Passport]:
+        """Pick the ``div`` tokens that policy lets count."""
+        return [
+            token
+            for token in read
+            if isinstance(token, Passport)
+            and token.claims.div is not None
+            and (self.policy.uris or token.claims.div.kind == "tn")
+        ]
 
     def _read(self, value: str) -> Passport | StirResult:
         # Step 1: Check for an Unsupported "ppt"

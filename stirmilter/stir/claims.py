@@ -188,10 +188,11 @@ def _identity(claim: object, name: Literal["orig", "div"], rule: str) -> Identit
 
     ``div`` may hold the index of a SIP History-Info entry beside it (RFC 8946 §3).
     """
-    if isinstance(claim, dict):
-        kinds = [kind for kind in _KINDS if kind in claim]
-        if len(kinds) == 1 and (name == DIV or len(claim) == 1):
-            return _checked(kinds[0], claim[kinds[0]], name, rule)
+    if isinstance(claim, dict) and (len(claim) == 1 or name == DIV):
+        if "tn" in claim and "uri" not in claim:
+            return _checked("tn", claim["tn"], name, rule)
+        if "uri" in claim and "tn" not in claim:
+            return _checked("uri", claim["uri"], name, rule)
     detail = f"{name}: expected exactly one identity, tn or uri"
     raise Unverified(Reason.MALFORMED, detail, rule)
 

@@ -59,10 +59,10 @@ class Digest:
             raise Unverified(Reason.MALFORMED, f"msgi: {value}", "RFC 9475 §3.2")
         text = match[2].rstrip("=")
         try:
-            octets = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+            octets = binascii.a2b_base64(text + "=" * (-len(text) % 4))
         except binascii.Error:
             octets = b""
-        canonical = base64.b64encode(octets).decode("ascii")
+        canonical = binascii.b2a_base64(octets, newline=False).decode("ascii")
         if len(octets) != ALGORITHMS[match[1]] or match[2] not in (
             canonical,
             canonical.rstrip("="),

@@ -28,7 +28,7 @@ CALLS: Final = {
     "rph": "RFC 8443",
     "rsp": "connected identity",
     "msec": "RFC 8862",
-    "div-o": "RFC 8946 §5, out of band",
+    "div-o": "RFC 8946, out of band",
 }
 """Types that vouch for calls or dialogs, never for a message."""
 

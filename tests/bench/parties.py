@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -36,12 +37,23 @@ class Cached:
         return self.certificates
 
 
+class Forgetful:
+    """Takes every token for new: what is measured is the token, not the store."""
+
+    def claim(self, _key: str, holder: str, _until: datetime, now: datetime) -> str:
+        assert now == NOW
+        return holder
+
+
 @dataclass(frozen=True)
 class Parties:
     """Both services, as a daemon has them that has run for a while."""
 
     authentication: AuthenticationService
     verification: VerificationService
+    remembering: VerificationService
+    """The same with a replay store in memory."""
+
     message: Message
 
     @classmethod
@@ -49,21 +61,29 @@ class Parties:
         """Make a PKI in a folder, and both services of it."""
         ca = TestCA.create(Path(folder), NOW)
         files = ca.signer("one", TNAuthList.build(numbers=[ALICE]), NOW)
+        chain = Cached(credential.load_chain(files.chain.read_bytes()))
+        token_alone, remembering = (
+            VerificationService(
+                repository=chain,
+                anchors=anchors(ca),
+                replays=replays,
+                policy=VerificationPolicy(),
+            )
+            for replays in (Forgetful(), MemoryReplayStore())
+        )
         return cls(
             AuthenticationService([signer(ca, "one")]),
-            VerificationService(
-                repository=Cached(credential.load_chain(files.chain.read_bytes())),
-                anchors=anchors(ca),
-                replays=MemoryReplayStore(),
-                policy=VerificationPolicy(),
-            ),
+            token_alone,
+            remembering,
             message(ALICE, (BOB,)),
         )
 
     def warm(self) -> None:
         """Sign and verify until every cache has what it needs."""
         for place in range(WARM):
-            self.verify(self.write(self.sign(place)))
+            value = self.write(self.sign(place))
+            self.verify(value)
+            self.verify_and_claim(value)
 
     def sign(self, _place: int = 0) -> Passport:
         """Make a token; each is another, since signatures are randomized."""
@@ -76,4 +96,9 @@ class Parties:
     def verify(self, value: str) -> None:
         """Judge a header value that nobody has judged before, and find it good."""
         found = self.verification.verify(self.message, [value], NOW)
+        assert found.result.passed, found.result
+
+    def verify_and_claim(self, value: str) -> None:
+        """Do that, and remember that it was seen."""
+        found = self.remembering.verify(self.message, [value], NOW)
         assert found.result.passed, found.result
