@@ -22,7 +22,7 @@ from stirmilter.services.message import (
 )
 from stirmilter.services.policy import VerificationPolicy
 from stirmilter.stir import claims, credential, diversion, identity, jws
-from stirmilter.stir.claims import Claims, Identity
+from stirmilter.stir.claims import Claims
 from stirmilter.stir.credential import Credential, TrustAnchors
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import (
@@ -118,22 +118,23 @@ class VerificationService:
             else token
             for token in read
         ]
-        # Which diversions were needed is known only now; a good one vouches for itself
+        judged = tuple([r for r in results if isinstance(r, StirResult)])
+        if len(judged) == len(results):
+            return Verification(most_informed(judged), judged)
+        # Which diversions were needed is known only now. A good one vouches for itself
         # alone, not for the message.
-        final = tuple(
-            [
-                delivery.judged.get(id(one)) or _unused(one)
-                if isinstance(one, Passport)
-                else one
-                for one in results
-            ]
+        everything = tuple(
+            delivery.judged.get(id(one)) or _unused(one)
+            if isinstance(one, Passport)
+            else one
+            for one in results
         )
-        speaking = [
+        bad = [
             result
-            for result, one in zip(final, results, strict=True)
-            if result is one or not result.passed
+            for one, result in zip(results, everything, strict=True)
+            if isinstance(one, Passport) and not result.passed
         ]
-        return Verification(most_informed(speaking), final)
+        return Verification(most_informed([*judged, *bad]), everything)
 
     def _usable(self, read: Iterable[Passport | StirResult]) -> list[Passport]:
         """Pick the ``div`` tokens that policy lets count."""
@@ -338,7 +339,7 @@ def _check_orig(content: Claims, message: Message) -> None:
     if message.orig is None:
         detail = "the message names no single number"
         raise Unverified(Reason.ORIG_MISMATCH, detail, rule)
-    if content.orig != Identity.of(message.orig):
+    if content.orig.value != message.orig:
         raise Unverified(Reason.ORIG_MISMATCH, "orig is not the originator", rule)
 
 

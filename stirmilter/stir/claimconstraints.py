@@ -32,7 +32,7 @@ class ClaimConstraints:
                 third member in the plain form, or both extensions in one certificate.
         """
         if plain is None and enhanced is None:
-            return cls()
+            return _NOTHING
         if plain is not None and enhanced is not None:
             raise Unverified(
                 Reason.CREDENTIAL_MALFORMED,
@@ -57,7 +57,7 @@ class ClaimConstraints:
         must_exclude = frozenset(n.as_str() for n in found.must_exclude or ())
         if must_exclude & _BASELINE:
             # RFC 9118 §3: what excludes a baseline claim is as if it were not there.
-            return cls()
+            return _NOTHING
         return cls(
             frozenset(name.as_str() for name in found.must_include or ()),
             tuple(
@@ -84,6 +84,8 @@ class ClaimConstraints:
         Raises:
             Unverified: `Reason.CLAIM_CONSTRAINED`, naming the claim.
         """
+        if self is _NOTHING:
+            return
         for name in sorted(self.must_include - claims.keys()):
             raise Unverified(
                 Reason.CLAIM_CONSTRAINED, f"{name} is missing", "RFC 8226 §8"
@@ -97,6 +99,9 @@ class ClaimConstraints:
             if name in claims and not (isinstance(value, str) and value in permitted):
                 detail = f"{name} has a value not permitted"
                 raise Unverified(Reason.CLAIM_CONSTRAINED, detail, "RFC 8226 §8")
+
+
+_NOTHING: Final = ClaimConstraints()
 
 
 def _rule(enhanced: bytes | None) -> str:

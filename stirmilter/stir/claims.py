@@ -21,7 +21,7 @@ MSG: Final = "msg"
 DIV: Final = "div"
 _LATEST: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the end of Python's dates
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
-_KINDS: Final[tuple[Literal["tn", "uri"], ...]] = ("tn", "uri")
+_KINDS: Final = frozenset({"tn", "uri"})
 
 
 class Identity(NamedTuple):
@@ -199,12 +199,12 @@ def _identity(claim: object, name: Literal["orig", "div"], rule: str) -> Identit
 
 def _identities(claim: object, rule: str) -> list[Identity]:
     """Read ``dest``: ``{"tn": [...], "uri": [...]}``, either or both."""
-    found: list[Identity] = []
-    if not isinstance(claim, dict) or not claim.keys() <= {"tn", "uri"}:
+    if not isinstance(claim, dict) or not claim.keys() <= _KINDS:
         raise Unverified(Reason.MALFORMED, "dest: expected tn or uri", rule)
-    for kind in _KINDS:
-        values = claim.get(kind, ())
-        if kind in claim and not isinstance(values, list):
+    found: list[Identity] = []
+    for kind in sorted(claim):  # tn before uri
+        values = claim[kind]
+        if not isinstance(values, list):
             detail = f"dest.{kind}: expected an array"
             raise Unverified(Reason.MALFORMED, detail, rule)
         found += [_checked(kind, value, "dest", rule) for value in values]

@@ -54,7 +54,7 @@ class Credential:
     domains: frozenset[str] = frozenset()
     """Host names in the subjectAltName: who may vouch for a URI (RFC 5922 §7.2)."""
 
-    @property
+    @cached_property
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """The P-256 key that PASSporT signatures are checked with."""
         key = self.certificate.public_key()

@@ -52,8 +52,9 @@ def from_service(text: str) -> str | None:
 def from_national(text: str, country: str) -> str | None:
     """Return the canonical form of what is dialled within a country, or None.
 
-    None as well for digits that are some country's number when a ``+`` is put before
-    them: whose subscriber is meant would be a guess.
+    Where a trunk prefix is dialled, it must be there, except the 1 of North America:
+    without it, digits may as well be a global number that lost its ``+``. Where none
+    is dialled, digits that would be somebody's global number are nobody's.
 
     For signing alone: a signer knows its own subscribers' habits, a verifier does not
     know those of a stranger's network. ASCII digits only, trunk and international
@@ -72,7 +73,10 @@ def from_national(text: str, country: str) -> str | None:
     if not phonenumbers.is_valid_number(number):
         return None
     full = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    if full != f"+{text}" and _is_assigned(f"+{text}"):
+    trunk = phonenumbers.ndd_prefix_for_region(country, True)
+    if trunk is None and full != f"+{text}" and _is_assigned(f"+{text}"):
+        return None
+    if trunk not in (None, "1") and not text.startswith(trunk):
         return None
     return from_global(full)
 
