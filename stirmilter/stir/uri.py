@@ -34,6 +34,7 @@ _ATOMS: Final = re.compile(
     r"(?=.{1,64}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*",
     re.ASCII,
 )
+_MAILTO: Final = "mailto:"
 _DIALLED: Final = re.compile(r"\+?[0-9#*]+")
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -76,15 +77,14 @@ def from_mail(local: str, domain: str) -> str | None:
     if not _DOMAIN.fullmatch(host) or _is_dialled(local.partition("/")[0]):
         return None
     escaped = "".join(c if c in _KEPT else f"%{ord(c):02X}" for c in local)
-    return f"mailto:{escaped}@{host}"
+    return f"{_MAILTO}{escaped}@{host}"
 
 
 def canonical(text: str) -> str | None:
     """Return the canonical form of a URI of these schemes, or None."""
-    scheme, _, rest = text.partition(":")
-    if scheme.lower() != "mailto":
+    if text[: len(_MAILTO)].lower() != _MAILTO:
         return from_sip(text)
-    local, _, host = rest.rpartition("@")
+    local, _, host = text[len(_MAILTO) :].partition("@")
     return from_mail(unquote(local), host)
 
 

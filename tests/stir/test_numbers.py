@@ -338,6 +338,8 @@ def test_a_range_is_as_long_as_its_count(block: tuple[str, int]) -> None:
     [
         pytest.param("4915123456789", "DE", id="global-without-its-plus"),
         pytest.param("468123456", "SE", id="number-of-stockholm-either-way"),
+        pytest.param("15123456789", "DE", id="trunk-prefix-is-missing"),
+        pytest.param("957165270", "AO", id="no-trunk-prefix-and-another-country"),
     ],
 )
 def test_digits_that_are_a_global_number_too_are_nobodys(
@@ -345,3 +347,22 @@ def test_digits_that_are_a_global_number_too_are_nobodys(
 ) -> None:
     """Whose subscriber is meant would be a guess."""
     assert tn.from_national(digits, country) is None
+
+
+@pytest.mark.conformance("A-05")
+@pytest.mark.parametrize(
+    ("digits", "country", "number"),
+    [
+        pytest.param("015123456789", "DE", "4915123456789", id="trunk-prefix"),
+        pytest.param("00442071838750", "DE", "442071838750", id="dialled-abroad"),
+        pytest.param("2025550123", "US", "12025550123", id="north-america"),
+        pytest.param("12025550123", "US", "12025550123", id="north-america-with-1"),
+        pytest.param("600123456", "ES", "34600123456", id="no-trunk-prefix"),
+        pytest.param("34600123456", "ES", "34600123456", id="the-same-number-in-full"),
+        pytest.param("0612345678", "IT", "390612345678", id="zero-belongs-to-it"),
+    ],
+)
+def test_numbers_are_completed_as_they_are_dialled(
+    digits: str, country: str, number: str
+) -> None:
+    assert tn.from_national(digits, country) == number

@@ -272,3 +272,27 @@ def test_mask_shows_nothing_but_scheme_and_host(text: str) -> None:
     assert text.startswith(f"{scheme}:")
     assert rest.startswith("xxxx@")
     assert "@" not in rest.removeprefix("xxxx@")
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        pytest.param("mailto:alice@a.example", "mailto:alice@a.example", id="mail"),
+        pytest.param("MailTo:Alice@A.example", "mailto:Alice@a.example", id="capitals"),
+        pytest.param("mailto:a%2Fb@h", "mailto:a%2Fb@h", id="escape-stays"),
+        pytest.param("mailto:%61@h", "mailto:a@h", id="escape-that-is-not-needed"),
+        pytest.param("mailto:a@b@h", None, id="two-ats"),
+        pytest.param("mailto:alice", None, id="mail-without-a-host"),
+        pytest.param("mailto:+12025550123@h", None, id="mail-of-a-number"),
+        pytest.param("SIP:Alice@X.example", "sip:alice@x.example", id="sip"),
+        pytest.param("sips:x.example:5061", "sips:x.example", id="sips-host"),
+        pytest.param("tel:+12025550123", None, id="another-scheme"),
+        pytest.param("alice@a.example", None, id="no-scheme"),
+    ],
+)
+@pytest.mark.conformance("A-22")
+def test_canonical_takes_every_scheme_that_has_a_form(
+    text: str, canonical: str | None
+) -> None:
+    assert uri.canonical(text) == canonical
+    assert canonical is None or uri.canonical(canonical) == canonical
