@@ -114,7 +114,7 @@ def write(passport: Passport, name: str) -> str:
     """
     pieces = _parameters(passport)
     lines: list[str] = []
-    line, room = "", FOLD_AT - len(name) - len(": ")
+    room = FOLD_AT - len(name) - len(": ")
     text = passport.text
     while len(text) > room:
         lines.append(text[:room])

@@ -141,7 +141,8 @@ def lint(token: Passport) -> tuple[str, ...]:
     §3.2 with RFC 4648 §3.2 (padding of ``msgi``).
     """
     found = []
-    for name, part in zip(("header", "payload"), token.text.split("."), strict=False):
+    header, payload, _ = token.text.split(".")
+    for name, part in (("header", header), ("payload", payload)):
         octets = jws.b64url_decode(part)
         content = strictjson.parse(octets, name, len(octets))
         if strictjson.serialize(content) != octets:

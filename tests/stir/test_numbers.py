@@ -339,6 +339,7 @@ def test_a_range_is_as_long_as_its_count(block: tuple[str, int]) -> None:
         pytest.param("4915123456789", "DE", id="global-without-its-plus"),
         pytest.param("468123456", "SE", id="number-of-stockholm-either-way"),
         pytest.param("15123456789", "DE", id="trunk-prefix-is-missing"),
+        pytest.param("30123456", "DE", id="trunk-prefix-is-missing-and-nobody-abroad"),
         pytest.param("957165270", "AO", id="no-trunk-prefix-and-another-country"),
     ],
 )

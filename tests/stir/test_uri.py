@@ -296,3 +296,19 @@ def test_canonical_takes_every_scheme_that_has_a_form(
 ) -> None:
     assert uri.canonical(text) == canonical
     assert canonical is None or uri.canonical(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("sip:+1-202-555-0123@h", id="hyphens"),
+        pytest.param("sip:(202)5550123@h", id="brackets"),
+        pytest.param("sip:202.555.0123@h", id="dots"),
+        pytest.param("sip:12025550123;phone-context=+1@h", id="phone-context"),
+        pytest.param("sip:%23123@h", id="escaped-service-code"),
+        pytest.param("sip:*123@h", id="service-code"),
+    ],
+)
+def test_a_number_in_any_dress_is_no_uri(text: str) -> None:
+    """RFC 8224 §8.1 makes it a ``tn``, and it must not have two names."""
+    assert uri.from_sip(text) is None
