@@ -83,6 +83,32 @@ def test_bad_lists_raise_value_error_without_quoting(octets: bytes) -> None:
     assert not isinstance(caught.value, UnicodeError)
 
 
+@pytest.mark.parametrize(
+    ("oid", "number"),
+    [
+        pytest.param(hazmat.TN_AUTH_LIST, "1.3.6.1.5.5.7.1.26", id="TNAuthList"),
+        pytest.param(
+            hazmat.TN_AUTH_LIST_REFERENCE,
+            "1.3.6.1.5.5.7.48.14",
+            id="TNAuthList-by-reference",
+        ),
+        pytest.param(
+            hazmat.CLAIM_CONSTRAINTS, "1.3.6.1.5.5.7.1.27", id="JWTClaimConstraints"
+        ),
+        pytest.param(
+            hazmat.ENHANCED_CLAIM_CONSTRAINTS,
+            "1.3.6.1.5.5.7.1.33",
+            id="EnhancedJWTClaimConstraints",
+        ),
+    ],
+)
+def test_object_identifiers_are_those_of_the_rfcs(
+    oid: x509.ObjectIdentifier, number: str
+) -> None:
+    """id-pe 26, id-ad 14, id-pe 27 and id-pe 33 (RFC 8226, RFC 9118)."""
+    assert oid.dotted_string == number
+
+
 def test_extension_is_found_whether_critical_or_not() -> None:
     root = issue("root", ca=True)
 

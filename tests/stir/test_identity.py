@@ -127,7 +127,11 @@ def test_long_url_is_not_cut() -> None:
             {"x": "a b", "y": "c d", "z": ""},
             id="spaced-around-two-quoted-strings",
         ),
+        pytest.param(
+            't ; x = "" ; y = "a b"', {"x": "", "y": "a b"}, id="after-empty-quotes"
+        ),
         pytest.param("t;canon=a=b", {"canon": "a=b"}, id="equals-sign-in-value"),
+        pytest.param("t;azAZ09=1", {"azaz09": "1"}, id="letters-and-digits"),
         pytest.param("t;a.b-c*!%'+`~_=1", {"a.b-c*!%'+`~_": "1"}, id="sip-token"),
     ],
 )
@@ -151,6 +155,10 @@ def test_values_are_split(value: str, parameters: dict[str, str]) -> None:
         pytest.param("t;x=<a>b", id="text-after-angle"),
         pytest.param('t;x=a"b"', id="quotes-inside-a-value"),
         pytest.param("t;x=<a<b>>", id="angle-in-angle"),
+        pytest.param("t;x=<a<b>", id="angle-opened-twice"),
+        pytest.param("t;x=<a>b>", id="angle-closed-twice"),
+        pytest.param('t;x=<a"b>', id="quote-in-angle"),
+        pytest.param('t;x="a\\\nb"', id="escaped-line-end"),
         pytest.param("t;n\u00e9=1", id="name-beyond-ascii"),
         pytest.param("t" * 32_769, id="too-long"),
     ],
@@ -181,6 +189,15 @@ def test_quotes_left_open_are_dealt_with_at_once(pair: str) -> None:
 
     begun = process_time()
     identity.parse(value)
+    assert process_time() - begun < 0.1
+
+
+def test_a_quoted_value_left_open_is_refused_at_once() -> None:
+    value = 't;x="' + "a" * 8_000
+
+    begun = process_time()
+    with pytest.raises(Unverified):
+        identity.parse(value)
     assert process_time() - begun < 0.1
 
 

@@ -1,3 +1,5 @@
+import string
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
@@ -13,6 +15,7 @@ from stirmilter.stir.result import Reason, Unverified
 from tests.stir.tokens import KEY, P256_ORDER
 
 ALPHABET = "ABCDabcdwxyz0189-_+/= \n"
+LETTERS = f"{string.ascii_uppercase}{string.ascii_lowercase}{string.digits}-_"
 INPUT = b"header.payload"
 SIGNATURE = jws.sign(INPUT, KEY)
 R, S = SIGNATURE[:32], SIGNATURE[32:]
@@ -34,6 +37,31 @@ def test_every_octet_string_has_one_spelling(text: str) -> None:
 @given(st.binary(max_size=70))
 def test_what_is_encoded_decodes(octets: bytes) -> None:
     assert jws.b64url_decode(jws.b64url_encode(octets)) == octets
+
+
+@pytest.mark.parametrize("value", range(64))
+def test_every_letter_stands_for_its_value(value: int) -> None:
+    letter = LETTERS[value]
+
+    assert jws.b64url_encode(bytes([0, 0, value])) == f"AAA{letter}"
+    assert jws.b64url_decode(f"AAA{letter}") == bytes([0, 0, value])
+
+
+@pytest.mark.parametrize("value", range(64))
+def test_the_last_letter_holds_no_stray_bits(value: int) -> None:
+    """The last of two letters has four bits too many, the last of three has two."""
+    letter = LETTERS[value]
+
+    assert is_read(f"A{letter}") == (value % 16 == 0)
+    assert is_read(f"AA{letter}") == (value % 4 == 0)
+
+
+def is_read(text: str) -> bool:
+    try:
+        jws.b64url_decode(text)
+    except Unverified:
+        return False
+    return True
 
 
 @given(st.text(max_size=30))

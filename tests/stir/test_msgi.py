@@ -65,6 +65,8 @@ def test_digests_do_not_depend_on_the_chunks(chunks: list[bytes]) -> None:
         pytest.param([b"a\r\n", b"\n"], id="bare-lf-at-the-end"),
         pytest.param([b"a\r\r\n"], id="cr-before-crlf"),
         pytest.param([b"a\n\r\n\r\n"], id="lf-before-crlfs"),
+        pytest.param([b"a\n\n\n\r\n"], id="empty-lf-lines-before-crlf"),
+        pytest.param([b"a\r\r\r\r\n"], id="empty-cr-lines-before-crlf"),
         pytest.param([b"a \t\r\n"], id="trailing-white-space"),
         pytest.param([b"a", b"\r\n" * 9000], id="long-run-at-the-end"),
         pytest.param([b"a", b"\r\n" * 4096], id="run-as-long-as-a-flush"),

@@ -286,6 +286,48 @@ def test_single_number_covers_itself_alone() -> None:
     assert not entries.covers(ALICE, str(int(ALICE) + 1))
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        pytest.param("10", "1#", id="service-code-at-the-end"),
+        pytest.param("1*", "12", id="service-code-at-the-start"),
+        pytest.param("1*", "1#", id="service-codes-at-both-ends"),
+        pytest.param("10", "110", id="ends-of-two-lengths"),
+        pytest.param("10", "1" * 16, id="end-of-16-digits"),
+        pytest.param("10", "", id="no-end"),
+    ],
+)
+def test_what_is_no_block_of_numbers_is_not_covered(first: str, last: str) -> None:
+    entries = TNAuthList.build(numbers=["1*", "1#"], ranges=[("10", 10)])
+
+    assert not entries.covers(first, last)
+
+
+@pytest.mark.parametrize(
+    ("number", "authority"),
+    [
+        pytest.param("999999999999989", "none", id="before-the-range"),
+        pytest.param("999999999999990", "range", id="its-first-number"),
+        pytest.param("999999999999999", "range", id="the-last-number-that-there-is"),
+        pytest.param("99999999999999", "none", id="one-digit-less"),
+    ],
+)
+def test_ranges_reach_to_the_end_of_fifteen_digits(
+    number: str, authority: Authority
+) -> None:
+    octets = der.sequence(der.block("999999999999990", 10))
+
+    assert TNAuthList.decode(octets).authority(number) == authority
+
+
+def test_codes_are_made_of_every_visible_character() -> None:
+    assert TNAuthList.decode(der.sequence(der.spc("!~"))).spcs == ("!~",)
+
+
+def test_an_empty_list_covers_nothing() -> None:
+    assert TNAuthList().authority(ALICE) == "none"
+
+
 def test_codes_cover_no_block() -> None:
     assert not TNAuthList.build(spcs=["1234"]).covers("10", "11")
 
