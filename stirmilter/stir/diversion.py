@@ -45,14 +45,17 @@ def reach(
         steps: greatest length of a chain; a loop ends there at the latest.
     """
     named = innermost.named
-    for _ in range(steps if diversions else 0):
-        named = named.union(
+    for _ in range(steps):
+        further = named.union(
             *(
                 token.claims.named
                 for token in diversions
                 if continues(token.claims, innermost, named)
             )
         )
+        if further == named:
+            break
+        named = further
     return named
 
 
