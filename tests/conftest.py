@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
@@ -13,6 +13,13 @@ from tests.laboratory import ALICE, NOW
 
 # A slow machine is no failure; what must not be slow is counted, or benchmarked.
 settings.register_profile("untimed", deadline=None)
+# For `make mutants`: the same examples each time, and none is made smaller.
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+)
 settings.load_profile("untimed")
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors"

@@ -190,12 +190,14 @@ def test_reload_takes_a_new_key_without_a_restart(
 ) -> None:
     ca, _ = published
     daemon = start()
+    before = workers(daemon)
     ca.signer("renewed", TNAuthList.build(spcs=["1234"]), datetime.now(UTC))
 
     text = daemon.configuration.read_text()
     daemon.configuration.write_text(re.sub(r"\bspc\.(key|pem)", r"renewed.\1", text))
     daemon.process.send_signal(signal.SIGHUP)
     until(lambda: "reloaded" in daemon.logged(), "reloaded")
+    until(lambda: not set(before) & set(workers(daemon)), "the old workers have left")
     with mta.session(daemon.socket) as session:
         answer = session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
 
