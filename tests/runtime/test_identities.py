@@ -157,7 +157,7 @@ def test_check_finds_domains_of_a_certificate_that_names_none(
     ("country", "reason"),
     [
         pytest.param("US", "signed", id="in its country"),
-        pytest.param("DE", "no-signer", id="as another number in another country"),
+        pytest.param("DE", "no-originator", id="without the trunk prefix of another"),
         pytest.param("MC", "no-originator", id="nor where it is none"),
         pytest.param("", "no-originator", id="in none"),
     ],

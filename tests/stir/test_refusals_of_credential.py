@@ -7,9 +7,8 @@ from typing import Final
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from stirmilter.stir import credential, hazmat
@@ -17,7 +16,7 @@ from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Reason
 from tests.laboratory import ALICE, BOB, CAROL, NOW
 from tests.stir import der
-from tests.stir.certificates import DAY, Issued, issue, leaf, pem, tn_auth_list, usage
+from tests.stir.certificates import DAY, Issued, issue, leaf, tn_auth_list, usage
 from tests.stir.pki import LEAF, MIDDLE, ROOT, validate
 from tests.stir.refusals import Said, said
 
@@ -257,82 +256,6 @@ def test_refusals_of_an_identity(
         Reason.NOT_AUTHORIZED,
         detail,
         "RFC 5922 §7.2" if ":" in number else NUMBERS,
-    )
-
-
-@pytest.mark.parametrize(
-    ("octets", "expected"),
-    [
-        pytest.param(
-            pem(LEAF, MIDDLE)[:-60],
-            (
-                Reason.CREDENTIAL_MALFORMED,
-                "not a certificate: the last one breaks off",
-                "RFC 5280 §4",
-            ),
-            id="second-one-cut-off",
-        ),
-        pytest.param(
-            pem(*[LEAF] * 7),
-            (
-                Reason.CREDENTIAL_MALFORMED,
-                "7 certificates, at most 6",
-                "RFC 8725 §3",
-            ),
-            id="seven-certificates",
-        ),
-    ],
-)
-def test_refusals_of_a_chain(octets: bytes, expected: Said) -> None:
-    assert said(lambda: credential.load_chain(octets)) == expected
-
-
-def test_six_certificates_are_a_chain() -> None:
-    assert len(credential.load_chain(pem(*[LEAF] * 6))) == 6
-
-
-def with_key(bits: int, exponent: int) -> bytes:
-    """Write a certificate for an RSA key that nobody has: no prime is looked for."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "rsa")])
-    modulus = (1 << (bits - 1)) + 1
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(rsa.RSAPublicNumbers(exponent, modulus).public_key())
-        .serial_number(1)
-        .not_valid_before(NOW - DAY)
-        .not_valid_after(NOW + DAY)
-        .sign(ROOT.key, SHA256())
-    )
-    return made.public_bytes(Encoding.DER)
-
-
-@pytest.mark.parametrize(
-    ("bits", "exponent"),
-    [
-        pytest.param(2048, 3, id="small-and-quick"),
-        pytest.param(4096, 65_537, id="as-costly-as-allowed"),
-    ],
-)
-def test_an_issuer_may_have_an_rsa_key(bits: int, exponent: int) -> None:
-    assert len(credential.load_chain(with_key(bits, exponent))) == 1
-
-
-@pytest.mark.parametrize(
-    ("bits", "exponent"),
-    [
-        pytest.param(4097, 65_537, id="one-bit-too-long"),
-        pytest.param(2048, 65_539, id="exponent-too-great"),
-    ],
-)
-def test_rsa_keys_that_cost_more_are_refused(bits: int, exponent: int) -> None:
-    octets = with_key(bits, exponent)
-
-    assert said(lambda: credential.load_chain(octets)) == (
-        Reason.CREDENTIAL_MALFORMED,
-        "not a certificate: a kind of key that STIR certificates do not have",
-        "RFC 5280 §4",
     )
 
 
