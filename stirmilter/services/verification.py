@@ -120,7 +120,8 @@ class VerificationService:
         ]
         judged = tuple([r for r in results if isinstance(r, StirResult)])
         if len(judged) == len(results):
-            return Verification(most_informed(judged), judged)
+            speaks = judged[0] if len(judged) == 1 else most_informed(judged)
+            return Verification(speaks, judged)
         # Which diversions were needed is known only now. A good one vouches for itself
         # alone, not for the message.
         everything = tuple(
@@ -247,7 +248,10 @@ class VerificationService:
 
         Source: RFC 8224 §12.1, RFC 9475 §3.2. Never says which: a Bcc is a secret.
         """
-        named = diversion.reach(content, delivery.diversions, self.policy.diversions)
+        named = content.named
+        if delivery.diversions:
+            steps = self.policy.diversions
+            named = diversion.reach(content, delivery.diversions, steps)
         if named.isdisjoint(delivery.message.dest):
             detail = "dest names no recipient"
             raise Unverified(Reason.DEST_MISMATCH, detail, "RFC 8225 §5.2.1")
