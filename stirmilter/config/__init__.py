@@ -1,0 +1,125 @@
+"""The configuration file as frozen values: TOML in, `Config` out, or every fault.
+
+What each setting means stands once, in conf/stirmilter.toml; a test holds that file and
+these defaults together. Only `runtime` and the commands read these values.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from stirmilter.config.sections import (
+    Fetch,
+    Limits,
+    Log,
+    Milter,
+    Replay,
+    Section,
+    Sign,
+    SignerSection,
+    Verify,
+)
+from stirmilter.errors import ConfigError
+
+__all__ = ["DEFAULT", "Config", "Milter", "load", "parse"]
+
+DEFAULT: Final = Path("/etc/stirmilter/stirmilter.toml")
+
+
+def _names(signers: tuple[SignerSection, ...]) -> tuple[SignerSection, ...]:
+    names = [signer.name for signer in signers]
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("names", "expected names that differ")
+    return signers
+
+
+class Config(Section):
+    """The whole file."""
+
+    milter: Milter = Field(default_factory=Milter)
+    sign: Sign = Field(default_factory=Sign)
+    signer: Annotated[tuple[SignerSection, ...], AfterValidator(_names)] = ()
+    verify: Verify = Field(default_factory=Verify)
+    fetch: Fetch = Field(default_factory=Fetch)
+    replay: Replay = Field(default_factory=Replay)
+    limits: Limits = Field(default_factory=Limits)
+    log: Log = Field(default_factory=Log)
+
+    folder: Path = Field(default=Path(), exclude=True)
+    """Folder of the file: other files are named relative to it. Not a setting."""
+
+    source: str = Field(default="configuration", exclude=True)
+    """Name of the file, for messages. Not a setting."""
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: with every fault that was found, each with its dotted path.
+    """
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigError(str(path), f"{reason}; name the file with --config") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), f"not TOML: {error}") from None
+    return parse(table, path)
+
+
+def parse(table: dict[str, Any], path: Path) -> Config:
+    """Check what TOML gave; `path` names it in messages and anchors relative paths."""
+    for reserved in ("folder", "source"):
+        if reserved in table:
+            raise ConfigError(f"{path}: {reserved}", "no such section")
+    try:
+        return Config.model_validate(
+            {**table, "folder": path.absolute().parent, "source": str(path)}
+        )
+    except ValidationError as error:
+        details = error.errors()
+        places = [item["loc"] for item in details]
+        # A list whose only item is bad is not too short as well.
+        faults = [
+            _fault(path, item)
+            for item in details
+            if item["type"] != "too_short"
+            or sum(place[: len(item["loc"])] == item["loc"] for place in places) == 1
+        ]
+        first, *others = faults
+        raise ConfigError(*first.faults[0], *others) from None
+
+
+def _fault(path: Path, details: ErrorDetails) -> ConfigError:
+    """Turn one of pydantic's errors into where, what, and what to do."""
+    location = details["loc"]
+    where = f"{path}: {'.'.join(str(part) for part in location)}"
+    if details["type"] == "extra_forbidden":
+        names = _names_beside(location)
+        near = difflib.get_close_matches(str(location[-1]), names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+        return ConfigError(where, f"no such setting; {hint}")
+    if details["type"] == "missing":
+        return ConfigError(where, "missing; it has no default")
+    message = details["msg"].removeprefix("Input should be ")
+    message = message.removeprefix("expected ").replace("a valid tuple", "an array")
+    return ConfigError(where, f"expected {message}, found {details['input']!r}"[:300])
+
+
+def _names_beside(location: tuple[int | str, ...]) -> list[str]:
+    """Return the names that may stand where an unknown one stood."""
+    fields = Config.model_fields
+    for part in location[:-1]:
+        if isinstance(part, str) and part in fields:
+            kind = fields[part].annotation
+            model = SignerSection if part == "signer" else kind
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                fields = model.model_fields
+    return sorted(set(fields) - {"folder", "source"})

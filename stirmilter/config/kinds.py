@@ -1,0 +1,113 @@
+"""Kinds of values that settings have, each with what it refuses."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from stirmilter.stir import uri
+from stirmilter.stir.msgi import ALGORITHMS
+from stirmilter.stir.tn import is_country
+
+_YEAR = 31_536_000.0
+Seconds = Annotated[float, Field(gt=0, le=_YEAR, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+_SOCKET = re.compile(r"unix:(?P<path>/.+)|(?P<kind>inet6?):(?P<port>\d+)@(?P<host>.+)")
+_TAKEN = frozenset(
+    {
+        "authentication-results",
+        "bcc",
+        "cc",
+        "content-transfer-encoding",
+        "content-type",
+        "date",
+        "dkim-signature",
+        "from",
+        "message-id",
+        "mime-version",
+        "received",
+        "reply-to",
+        "return-path",
+        "sender",
+        "subject",
+        "to",
+    }
+)
+_FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}", re.ASCII)
+
+
+def _socket(text: str) -> str:
+    match = _SOCKET.fullmatch(text)
+    if match is None or (match["port"] and not 0 < int(match["port"]) < 65_536):  # noqa: PLR2004
+        raise PydanticCustomError(
+            "socket", "expected unix:/path, inet:port@address or inet6:port@address"
+        )
+    return text
+
+
+def _field_name(text: str) -> str:
+    if _FIELD_NAME.fullmatch(text) is None:
+        raise PydanticCustomError("field_name", "expected letters, digits and hyphens")
+    if text.lower() in _TAKEN:
+        raise PydanticCustomError("field_name", "expected a name that is not taken")
+    return text
+
+
+def _mode(text: str) -> str:
+    if re.fullmatch(r"0?[0-7]{3}", text) is None:
+        raise PydanticCustomError("mode", 'expected an octal mode such as "0660"')
+    return text
+
+
+def _digest(text: str) -> str:
+    if text not in ALGORITHMS:
+        raise PydanticCustomError("digest", f"expected one of {', '.join(ALGORITHMS)}")
+    return text
+
+
+def _country(text: str) -> str:
+    if text and not is_country(text):
+        raise PydanticCustomError("country", 'expected a code such as "US", or ""')
+    return text
+
+
+def _domain(text: str) -> str:
+    if uri.from_mail("user", text) != f"mailto:user@{text}":
+        raise PydanticCustomError("domain", "expected a host name in lower case")
+    return text
+
+
+def _authserv_id(text: str) -> str:
+    # Written as it is, so nothing that would end or split it (RFC 8601 §2.2).
+    if re.fullmatch(r"[^\s()\";,\\=]{1,255}", text) is None or not text.isprintable():
+        raise PydanticCustomError("authserv_id", "expected a host name")
+    return text
+
+
+def _network(given: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(given))
+    except ValueError:
+        pass
+    try:
+        meant = f"{ip_network(str(given), strict=False)}, without host bits"
+    except ValueError:
+        meant = "a network such as 192.0.2.0/24"
+    raise PydanticCustomError("network", "{meant}", {"meant": meant})
+
+
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+FieldName = Annotated[str, AfterValidator(_field_name)]
+SocketAddress = Annotated[str, AfterValidator(_socket)]
+Mode = Annotated[str, AfterValidator(_mode)]
+Digest = Annotated[str, AfterValidator(_digest)]
+Country = Annotated[str, AfterValidator(_country)]
+Domain = Annotated[str, AfterValidator(_domain)]
+AuthservId = Annotated[str, AfterValidator(_authserv_id)]
+Skew = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
+Port = Annotated[int, Field(gt=0, lt=65_536)]

@@ -1,0 +1,140 @@
+"""The sections of the configuration file, each a frozen value with its defaults.
+
+What a setting means stands in conf/stirmilter.toml.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stirmilter.config.kinds import (
+    AuthservId,
+    Count,
+    Country,
+    Digest,
+    Domain,
+    FieldName,
+    Mode,
+    Network,
+    Port,
+    Seconds,
+    Skew,
+    SocketAddress,
+)
+
+
+class Section(BaseModel):
+    """What all sections share: unknown names are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Milter(Section):
+    """[milter]."""
+
+    sockets: tuple[SocketAddress, ...] = Field(
+        default=("unix:/var/spool/postfix/stirmilter/milter.sock",), min_length=1
+    )
+    socket_mode: Mode = "0660"
+    socket_group: str = "postfix"
+    authserv_id: AuthservId = Field(default_factory=socket.getfqdn)
+    workers: Annotated[int, Field(ge=0)] = 0
+    threads: Count = 16
+    message_seconds: Seconds = 120.0
+    progress_seconds: Seconds = 10.0
+    drain_seconds: Seconds = 30.0
+    backlog: Count = 128
+
+
+class Sign(Section):
+    """[sign]."""
+
+    clients: tuple[Network, ...] = ()
+    logins: bool = False
+    daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    message_types: tuple[str, ...] = ("MM4_forward.REQ",)
+    plain_mail: bool = True
+    oldest_date: Seconds = 259_200.0
+    newest_date: Seconds = 300.0
+    digest: Digest = "sha256"
+    header: FieldName = "PASSporT"
+    on_failure: Literal["tempfail", "accept"] = "tempfail"
+    client_numbers: dict[Network, tuple[str, ...]] = Field(default_factory=dict)
+    login_numbers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    country: Country = ""
+    uris: bool = False
+    divert: bool = False
+
+
+class SignerSection(Section):
+    """[[signer]]."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+    key: Path
+    chain: Path
+    x5u: str
+    numbers: tuple[str, ...] = Field(min_length=1)
+    domains: tuple[Domain, ...] = ()
+
+
+class Verify(Section):
+    """[verify]."""
+
+    anchors: tuple[Path, ...] = ()
+    freshness: Seconds = 86_400.0
+    skew: Skew = 60.0
+    strict: bool = False
+    spc: Literal["accept", "map", "refuse"] = "accept"
+    spc_numbers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    uris: bool = False
+    headers: tuple[FieldName, ...] = Field(default=("PASSporT",), min_length=1)
+    method: FieldName = "stir"
+
+
+class Fetch(Section):
+    """[fetch]."""
+
+    laboratory: bool = False
+    ports: tuple[Port, ...] = (443, 8443)
+    tls_ca: Path | None = None
+    seconds: Seconds = 5.0
+    octets: Count = 16_384
+    concurrency: Count = 8
+    cache_seconds: Seconds = 86_400.0
+    failure_seconds: Seconds = 30.0
+    cache_entries: Count = 2_000
+
+
+class Replay(Section):
+    """[replay]."""
+
+    store: Annotated[str, Field(pattern=r"^(memory:|sqlite:.+)$")] = (
+        "sqlite:/var/lib/stirmilter/replay.sqlite"
+    )
+    limit: Count = 1_000_000
+
+
+class Limits(Section):
+    """[limits]."""
+
+    passports: Count = 8
+    x5u: Count = 3
+    diversions: Annotated[int, Field(ge=0)] = 4
+    token: Count = 16_384
+    dest: Count = 100
+    json_depth: Annotated[int, Field(gt=0, le=64)] = 8
+    certificates: Annotated[int, Field(gt=0, le=32)] = 6
+    addresses: Count = 1_000
+    headers: Count = 1_000
+    header_octets: Count = 262_144
+
+
+class Log(Section):
+    """[log]."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    numbers: Literal["masked", "full"] = "masked"
