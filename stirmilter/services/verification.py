@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from cryptography import x509
-
 from stirmilter.errors import FetchError, StoreError
+from stirmilter.services.credentials import CredentialService
 from stirmilter.services.message import (
     CertificateRepository,
     Message,
@@ -21,7 +20,7 @@ from stirmilter.services.message import (
     read_value,
 )
 from stirmilter.services.policy import VerificationPolicy
-from stirmilter.stir import claims, credential, diversion, identity, jws
+from stirmilter.stir import claims, diversion, identity, jws
 from stirmilter.stir.claims import Claims
 from stirmilter.stir.credential import Credential, TrustAnchors
 from stirmilter.stir.passport import Passport
@@ -71,13 +70,14 @@ class VerificationService:
         replays: ReplayStore,
         policy: VerificationPolicy,
     ) -> None:
-        self.repository = repository
-        self.anchors = anchors
+        self.credentials = CredentialService(
+            repository,
+            anchors,
+            certificates=policy.certificates,
+            paths=policy.paths,
+        )
         self.replays = replays
         self.policy = policy
-        # By identity: a repository returns the tuple that it has, and hashing all the
-        # octets of a chain would cost more than any other step but the signature.
-        self._paths: dict[int, tuple[tuple[x509.Certificate, ...], Credential]] = {}
 
     def algorithms(self, values: Iterable[str]) -> set[str]:
         """Name the digests that `verify` will need of the body.
@@ -225,23 +225,13 @@ class VerificationService:
     def _credential(
         self, token: Passport, signed_at: datetime, delivery: _Delivery
     ) -> Credential:
-        """Fetch a chain and validate it at ``iat``, or remember that it is valid."""
+        """Have the credential of a token, within the URLs that a message may name."""
         if token.x5u not in delivery.urls:
             if len(delivery.urls) >= self.policy.x5u:
                 detail = f"more than {self.policy.x5u} different x5u"
                 raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
             delivery.urls.add(token.x5u)
-        chain = self.repository.chain(token.x5u)
-        known = self._paths.get(id(chain))
-        if known and known[0] is chain and known[1].valid_at(signed_at):
-            return known[1]
-        found = credential.validate(
-            chain, self.anchors, signed_at, self.policy.certificates
-        )
-        if len(self._paths) >= self.policy.paths:
-            self._paths.clear()
-        self._paths[id(chain)] = chain, found
-        return found
+        return self.credentials.at(token.x5u, signed_at)
 
     def _check_dest(self, content: Claims, delivery: _Delivery) -> None:
         """Refuse a token that names no recipient of the envelope, diversions included.

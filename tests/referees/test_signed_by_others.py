@@ -249,8 +249,8 @@ def test_token_for_a_call_is_set_aside_before_any_fetch(ca: TestCA, call: str) -
     result = service.verify(message(), [call], NOW).result
 
     assert (result.reason, result.passed) == (Reason.UNSUPPORTED_PPT, False)
-    assert isinstance(service.repository, FolderRepository)
-    assert service.repository.fetched == []
+    assert isinstance(service.credentials.repository, FolderRepository)
+    assert service.credentials.repository.fetched == []
 
 
 @pytest.mark.parametrize("call_first", [True, False], ids=["before", "after"])

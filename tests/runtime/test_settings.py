@@ -10,6 +10,7 @@ import pytest
 
 from stirmilter import config, runtime
 from stirmilter.mail.transaction import Connection, Header, Transaction
+from stirmilter.runtime import stores
 from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.passport import Limits
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
@@ -100,7 +101,7 @@ def test_settings_reach_the_fetcher(
     shutil.copy(ca.tls_ca, tmp_path / "tls.pem")
     fetch = {"ports": [444], "tls_ca": "tls.pem", "seconds": 1, "octets": 2}
 
-    policy = runtime._fetch_policy(configured({"fetch": fetch}))
+    policy = stores.fetcher(configured({"fetch": fetch})).policy
 
     assert not policy.laboratory
     assert policy.ports == {444}

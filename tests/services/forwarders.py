@@ -122,8 +122,10 @@ def judge(
     service = world.verifier(policy=policy)
     values = [link.write(world) for link in links]
     found = service.verify(message(dest=dest), values, NOW)
-    assert isinstance(service.repository, FolderRepository)
-    return found, [url.removeprefix(X5U) for url in service.repository.fetched]
+    assert isinstance(service.credentials.repository, FolderRepository)
+    return found, [
+        url.removeprefix(X5U) for url in service.credentials.repository.fetched
+    ]
 
 
 def reasons(found: Verification) -> list[Reason]:

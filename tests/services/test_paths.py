@@ -64,11 +64,13 @@ def test_a_remembered_path_is_held_against_each_iat(
 def test_a_chain_that_was_replaced_is_validated(world: World) -> None:
     """The same URL, another certificate: nothing of the first one counts."""
     service = keeping(world)
-    assert isinstance(service.repository, Kept)
+    assert isinstance(service.credentials.repository, Kept)
     assert reason(service, world, "one", IAT) is GOOD
 
-    chains = service.repository.chains
-    chains[f"{X5U}one.pem"] = service.repository.behind.chain(f"{X5U}untrusted.pem")
+    chains = service.credentials.repository.chains
+    chains[f"{X5U}one.pem"] = service.credentials.repository.behind.chain(
+        f"{X5U}untrusted.pem"
+    )
 
     assert reason(service, world, "one", IAT + 1) is Reason.CREDENTIAL_UNTRUSTED
 
@@ -78,7 +80,7 @@ def test_only_so_many_paths_are_remembered(world: World) -> None:
 
     for number, name in enumerate(["one", "range", "spc", "short", "one"]):
         assert reason(service, world, name, IAT + number) is GOOD
-        assert len(service._paths) <= 2
+        assert len(service.credentials._paths) <= 2
 
 
 def test_a_path_that_was_refused_is_not_remembered(world: World) -> None:
@@ -88,4 +90,4 @@ def test_a_path_that_was_refused_is_not_remembered(world: World) -> None:
         found = reason(service, world, "untrusted", IAT + later)
         assert found is Reason.CREDENTIAL_UNTRUSTED
 
-    assert not service._paths
+    assert not service.credentials._paths

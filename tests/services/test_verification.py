@@ -361,5 +361,5 @@ def test_a_message_has_so_many_urls_fetched_and_no_more(world: World) -> None:
 
     assert [r.reason for r in results[:3]] == [Reason.CREDENTIAL_UNAVAILABLE] * 3
     assert [r.reason for r in results[3:]] == [Reason.TOO_MANY_PASSPORTS] * 2
-    assert isinstance(service.repository, FolderRepository)
-    assert len(service.repository.fetched) == 3
+    assert isinstance(service.credentials.repository, FolderRepository)
+    assert len(service.credentials.repository.fetched) == 3

@@ -126,7 +126,7 @@ class Case:
         if self.before is not None:
             arguments = {**self.message, "delivery": self.before}
             assert service.verify(message(**arguments), [value], self.at).result.passed
-        repository = service.repository
+        repository = service.credentials.repository
         assert isinstance(repository, FolderRepository | Closed)
         repository.fetched.clear()
         found = service.verify(message(**self.message), [value], self.at)

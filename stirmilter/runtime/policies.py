@@ -1,0 +1,91 @@
+"""What the operator decided, as the values that filter and services take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from stirmilter.config import Config
+from stirmilter.errors import ConfigError
+from stirmilter.mail.filter import MailPolicy, Submitter
+from stirmilter.mail.mm4 import Reading
+from stirmilter.runtime.files import number_set
+from stirmilter.services import VerificationPolicy
+from stirmilter.stir import passport
+from stirmilter.stir.msgi import FORMS
+from stirmilter.stir.tn import NumberSet
+
+
+def mail_policy(config: Config) -> MailPolicy:
+    """Say what becomes of mail."""
+    sign, verify = config.sign, config.verify
+    types = {name.lower() for name in sign.message_types}
+    return MailPolicy(
+        authserv_id=config.milter.authserv_id,
+        networks=sign.clients,
+        logins=sign.logins,
+        daemon_names=frozenset(sign.daemon_names),
+        message_types=frozenset(types | ({""} if sign.plain_mail else set())),
+        oldest=timedelta(seconds=sign.oldest_date),
+        newest=timedelta(seconds=sign.newest_date),
+        signing_failure=sign.on_failure,
+        method=verify.method,
+        header=sign.header,
+        headers=frozenset(verify.headers),
+        ours=Reading(
+            country=sign.country, uris=sign.uris, entries=config.limits.addresses
+        ),
+        theirs=Reading(uris=verify.uris, entries=config.limits.addresses),
+        divert=sign.divert,
+        submitters=tuple(_submitters(config)),
+    )
+
+
+def _submitters(config: Config) -> Iterable[Submitter]:
+    """Read who may use which numbers; whoever is not named may use all."""
+    where = f"{config.source}: sign"
+    for network, patterns in config.sign.client_numbers.items():
+        numbers = number_set(config, patterns, f"{where}.client_numbers.{network}")
+        yield Submitter(network=network, numbers=numbers)
+    for login, patterns in config.sign.login_numbers.items():
+        numbers = number_set(config, patterns, f"{where}.login_numbers.{login}")
+        yield Submitter(login=login, numbers=numbers)
+
+
+def verification_policy(config: Config) -> VerificationPolicy:
+    """Say what is believed."""
+    verify, limits = config.verify, config.limits
+    return VerificationPolicy(
+        freshness=timedelta(seconds=verify.freshness),
+        skew=timedelta(seconds=verify.skew),
+        forms=("exact",) if verify.strict else FORMS,
+        accept_spc=verify.spc != "refuse",
+        spc_numbers=_carriers(config) if verify.spc == "map" else None,
+        passports=limits.passports,
+        x5u=limits.x5u,
+        diversions=limits.diversions,
+        uris=verify.uris,
+        paths=config.fetch.cache_entries,
+        certificates=limits.certificates,
+        limits=passport_limits(config),
+    )
+
+
+def _carriers(config: Config) -> dict[str, NumberSet]:
+    """Read whose numbers are whose, for ``spc = "map"``."""
+    where = f"{config.source}: verify.spc_numbers"
+    table = config.verify.spc_numbers
+    if not table:
+        raise ConfigError(where, 'missing: the numbers of each SPC, as spc is "map"')
+    return {
+        spc: number_set(config, patterns, f"{where}.{spc}")
+        for spc, patterns in table.items()
+    }
+
+
+def passport_limits(config: Config) -> passport.Limits:
+    """Say how large a token may be."""
+    limits = config.limits
+    return passport.Limits(
+        token=limits.token, depth=limits.json_depth, dest=limits.dest
+    )

@@ -1,0 +1,59 @@
+"""Our own credentials, from the files that the configuration names."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from stirmilter.config import Config
+from stirmilter.errors import ConfigError, FetchError
+from stirmilter.runtime.files import number_set, read
+from stirmilter.services import Signer
+from stirmilter.stir import identity
+from stirmilter.stir.result import Unverified
+from stirmilter.stores.fetch import Fetcher
+
+
+def signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
+    """Load one signer and refuse what could not sign (A-14)."""
+    section = config.signer[index]
+    where = f"{config.source}: signer.{index} ({section.name})"
+    key = _key(config, section.key, f"{where}.key")
+    chain = read(config, section.chain, f"{where}.chain")
+    try:
+        fetcher.check(section.x5u)
+    except FetchError as error:
+        raise ConfigError(f"{where}.x5u", f"{section.x5u}: {error}") from None
+    if len(section.x5u) > identity.X5U_LENGTH:
+        problem = (
+            f"longer than {identity.X5U_LENGTH} characters: no header line has room"
+        )
+        raise ConfigError(f"{where}.x5u", problem)
+    numbers = number_set(config, section.numbers, f"{where}.numbers")
+    try:
+        return Signer.load(
+            name=section.name,
+            key=key,
+            chain=chain,
+            x5u=section.x5u,
+            numbers=numbers,
+            domains=section.domains,
+            certificates=config.limits.certificates,
+        )
+    except Unverified as error:
+        problem = f"{section.chain}: {error}; expected PEM certificates, signer first"
+        raise ConfigError(f"{where}.chain", problem) from None
+    except ValueError as error:
+        raise ConfigError(f"{where}.key", f"{section.key}: {error}") from None
+
+
+def _key(config: Config, path: Path, where: str) -> bytes:
+    octets = read(config, path, where)
+    mode = (config.folder / path).stat().st_mode
+    if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+        raise ConfigError(
+            where,
+            f"{path} has mode {stat.S_IMODE(mode):04o}: others may read or change it;"
+            " chmod 0640 or 0600",
+        )
+    return octets
