@@ -1,0 +1,191 @@
+"""SQLite files that several threads and processes share, and that may break.
+
+What remembers keeps its rows in one of these: replay keys, certificates, evidence. A
+file that SQLite no longer understands is set aside, with its name and the time, and a
+new one takes its place; what that loses is for the store that owns it to say.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stirmilter.errors import StoreError
+
+_PAGE_OCTETS: Final = 4096
+_RETRY: Final = 0.01  # seconds
+# What SQLite says of a file that is no (longer a) database.
+_BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """What a file may cost."""
+
+    seconds: float = 2.0
+    """How long to wait for another writer."""
+
+    octets: int = 1 << 30
+    """Greatest size of the file; beyond, writing fails with StoreError."""
+
+    cache_octets: int = 8 << 20
+    """Pages that each connection keeps in memory."""
+
+
+class Database:
+    """One SQLite file with its schema.
+
+    Connections are opened for each thread and process, on first use: SQLite's must not
+    cross a fork, and one that waits must not hold up another thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        schema: str,
+        settings: DatabaseSettings = DatabaseSettings(),
+        rebuilt: Callable[[Path], None] = lambda _: None,
+    ) -> None:
+        """Open the file, to fail now rather than with the first message.
+
+        Args:
+            name: what it is, for messages, for example ``replay store``.
+            path: the file; its folder must exist and be writable.
+            schema: statements that may be executed again (``IF NOT EXISTS``).
+            settings: what it may cost.
+            rebuilt: told where a broken file went, after a new one took its place.
+
+        Raises:
+            StoreError: the file cannot be used.
+        """
+        self.name = name
+        self.path = path
+        self._schema = schema
+        self._settings = settings
+        self._rebuilt = rebuilt
+        self._local = threading.local()
+        try:
+            connection = self.connection()
+            connection.execute("BEGIN IMMEDIATE")  # a file we may only read fails here
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{name}: {path}: {error}; its folder must exist, and the daemon's user"
+                " must be able to write there"
+            ) from None
+        self.close()
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, in autocommit mode.
+
+        Raises:
+            sqlite3.Error: the file cannot be opened.
+        """
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and self._local.pid != os.getpid():
+            connection = None
+        elif connection is not None and self._local.file != self._file():
+            # A sibling has set it aside; SQLite would go on writing to it.
+            self.close()
+            connection = None
+        if connection is None:
+            self._local.file = self._file()
+            try:
+                connection = self._open()
+            except sqlite3.DatabaseError as error:
+                if not is_broken(error):
+                    raise
+                self._set_aside()
+                self._local.file = self._file()
+                connection = self._open()
+            self._local.connection = connection
+            self._local.file = self._file()
+            self._local.pid = os.getpid()
+        return connection
+
+    def failed(self, error: sqlite3.Error) -> StoreError:
+        """Make what a store raises of what SQLite raised.
+
+        A broken file is set aside, so that the next call works on a new one.
+        """
+        if is_broken(error):
+            self.close()
+            self._set_aside()
+        return StoreError(f"{self.name}: {self.path}: {error}")
+
+    def _set_aside(self) -> None:
+        """Rename a broken file, unless a sibling has put a new one there already."""
+        aside = self.path.with_name(f"{self.path.name}.broken-{time.time_ns()}")
+        with suppress(OSError):
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                if self._file() != self._local.file:
+                    return
+                self.path.rename(aside)
+                for suffix in ("-wal", "-shm"):
+                    beside = self.path.with_name(self.path.name + suffix)
+                    beside.unlink(missing_ok=True)
+            finally:
+                os.close(folder)
+            self._rebuilt(aside)
+
+    def _file(self) -> int:
+        """Return the number of the file that the path leads to now, or 0."""
+        try:
+            return os.stat(self.path).st_ino  # noqa: PTH116 - with each use, so the fast one
+        except OSError:
+            return 0
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            self._local.connection = None
+            if self._local.pid == os.getpid():
+                connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        settings = self._settings
+        connection = sqlite3.connect(
+            self.path, timeout=settings.seconds, isolation_level=None
+        )
+        try:
+            self._share(connection)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            pages = max(settings.octets // _PAGE_OCTETS, 16)
+            connection.execute(f"PRAGMA max_page_count = {pages:d}")
+            connection.execute(f"PRAGMA cache_size = -{settings.cache_octets // 1024}")
+            connection.executescript(self._schema)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _share(self, connection: sqlite3.Connection) -> None:
+        """Turn to write-ahead logging; which does not wait for locks by itself."""
+        deadline = time.monotonic() + self._settings.seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY)
+            else:
+                return
+
+
+def is_broken(error: sqlite3.Error) -> bool:
+    """Tell a file that is no database from one that cannot be used just now."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return (code & 0xFF) in _BROKEN
