@@ -4,7 +4,7 @@
 PYTHON = /usr/bin/python3
 
 PACKAGES = python3 python3-venv python3-dev gcc libc6-dev libmilter-dev \
-	postfix openssl ca-certificates secsipidx libsecsipid1 nodejs
+	postfix openssl ca-certificates secsipidx libsecsipid1 nodejs redis-server softhsm2
 
 PIP = $(VENV)/bin/pip --quiet --disable-pip-version-check
 UV_LOCK = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -65,7 +65,7 @@ lock: debian-packages ## pin the dependencies of pyproject.toml anew
 	build/uv/bin/pip --quiet --disable-pip-version-check install 'uv>=0.9,<1'
 	$(UV_LOCK) $(UPGRADE) -o requirements/dev.lock --extra dev pyproject.toml
 	$(UV_LOCK) $(UPGRADE) -o requirements/fuzz.lock --extra fuzz -c requirements/dev.lock pyproject.toml
-	$(UV_LOCK) $(UPGRADE) -o requirements/run.lock -c requirements/dev.lock pyproject.toml
+	$(UV_LOCK) $(UPGRADE) -o requirements/run.lock --extra redis --extra pkcs11 -c requirements/dev.lock pyproject.toml
 	$(UV_LOCK) $(UPGRADE) -o requirements/build.lock -c requirements/dev.lock --group build
 
 clean: ## remove what the other targets made, except Debian's packages
