@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Word = Literal["pass", "fail", "none", "neutral", "policy", "temperror", "permerror"]
 Authority = Literal["tn", "range", "domain", "spc", "none"]
 BodyMatch = Literal["exact", "simple", "nocrlf", "altered", "absent"]
+Status = Literal["good", "revoked", "unavailable", "unchecked"]
 
 DETAIL_LENGTH = 120
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -119,6 +120,9 @@ class StirResult:
     diversions: int = 0
     """Good ``div`` tokens in a row that it took to reach the recipients (RFC 8946).
     Then the originator vouches for number and body, others for whom it goes to."""
+
+    status: Status = "unchecked"
+    """What the revocation lists said of the path at reception (RFC 9475 §4)."""
 
     @property
     def passed(self) -> bool:
