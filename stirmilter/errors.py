@@ -56,12 +56,17 @@ class FetchError(StirmilterError):
     """A URL did not yield octets.
 
     `temporary` is False when asking again cannot help: the URL itself, or the address
-    behind it, is one that we refuse.
+    behind it, is one that we refuse. `again` is None unless nothing was asked at all,
+    because the host is busy or rests: then it is the seconds until asking makes sense,
+    and there is nothing about the URL to remember.
     """
 
-    def __init__(self, detail: str, *, temporary: bool = True) -> None:
+    def __init__(
+        self, detail: str, *, temporary: bool = True, again: float | None = None
+    ) -> None:
         super().__init__(detail)
         self.temporary = temporary
+        self.again = again
 
 
 class StoreError(StirmilterError):

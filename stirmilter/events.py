@@ -30,3 +30,25 @@ class Handled:
 
     queue_id: str = "-"
     seconds: float = 0.0
+
+
+Outcome = Literal["fetched", "unchanged", "failed", "refused", "postponed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One URL was asked for, or would have been."""
+
+    host: str
+    """As the URL names it, in lower case."""
+
+    outcome: Outcome
+    """Refused for good, because of its address; postponed while the host is busy or
+    rests."""
+
+    octets: int = 0
+    """Of the body."""
+
+    seconds: float = 0.0
+    detail: str = ""
+    """Why there is nothing."""

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from stirmilter.events import Handled
+from stirmilter.events import Fetched, Handled
 from stirmilter.stir.result import printable
 from stirmilter.stir.tn import mask
 
@@ -59,6 +59,18 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
         )
 
     return observe
+
+
+def fetched(event: Fetched) -> None:
+    """Write down a fetch that brought nothing; the others show in what they served."""
+    if event.detail:
+        logger.info(
+            "fetch: host=%s outcome=%s ms=%.0f detail=%s",
+            printable(event.host),
+            event.outcome,
+            event.seconds * 1000,
+            _quoted(event.detail),
+        )
 
 
 def finding(level: str, subject: str, text: str) -> None:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from stirmilter.stir import uri
 from stirmilter.stir.msgi import ALGORITHMS
 from stirmilter.stir.tn import is_country
+from stirmilter.stores.urls import HostSet
 
 _YEAR = 31_536_000.0
 Seconds = Annotated[float, Field(gt=0, le=_YEAR, allow_inf_nan=False)]
@@ -101,6 +102,18 @@ def _network(given: object) -> IPv4Network | IPv6Network:
     raise PydanticCustomError("network", "{meant}", {"meant": meant})
 
 
+def _host_entry(text: str) -> str:
+    try:
+        HostSet.of(text)
+    except ValueError:
+        raise PydanticCustomError(
+            "host_entry",
+            "expected certs.example.net, .example.net (with all names below it),"
+            " 192.0.2.1 or 192.0.2.0/24",
+        ) from None
+    return text
+
+
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
 SocketAddress = Annotated[str, AfterValidator(_socket)]
@@ -110,4 +123,5 @@ Country = Annotated[str, AfterValidator(_country)]
 Domain = Annotated[str, AfterValidator(_domain)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 Skew = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
+HostEntry = Annotated[str, AfterValidator(_host_entry)]
 Port = Annotated[int, Field(gt=0, lt=65_536)]

@@ -18,6 +18,7 @@ from stirmilter.config.kinds import (
     Digest,
     Domain,
     FieldName,
+    HostEntry,
     Mode,
     Network,
     Port,
@@ -100,10 +101,19 @@ class Fetch(Section):
 
     laboratory: bool = False
     ports: tuple[Port, ...] = (443, 8443)
+    allow: tuple[HostEntry, ...] = ()
+    deny: tuple[HostEntry, ...] = ()
     tls_ca: Path | None = None
     seconds: Seconds = 5.0
     octets: Count = 16_384
+    addresses: Count = 4
     concurrency: Count = 8
+    host_concurrency: Count = 2
+    address_concurrency: Count = 4
+    host_wait_seconds: Skew = 1.0
+    host_failures: Count = 3
+    host_rest_seconds: Seconds = 30.0
+    hosts: Count = 1_000
     cache_seconds: Seconds = 86_400.0
     failure_seconds: Seconds = 30.0
     cache_entries: Count = 2_000

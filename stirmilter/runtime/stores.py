@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ssl
 
+from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
 from stirmilter.runtime.files import read
 from stirmilter.services import ReplayStore
 from stirmilter.stores.certificates import CertificateStore
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
+from stirmilter.stores.hosts import HostPolicy
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+from stirmilter.stores.urls import HostSet
 
 
 def fetcher(config: Config) -> Fetcher:
@@ -20,7 +23,7 @@ def fetcher(config: Config) -> Fetcher:
         ConfigError: ``fetch.tls_ca`` cannot be used.
     """
     try:
-        return Fetcher(_fetch_policy(config))
+        return Fetcher(_fetch_policy(config), observe=log.fetched)
     except (ssl.SSLError, OSError) as error:
         where = f"{config.source}: fetch.tls_ca"
         raise ConfigError(where, f"{config.fetch.tls_ca}: {error}") from None
@@ -29,7 +32,7 @@ def fetcher(config: Config) -> Fetcher:
 def certificate_store(config: Config, fetcher: Fetcher) -> CertificateStore:
     """Make what remembers chains."""
     return CertificateStore(
-        fetcher.get,
+        lambda url: fetcher.get(url).body or b"",
         seconds=config.fetch.cache_seconds,
         failure_seconds=config.fetch.failure_seconds,
         entries=config.fetch.cache_entries,
@@ -57,7 +60,18 @@ def _fetch_policy(config: Config) -> FetchPolicy:
     return FetchPolicy(
         laboratory=fetch.laboratory,
         ports=frozenset(fetch.ports),
+        allow=HostSet.of(*fetch.allow),
+        deny=HostSet.of(*fetch.deny),
         seconds=fetch.seconds,
         octets=fetch.octets,
+        addresses=fetch.addresses,
+        hosts=HostPolicy(
+            concurrency=fetch.host_concurrency,
+            address_concurrency=fetch.address_concurrency,
+            wait=fetch.host_wait_seconds,
+            failures=fetch.host_failures,
+            rest=fetch.host_rest_seconds,
+            hosts=fetch.hosts,
+        ),
         tls_ca=str(tls_ca) if tls_ca else None,
     )

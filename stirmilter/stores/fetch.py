@@ -1,82 +1,53 @@
-"""Fetching what an x5u points at, from a host that may be hostile.
+"""Fetching what a stranger's URL points at, from a host that may be hostile.
 
-The URL comes from a stranger's message, so it is held to the narrow form that ATIS-
-1000074 allows, the name is resolved once, every address is held against the
-special-purpose registries (RFC 6890, RFC 8725 §3.10), and the connection goes to the
-address that was checked. No redirect, cookie, proxy or content coding. One deadline
-covers the whole fetch; h11 frames the answer because it does no I/O of its own, so that
-not even headers that drip octet by octet can outlive it.
+The URL is held to the narrow form that ATIS-1000074 allows and to the operator's lists,
+the name is resolved once, every address is held against the special-purpose registries
+(RFC 6890, RFC 8725 §3.10), and the connection goes to an address that was checked. No
+redirect, cookie, proxy or content coding. One deadline covers the whole fetch.
 """
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-)
-from typing import Final
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 import dns.exception
 import dns.resolver
 import h11
 
 from stirmilter.errors import FetchError
+from stirmilter.events import Fetched, Outcome
+from stirmilter.stir.result import printable
+from stirmilter.stores import urls
+from stirmilter.stores.addresses import Address, is_public
+from stirmilter.stores.deadline import Deadline
+from stirmilter.stores.dial import UnreachableError, dial, in_turn
+from stirmilter.stores.exchange import OverloadedError, Request, exchange
+from stirmilter.stores.hosts import HostGate, HostPolicy, key_of
+from stirmilter.stores.names import Names
+from stirmilter.stores.response import Response
+from stirmilter.stores.urls import HostSet, Target
 
-Address = IPv4Address | IPv6Address
+Scheme = Literal["https", "http"]
 
-_URL: Final = re.compile(
-    r"(?P<scheme>https?)://"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)"
-    r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[A-Za-z0-9._~!$&'()*+,=:@%/-]*)?",
-    re.ASCII,
+CHAIN: Final = "application/pem-certificate-chain, */*"
+HTTPS: Final[tuple[Scheme, ...]] = ("https",)
+_HTTP_PORT: Final = 80
+
+# What a host answers for. For the rest, whoever chose the URL does: a path that is not
+# there must not silence a host, nor may a stranger's name that leads to its address.
+_FAULTS: Final = (
+    dns.exception.DNSException,
+    OSError,
+    h11.ProtocolError,
+    OverloadedError,
 )
-_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
-_PORTS: Final = 65_535
-_SPECIAL_V4: Final = tuple(
-    IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.31.196.0/24",
-        "192.52.193.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "192.175.48.0/24",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/3",
-    )
-)
-_GLOBAL_V6: Final = IPv6Network("2000::/3")
-_SPECIAL_V6: Final = tuple(
-    IPv6Network(network)
-    for network in (
-        "2001::/23",
-        "2001:db8::/32",
-        "2002::/16",  # 6to4 leads to any IPv4 address
-        "2620:4f:8000::/48",
-        "3fff::/20",
-    )
-)
-_CHUNK: Final = 16_384
-_OK: Final = 200
+_FAULTS_OF_ADDRESS: Final = (TimeoutError, UnreachableError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,194 +58,210 @@ class FetchPolicy:
     """Also plain http, special-purpose addresses and any port. Never in production."""
 
     ports: frozenset[int] = frozenset({443, 8443})
+    allow: HostSet = field(default_factory=HostSet.of)
+    """Hosts as URLs write them; when there is any, no other is fetched from."""
+
+    deny: HostSet = field(default_factory=HostSet.of)
+    """Hosts that are never fetched from, and networks that no name may lead to."""
+
     seconds: float = 5.0
-    """From the name look-up to the last octet."""
+    """From the first wait to the last octet."""
 
     octets: int = 16_384
-    """Greatest size of a body."""
+    """Greatest size of a body, unless the caller says otherwise."""
+
+    addresses: int = 4
+    """Addresses of a name that are tried; all are checked."""
+
+    hosts: HostPolicy = field(default_factory=HostPolicy)
 
     tls_ca: str | None = None
     """PEM file of the anchors for the web server's certificate; None is the system's.
     They have nothing to do with the anchors for STIR certificates."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    secure: bool
-    host: str
-    port: int
-    path: str
-
-
 class Fetcher:
-    """Gets one URL at a time; safe to share between threads."""
+    """Gets URLs; safe to share between threads, and to fork before the first."""
 
     def __init__(
-        self, policy: FetchPolicy, resolver: dns.resolver.Resolver | None = None
+        self,
+        policy: FetchPolicy,
+        resolver: dns.resolver.Resolver | None = None,
+        *,
+        observe: Callable[[Fetched], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Take the policy, and a resolver other than the system's, if any."""
-        self.policy = policy
-        self._resolver = resolver
-        self._tls = ssl.create_default_context(cafile=policy.tls_ca)
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        """Take the policy.
 
-    def get(self, url: str) -> bytes:
-        """Return the body served at `url`.
+        Args:
+            policy: what is allowed.
+            resolver: one to use instead of the system's.
+            observe: told of each fetch that got as far as a host's name.
+            clock: seconds that never go back, for the rest of hosts.
+            now: aware time, for the age of answers.
 
         Raises:
-            FetchError: not temporary when the URL or its address is one that we refuse.
+            OSError: ``tls_ca`` cannot be read.
         """
-        deadline = time.monotonic() + self.policy.seconds
-        target = self._parse(url)
-        try:
-            addresses = self._resolve(target.host, deadline)
-            for address in addresses:
-                self._check(address)
-            with self._connect(target, addresses, deadline) as connection:
-                return self._exchange(connection, target, deadline)
-        except (
-            dns.exception.DNSException,
-            OSError,
-            ValueError,  # dnspython, over a resolv.conf that it cannot read
-            h11.ProtocolError,
-        ) as error:
-            text = str(error) or type(error).__name__
-            raise FetchError(f"{target.host}: {text}") from None
+        self.policy = policy
+        self._names = Names(resolver)
+        self._gate = HostGate(policy.hosts, clock)
+        self._observe = observe
+        self._now = now
+        self._tls = ssl.create_default_context(cafile=policy.tls_ca)
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._tls.set_alpn_protocols(["http/1.1"])
+        # Python sets it; see `_secured`.
+        self._tls.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
 
-    def check(self, url: str) -> None:
+    def check(self, url: str, *, schemes: Collection[Scheme] = HTTPS) -> None:
         """Refuse a URL that `get` would refuse without asking the network.
 
         Raises:
             FetchError: as `get`.
         """
-        self._parse(url)
+        self._target(url, schemes)
 
-    def _parse(self, url: str) -> _Target:
-        match = _URL.fullmatch(url)
-        if match is None:
-            raise FetchError("x5u: not https://host/path alone", temporary=False)
-        secure = match["scheme"] == "https"
-        port = int(match["port"] or (443 if secure else 80))
-        if not self.policy.laboratory:
-            if not secure:
-                raise FetchError("x5u: only https is fetched", temporary=False)
-            if port not in self.policy.ports:
-                raise FetchError(f"x5u: port {port} is not allowed", temporary=False)
-        host = match["host"].strip("[]")
-        if port > _PORTS or not _is_host(host):
-            raise FetchError("x5u: no such host or port", temporary=False)
-        return _Target(secure, host, port, match["path"] or "/")
+    def get(
+        self,
+        url: str,
+        *,
+        etag: str = "",
+        last_modified: str = "",
+        octets: int | None = None,
+        accept: str = CHAIN,
+        schemes: Collection[Scheme] = HTTPS,
+    ) -> Response:
+        """Return what is served at `url`.
 
-    def _resolve(self, host: str, deadline: float) -> list[Address]:
-        try:
-            return [ip_address(host)]
-        except ValueError:
-            pass
-        resolver = self._resolver or dns.resolver.get_default_resolver()
-        answers = resolver.resolve_name(host, lifetime=_remaining(deadline))
-        return [ip_address(text) for text in answers.addresses()]
-
-    def _check(self, address: Address) -> None:
-        if not self.policy.laboratory and not is_public(address):
-            raise FetchError(f"x5u: address {address} is not public", temporary=False)
-
-    def _connect(
-        self, target: _Target, addresses: Iterable[Address], deadline: float
-    ) -> socket.socket:
-        """Connect to the first address that answers; the name is not looked up again.
+        Args:
+            url: ``https://host[:port]/path``.
+            etag: of an earlier `Response`, to be told if nothing has changed.
+            last_modified: likewise.
+            octets: greatest size of the body, if not the policy's.
+            accept: the Accept field.
+            schemes: with ``"http"``, plain http to port 80 as well. For documents that
+                are signed and that the caller verifies, such as CRLs; for certificates
+                never, since only https says that a chain is the one of its URL.
 
         Raises:
-            OSError: none did, or the certificate is not for the name.
+            FetchError: not temporary when the URL or its address is one that we refuse.
         """
-        failure = OSError("the name has no address")
-        for address in addresses:
-            try:
-                plain = socket.create_connection(
-                    (str(address), target.port), _remaining(deadline)
-                )
-            except OSError as error:
-                failure = error
-                continue
-            if not target.secure:
-                return plain
-            try:
-                plain.settimeout(_remaining(deadline))
-                return self._tls.wrap_socket(plain, server_hostname=target.host)
-            except BaseException:
-                plain.close()
-                raise
-        raise failure
-
-    def _exchange(
-        self, connection: socket.socket, target: _Target, deadline: float
-    ) -> bytes:
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_CHUNK)
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        request = h11.Request(
-            method="GET",
-            target=target.path,
-            headers=[
-                ("Host", f"{host}:{target.port}"),
-                ("Accept", "application/pem-certificate-chain, */*"),
-                ("User-Agent", "stirmilter"),
-                ("Connection", "close"),
-            ],
+        started = time.monotonic()
+        deadline = Deadline.after(self.policy.seconds)
+        request = Request(
+            target=self._target(url, schemes),
+            accept=accept,
+            octets=self.policy.octets if octets is None else octets,
+            etag=etag,
+            last_modified=last_modified,
         )
-        octets = http.send(request) + http.send(h11.EndOfMessage())
-        connection.settimeout(_remaining(deadline))
-        connection.sendall(octets)
-        body = bytearray()
-        while True:
-            event = http.next_event()
-            if event is h11.NEED_DATA:
-                connection.settimeout(_remaining(deadline))
-                http.receive_data(connection.recv(_CHUNK))
-            elif isinstance(event, h11.Response):
-                _check_response(event)
-            elif isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > self.policy.octets:
-                    raise FetchError(f"more than {self.policy.octets} octets")
-            elif isinstance(event, h11.EndOfMessage):
-                return bytes(body)
-            elif isinstance(event, h11.ConnectionClosed):
-                raise FetchError("the server closed the connection")
+        host = request.target.host
+        try:
+            response = self._visit(request, deadline)
+        except FetchError as error:
+            seconds = time.monotonic() - started
+            self._observe(Fetched(host, _outcome(error), 0, seconds, str(error)))
+            raise
+        outcome: Outcome = "unchanged" if response.body is None else "fetched"
+        size = len(response.body or b"")
+        self._observe(Fetched(host, outcome, size, time.monotonic() - started))
+        return response
+
+    def _target(self, url: str, schemes: Collection[Scheme]) -> Target:
+        """Take a URL apart, and refuse it for good if the policy does."""
+        target = urls.parse(url)
+        if not self.policy.laboratory:
+            if target.scheme not in schemes:
+                raise FetchError("only https is fetched", temporary=False)
+            ports = {_HTTP_PORT} if target.scheme == "http" else self.policy.ports
+            if target.port not in ports:
+                problem = f"port {target.port} is not allowed"
+                raise FetchError(problem, temporary=False)
+        if self.policy.allow and not self.policy.allow.has(target):
+            raise FetchError(f"{target.host} is not in fetch.allow", temporary=False)
+        if self.policy.deny.has(target):
+            raise FetchError(f"{target.host} is in fetch.deny", temporary=False)
+        if target.address is not None:
+            self._check(target.address)
+        return target
+
+    def _check(self, address: Address) -> None:
+        if self.policy.deny.holds(address):
+            raise FetchError(f"address {address} is in fetch.deny", temporary=False)
+        if not self.policy.laboratory and not is_public(address):
+            raise FetchError(f"address {address} is not public", temporary=False)
+
+    def _visit(self, request: Request, deadline: Deadline) -> Response:
+        """Fetch, with a place at the host."""
+        target = request.target
+        good = self._gate.is_good(target.authority)
+        try:
+            with self._gate.enter([target.authority], deadline.left(), _FAULTS):
+                addresses = self._addresses(target, deadline)
+                return self._ask(request, addresses, deadline, excused=good)
+        except _FAULTS as error:
+            text = printable(str(error) or type(error).__name__)
+            raise FetchError(f"{target.host}: {text}") from None
+
+    def _addresses(self, target: Target, deadline: Deadline) -> list[Address]:
+        """Look the name up, and check every address before any is connected to."""
+        if target.address is not None:
+            return [target.address]
+        addresses = self._names.addresses(target.host, deadline)
+        for address in addresses:
+            self._check(address)
+        return in_turn(addresses)[: self.policy.addresses]
+
+    def _ask(
+        self,
+        request: Request,
+        addresses: list[Address],
+        deadline: Deadline,
+        *,
+        excused: bool,
+    ) -> Response:
+        """Connect to one of the addresses, and ask there.
+
+        A name that was good when it was last asked is `excused` from resting because of
+        the neighbours with which it shares an address.
+        """
+        port = request.target.port
+        keys = {address: key_of(address, port) for address in addresses}
+        with self._gate.enter(
+            list(dict.fromkeys(keys.values())),
+            deadline.left(),
+            _FAULTS_OF_ADDRESS,
+            excused=excused,
+        ) as stay:
+            nearby = [address for address in addresses if keys[address] in stay.keys]
+            address, plain = dial(nearby, port, deadline)
+            stay.only(keys[address])
+            with self._secured(plain, request.target, deadline) as connection:
+                return exchange(connection, request, deadline, self._now)
+
+    def _secured(
+        self, plain: socket.socket, target: Target, deadline: Deadline
+    ) -> socket.socket:
+        """Speak TLS, if the URL says so, to whoever proves to have its host's name.
+
+        An end without TLS's own farewell is an error: where neither length nor chunks
+        tell the end of a body, somebody on the way could else cut it (RFC 9112 §9.8).
+        """
+        if target.scheme == "http":
+            return plain
+        try:
+            plain.settimeout(deadline.left())
+            return self._tls.wrap_socket(
+                plain, server_hostname=target.host, suppress_ragged_eofs=False
+            )
+        except BaseException:
+            plain.close()
+            raise
 
 
-def is_public(address: Address) -> bool:
-    """Tell whether an address may belong to a certificate repository on the Internet.
-
-    `ipaddress` itself will not do: to it the addresses of NAT64 and 6to4, which lead to
-    private IPv4 ones, are global. For IPv6 everything outside 2000::/3 is refused, the
-    mapped and translated forms of IPv4 with it.
-    """
-    if isinstance(address, IPv4Address):
-        return not any(address in network for network in _SPECIAL_V4)
-    return address in _GLOBAL_V6 and not any(address in n for n in _SPECIAL_V6)
-
-
-def _is_host(text: str) -> bool:
-    """Tell a name or an address from what only some programs take for one (0x7f.1)."""
-    try:
-        ip_address(text)
-    except ValueError:
-        labels = text.split(".")
-        return all(map(_LABEL.fullmatch, labels)) and not labels[-1][0].isdigit()
-    return True
-
-
-def _check_response(response: h11.Response) -> None:
-    if response.status_code != _OK:
-        # A redirect too: it would move the trust in a URL that was signed elsewhere.
-        raise FetchError(f"status {response.status_code}")
-    for name, value in response.headers:
-        if name == b"content-encoding" and value.strip().lower() != b"identity":
-            raise FetchError("a content coding that was not asked for")
-
-
-def _remaining(deadline: float) -> float:
-    """Return the seconds left, for the next operation that may block."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the time for a fetch is used up")
-    return left
+def _outcome(error: FetchError) -> Outcome:
+    if not error.temporary:
+        return "refused"
+    return "failed" if error.again is None else "postponed"

@@ -4,6 +4,7 @@ Where a test must show that nothing was connected to, or where to, the door to t
 network is watched: no test leaves this machine.
 """
 
+import errno
 import socket
 from collections.abc import Iterator
 from threading import Thread
@@ -29,9 +30,9 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """List the addresses that were connected to; behind each stands a refusal."""
     calls: list[tuple[str, int]] = []
 
-    def create_connection(address: tuple[str, int], *_: object) -> socket.socket:
+    def connect_ex(_: socket.socket, address: tuple[str, int]) -> int:
         calls.append(address)
-        raise ConnectionRefusedError(f"{address[0]} is out of bounds")
+        return errno.ECONNREFUSED
 
-    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
     return calls

@@ -1,8 +1,11 @@
 """Fetchers, of a laboratory and of production, and addresses to send them to."""
 
+from collections.abc import Callable, Sequence
+
 import dns.resolver
 
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
+from stirmilter.stores.urls import HostSet
 from stirmilter.testca import TestCA
 from tests.stores.servers import NameServer
 
@@ -25,6 +28,14 @@ def fetcher(
     return Fetcher(policy, resolver)
 
 
-def production(names: NameServer) -> Fetcher:
+def production(
+    names: NameServer, *, allow: Sequence[str] = (), deny: Sequence[str] = ()
+) -> Fetcher:
     """Make a fetcher as it is without a laboratory."""
-    return Fetcher(FetchPolicy(), names.resolver)
+    policy = FetchPolicy(allow=HostSet.of(*allow), deny=HostSet.of(*deny))
+    return Fetcher(policy, names.resolver)
+
+
+def bodies(fetch: Fetcher) -> Callable[[str], bytes]:
+    """Return what gets the body alone."""
+    return lambda url: fetch.get(url).body or b""

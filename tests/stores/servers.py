@@ -6,6 +6,7 @@ They are real ones on loopback: https with the certificate of the test CA, and D
 import socket
 import socketserver
 import ssl
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
@@ -21,6 +22,7 @@ from stirmilter.testca import TestCA
 
 CHAIN = b"-----BEGIN CERTIFICATE-----\n"
 OK = b"HTTP/1.1 200 OK\r\n"
+UNCHANGED = b"HTTP/1.1 304 Not Modified\r\n"
 POLL = 0.005
 TICK = 0.05
 PATIENCE = 60  # ticks: 3 s, far beyond every deadline here
@@ -52,6 +54,43 @@ def drip(begin: bytes, drop: bytes, end: bytes) -> Answer:
     return answer
 
 
+def break_off(*pieces: bytes) -> Answer:
+    """Answer, and leave without a word of TLS, as one who cuts the line would."""
+
+    def answer(connection: socket.socket, _: Event) -> None:
+        for piece in pieces:
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        raise ConnectionAbortedError
+
+    return answer
+
+
+def reset(*pieces: bytes) -> Answer:
+    """Answer, and reset the connection."""
+
+    def answer(connection: socket.socket, _: Event) -> None:
+        for piece in pieces:
+            connection.sendall(piece)
+        connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        connection.close()
+        raise ConnectionAbortedError
+
+    return answer
+
+
+def in_order(*answers: Answer) -> Answer:
+    """Give one answer after the other, each to one client, the last to all others."""
+    left = list(answers)
+
+    def answer(connection: socket.socket, stopped: Event) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])(connection, stopped)
+
+    return answer
+
+
 def silence(_: socket.socket, stopped: Event) -> None:
     """Keep the connection, and say nothing."""
     stopped.wait(TICK * PATIENCE)
@@ -60,8 +99,15 @@ def silence(_: socket.socket, stopped: Event) -> None:
 class WebServer:
     """Does as it is told to each client, and keeps what they said."""
 
-    def __init__(self, answer: Answer, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        context: ssl.SSLContext | None,
+        *,
+        listens: bool = True,
+    ) -> None:
         self.connections = 0
+        self._listens = listens and answer is not silence
         self.requests: list[bytes] = []
         self._answer = answer
         self._context = context
@@ -81,7 +127,7 @@ class WebServer:
         if self._context is not None:
             connection = self._context.wrap_socket(connection, server_side=True)
         with connection:
-            if self._answer is not silence:
+            if self._listens:
                 request = b""
                 while b"\r\n\r\n" not in request:
                     octets = connection.recv(4096)
@@ -90,6 +136,8 @@ class WebServer:
                     request += octets
                 self.requests.append(request)
             self._answer(connection, self._stopped)
+            if isinstance(connection, ssl.SSLSocket):
+                connection.unwrap()
 
     def __enter__(self) -> Self:
         self._thread = Thread(target=self._server.serve_forever, args=(POLL,))
@@ -104,10 +152,16 @@ class WebServer:
 
 
 class NameServer:
-    """Answers from `addresses`, keeps the questions, is silent about ``silent.``."""
+    """Answers from `addresses`, keeps the questions, is silent about ``silent.``.
+
+    To a name of `later` it answers so once it has been asked for its addresses.
+    """
 
     def __init__(self) -> None:
         self.addresses: dict[str, list[str]] = {}
+        self.aliases: dict[str, str] = {}
+        self.later: dict[str, list[str]] = {}
+        self.silent: set[tuple[str, str]] = set()
         self.queries: list[tuple[str, str]] = []
         owner = self
 
@@ -128,9 +182,15 @@ class NameServer:
         name = question.name.to_text(omit_final_dot=True)
         kind = dns.rdatatype.to_text(question.rdtype)
         self.queries.append((name, kind))
-        if name.startswith("silent."):
+        if name.startswith("silent.") or (name, kind) in self.silent:
             return None
         response = dns.message.make_response(query)
+        if name in self.aliases:
+            alias = self.aliases[name]
+            response.answer.append(
+                dns.rrset.from_text(question.name, 60, "IN", "CNAME", f"{alias}.")
+            )
+            question, name = dns.rrset.from_text(f"{alias}.", 60, "IN", kind), alias
         if name not in self.addresses:
             response.set_rcode(dns.rcode.NXDOMAIN)
         found = [
@@ -140,13 +200,15 @@ class NameServer:
             response.answer.append(
                 dns.rrset.from_text_list(question.name, 60, "IN", kind, found)
             )
+        if kind == "AAAA" and name in self.later:
+            self.addresses[name] = self.later[name]
         return response
 
 
 @contextmanager
-def https(ca: TestCA, answer: Answer) -> Iterator[WebServer]:
-    """Serve over TLS, as 127.0.0.1 and as localhost."""
+def https(ca: TestCA, answer: Answer, name: str = "tls") -> Iterator[WebServer]:
+    """Serve over TLS, as 127.0.0.1 and as localhost, under a certificate by name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(ca.folder / "tls.pem", ca.folder / "tls.key")
+    context.load_cert_chain(ca.folder / f"{name}.pem", ca.folder / f"{name}.key")
     with WebServer(answer, context) as server:
         yield server

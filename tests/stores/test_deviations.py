@@ -7,7 +7,7 @@ import pytest
 
 from stirmilter.stores.certificates import CertificateStore
 from stirmilter.testca import TestCA
-from tests.stores.fetchers import fetcher
+from tests.stores.fetchers import bodies, fetcher
 from tests.stores.servers import OK, https, say
 
 
@@ -23,7 +23,7 @@ from tests.stores.servers import OK, https, say
 def test_a_chain_is_kept_whatever_its_server_says(ca: TestCA, header: bytes) -> None:
     chain = ca.files("one").chain.read_bytes()
     with https(ca, say(OK, header, b"\r\n", chain)) as server:
-        store = CertificateStore(fetcher(ca).get)
+        store = CertificateStore(bodies(fetcher(ca)))
         url = f"https://127.0.0.1:{server.port}/one.pem"
 
         assert store.chain(url) == store.chain(url)

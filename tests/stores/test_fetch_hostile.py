@@ -1,12 +1,18 @@
 """Fetching from hosts that lie, dawdle and flood: a failure, and in time."""
 
+import gzip
 import socket
+import ssl
+import warnings
+from datetime import timedelta
 
 import pytest
 
+from stirmilter import testca
 from stirmilter.errors import FetchError
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.testca import TestCA
+from tests.laboratory import NOW
 from tests.stores.fetchers import fetcher
 from tests.stores.servers import (
     CHAIN,
@@ -14,8 +20,10 @@ from tests.stores.servers import (
     Answer,
     NameServer,
     WebServer,
+    break_off,
     drip,
     https,
+    reset,
     say,
     silence,
 )
@@ -74,6 +82,73 @@ TOO_LATE = r"timed out|time for a fetch"
         pytest.param((b"\x16\x03\x01 hello",), "127.0.0.1: ", id="no-http"),
         pytest.param((), "127.0.0.1: ", id="nothing"),
         pytest.param((b"HTTP/1.1 100 Continue\r\n\r\n",), "127.0.0.1: ", id="promise"),
+        pytest.param(
+            (b"HTTP/1.1 100 Continue\r\n\r\n" * 100, OK, b"\r\n", CHAIN),
+            "promised an answer",
+            id="a-hundred-promises",
+        ),
+        pytest.param(
+            (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",),
+            "127.0.0.1: ",
+            id="another-protocol",
+        ),
+        pytest.param(
+            (OK, b"Content-Length: 65537\r\n\r\n"),
+            "more than 65536 octets",
+            id="announces-too-much",
+        ),
+        pytest.param(
+            (OK, b"Content-Length: -1\r\n\r\n", CHAIN), "127.0.0.1: ", id="negative"
+        ),
+        pytest.param(
+            (OK, b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", CHAIN),
+            "127.0.0.1: ",
+            id="length-of-5000-digits",
+        ),
+        pytest.param(
+            (
+                OK,
+                b"Content-Length: 28\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"1c\r\n",
+                CHAIN,
+                b"\r\n0\r\n\r\n",
+            ),
+            "two lengths",
+            id="length-and-chunks",
+        ),
+        pytest.param(
+            (
+                OK,
+                b"Transfer-Encoding: chunked\r\n\r\n",
+                b"1;%s\r\nx\r\n" % (b"y" * 10_000) * 100,
+            ),
+            "more octets around the body",
+            id="chunks-with-long-extensions",
+        ),
+        pytest.param(
+            (OK, b"Transfer-Encoding: chunked\r\n\r\n", b"zz\r\n"),
+            "127.0.0.1: ",
+            id="chunk-of-no-length",
+        ),
+        pytest.param(
+            (OK, b"Transfer-Encoding: gzip, chunked\r\n\r\n", b"0\r\n\r\n"),
+            "127.0.0.1: ",
+            id="gzip-on-the-way",
+        ),
+        pytest.param(
+            (OK, b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(50_000_000))),
+            "content coding",
+            id="gzip-bomb",
+        ),
+        pytest.param((OK, b"X: a\x00b\r\n\r\n", CHAIN), "127.0.0.1: ", id="nul"),
+        pytest.param((bytes(20_000),), "127.0.0.1: ", id="nuls-alone"),
+        pytest.param((CHAIN,), "127.0.0.1: ", id="chain-without-http"),
+        pytest.param(
+            (b"HTTP/2 200 OK\r\n\r\n", CHAIN), "127.0.0.1: ", id="another-version"
+        ),
+        pytest.param(
+            (OK, b"\x1b[2J\r\n\r\n"), r"127.0.0.1: illegal", id="escape-sequence"
+        ),
     ],
 )
 @pytest.mark.conformance("C-10", "C-12")
@@ -87,6 +162,8 @@ def test_a_bad_answer_is_a_temporary_failure(
         fetcher(ca).get(f"https://127.0.0.1:{server.port}/a.pem")
 
     assert problem in str(caught.value)
+    assert str(caught.value).isascii()
+    assert str(caught.value).isprintable()
     assert caught.value.temporary
     assert server.connections == 1
 
@@ -134,9 +211,19 @@ def test_without_any_time_nothing_is_asked(
     assert dialled == []
 
 
-def test_a_handshake_that_never_ends_does_not_outlive_the_deadline(ca: TestCA) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(silence, id="silence"),
+        # A record that is to hold 16 000 octets of a handshake.
+        pytest.param(drip(b"\x16\x03\x03\x3e\x80", b"\x02", b""), id="drip"),
+    ],
+)
+def test_a_handshake_that_never_ends_does_not_outlive_the_deadline(
+    ca: TestCA, answer: Answer
+) -> None:
     with (
-        WebServer(silence, None) as server,
+        WebServer(answer, None, listens=False) as server,
         pytest.raises(FetchError, match=TOO_LATE),
     ):
         fetcher(ca, seconds=0.5).get(f"https://127.0.0.1:{server.port}/")
@@ -185,3 +272,65 @@ def test_a_web_server_must_prove_its_name(
 
     assert caught.value.temporary
     assert server.requests == []
+
+
+def test_a_certificate_of_the_web_that_has_expired_is_refused(ca: TestCA) -> None:
+    authority = testca._web_server(ca._load("tls-ca"), NOW - timedelta(days=4000))
+    testca._write(ca.folder, "tls-expired", authority)
+
+    with (
+        https(ca, say(OK, b"\r\n", CHAIN), "tls-expired") as server,
+        pytest.raises(FetchError, match="certificate has expired") as caught,
+    ):
+        fetcher(ca).get(f"https://127.0.0.1:{server.port}/")
+
+    assert caught.value.temporary
+    assert server.requests == []
+
+
+def test_tls_of_old_is_refused(ca: TestCA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(ca.folder / "tls.pem", ca.folder / "tls.key")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+    with (
+        WebServer(say(OK, b"\r\n", CHAIN), context) as server,
+        pytest.raises(FetchError, match="PROTOCOL_VERSION"),
+    ):
+        fetcher(ca).get(f"https://127.0.0.1:{server.port}/")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reset(), id="before-the-answer"),
+        pytest.param(reset(OK), id="in-the-header"),
+        pytest.param(reset(OK, b"\r\n", CHAIN), id="in-a-body-without-length"),
+        pytest.param(
+            reset(OK, b"Content-Length: 99\r\n\r\n", CHAIN), id="in-a-body-with-length"
+        ),
+    ],
+)
+def test_a_reset_is_a_temporary_failure(ca: TestCA, answer: Answer) -> None:
+    with (
+        https(ca, answer) as server,
+        pytest.raises(FetchError, match=r"reset|EOF") as caught,
+    ):
+        fetcher(ca).get(f"https://127.0.0.1:{server.port}/")
+
+    assert caught.value.temporary
+
+
+def test_a_body_that_somebody_on_the_way_cut_off_is_not_taken_for_whole(
+    ca: TestCA,
+) -> None:
+    """RFC 9112 §9.8: without length or chunks, only TLS itself tells the end."""
+    with (
+        https(ca, break_off(OK, b"\r\n", CHAIN)) as server,
+        pytest.raises(FetchError, match="EOF"),
+    ):
+        fetcher(ca).get(f"https://127.0.0.1:{server.port}/")

@@ -15,7 +15,7 @@ from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, NOW, message
 from tests.services.world import Case, World
-from tests.stores.fetchers import fetcher
+from tests.stores.fetchers import bodies, fetcher
 from tests.stores.servers import Answer, https
 from tests.vectors.reading import ACCEPTED
 
@@ -105,7 +105,7 @@ def carried(*values: str) -> Run:
 
 def fetched(url: str) -> Run:
     """Judge a good token whose x5u is this, with the fetcher of production."""
-    return lambda lab: lab.at(url, lab.production.get)
+    return lambda lab: lab.at(url, bodies(lab.production))
 
 
 def allowed(url: str) -> Run:
@@ -127,7 +127,7 @@ def served(answer: Answer, seconds: float = 5.0) -> Run:
     def run(lab: Laboratory) -> str:
         with https(lab.ca, answer) as server:
             url = f"https://127.0.0.1:{server.port}/a.pem"
-            return lab.at(url, fetcher(lab.ca, seconds=seconds).get)
+            return lab.at(url, bodies(fetcher(lab.ca, seconds=seconds)))
 
     return run
 

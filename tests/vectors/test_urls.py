@@ -9,15 +9,16 @@ import pytest
 
 from stirmilter.errors import FetchError
 from stirmilter.stir import identity
-from stirmilter.stores.fetch import Fetcher, FetchPolicy, is_public
+from stirmilter.stores.addresses import is_public
+from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from tests.stir.tokens import forge
 from tests.vectors.corpus import Corpus
 
 REFUSED = {
-    "x5u: only https is fetched": 27,
-    "x5u: port 1443 is not allowed": 1,
-    "x5u: port 5000 is not allowed": 4,
-    "x5u: port 8080 is not allowed": 8,
+    "only https is fetched": 27,
+    "port 1443 is not allowed": 1,
+    "port 5000 is not allowed": 4,
+    "port 8080 is not allowed": 8,
 }
 """Why, and how many of 17 839. ATIS-1000074 wants https, and port 443 or 8443."""
 

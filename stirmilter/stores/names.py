@@ -1,0 +1,92 @@
+"""From a host name to its addresses, once, and before the deadline.
+
+The name is asked for as it stands: no search domain is appended, and the answer of one
+look-up is all that is ever used, since a second could be another (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+import dns.exception
+import dns.name
+import dns.resolver
+
+from stirmilter.errors import FetchError
+from stirmilter.stores.addresses import Address
+from stirmilter.stores.deadline import Deadline
+
+_MOST: Final = 32  # addresses; no repository has as many, and each is looked at
+_PATIENCE: Final = 1.0  # seconds for one name server, before the next is asked
+SYSTEM: Final = Path("/etc/resolv.conf")
+
+
+class Names:
+    """Asks the system's name servers, or others; safe to share between threads.
+
+    ``resolv.conf`` is read again when it changes: this process may have been started
+    before the network was, and lives for months.
+    """
+
+    def __init__(
+        self, resolver: dns.resolver.Resolver | None = None, path: Path = SYSTEM
+    ) -> None:
+        """Take a resolver to use instead of the system's, if any."""
+        self._given = resolver
+        self._path = path
+        self._lock = Lock()
+        self._read: tuple[tuple[int, int, int], dns.resolver.Resolver] | None = None
+
+    def addresses(self, host: str, deadline: Deadline) -> list[Address]:
+        """Return every address of a name, of IPv4 and of IPv6.
+
+        Each kind may take half of the time that is left, so that a name server which
+        is silent about one of them does not take the other away.
+
+        Raises:
+            dns.exception.DNSException: the name has none, or nobody says so in time.
+            FetchError: it has more than any repository needs, or there is no usable
+                ``resolv.conf``.
+            TimeoutError: no time is left.
+        """
+        resolver = self._given or self._system()
+        name = dns.name.from_text(host)  # ends in the root: no search domain
+        found: list[Address] = []
+        failure: dns.exception.DNSException | None = None
+        for kind in ("A", "AAAA"):
+            seconds = deadline.left() / 2
+            try:
+                answer = resolver.resolve(name, kind, lifetime=seconds, search=False)
+            except dns.resolver.NXDOMAIN:
+                raise
+            except dns.exception.DNSException as error:
+                failure = failure or error
+                continue
+            found += [ip_address(record.address) for record in answer]
+        if len(found) > _MOST:
+            raise FetchError(f"{len(found)} addresses")
+        if not found and failure is not None:
+            raise failure
+        return found
+
+    def _system(self) -> dns.resolver.Resolver:
+        """Return the resolver of the system's file as it is now."""
+        try:
+            stat = self._path.stat()
+            state = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            with self._lock:
+                if self._read is None or self._read[0] != state:
+                    self._read = (state, self._load())
+                return self._read[1]
+        # ValueError: dnspython, over a file that it cannot make sense of.
+        except (OSError, ValueError, dns.exception.DNSException) as error:
+            raise FetchError(f"{self._path}: {error}") from None
+
+    def _load(self) -> dns.resolver.Resolver:
+        resolver = dns.resolver.Resolver(str(self._path))
+        # A dead server at the top of the file must leave time for the next.
+        resolver.timeout = min(resolver.timeout, _PATIENCE)
+        return resolver

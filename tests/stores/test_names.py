@@ -1,0 +1,97 @@
+"""From a name to addresses: what is asked, of whom, and for how long."""
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import dns.exception
+import dns.name
+import dns.resolver
+import pytest
+
+from stirmilter.errors import FetchError
+from stirmilter.stores.deadline import Deadline
+from stirmilter.stores.names import Names
+from tests.stores.servers import NameServer
+
+HOST = "certs.example"
+
+
+def found(names: NameServer, host: str = HOST, seconds: float = 5.0) -> list[str]:
+    addresses = Names(names.resolver).addresses(host, Deadline.after(seconds))
+    return [str(address) for address in addresses]
+
+
+def test_both_kinds_of_address_are_asked_for_once(names: NameServer) -> None:
+    names.addresses[HOST] = ["2001:db8::1", "192.0.2.1", "192.0.2.2"]
+
+    assert found(names) == ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
+    assert sorted(names.queries) == [(HOST, "A"), (HOST, "AAAA")]
+
+
+@pytest.mark.parametrize("host", [HOST, "certs"])
+def test_no_search_domain_is_appended(names: NameServer, host: str) -> None:
+    names.resolver.search = [dns.name.from_text("inside.example")]
+    names.resolver.use_search_by_default = True
+    names.addresses[f"{host}.inside.example"] = ["192.0.2.1"]
+
+    with pytest.raises(dns.resolver.NXDOMAIN):
+        found(names, host)
+
+    assert names.queries == [(host, "A")]
+
+
+def test_an_alias_leads_to_the_addresses_of_another_name(names: NameServer) -> None:
+    names.aliases[HOST] = "hosting.example"
+    names.addresses["hosting.example"] = ["192.0.2.1"]
+
+    assert found(names) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("silent", "known"),
+    [
+        pytest.param("AAAA", "192.0.2.1", id="ipv6"),
+        pytest.param("A", "2001:db8::1", id="ipv4"),
+    ],
+)
+def test_silence_about_one_kind_does_not_take_the_other_away(
+    names: NameServer, silent: str, known: str
+) -> None:
+    names.addresses[HOST] = [known]
+    names.silent.add((HOST, silent))
+
+    assert found(names, seconds=0.5) == [known]
+
+
+def test_a_name_of_very_many_addresses_is_none_of_a_repository(
+    names: NameServer,
+) -> None:
+    names.addresses[HOST] = [f"192.0.2.{number}" for number in range(33)]
+
+    with pytest.raises(FetchError, match="33 addresses"):
+        found(names)
+
+
+def test_a_changed_file_of_the_system_is_read_again(
+    names: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon may be started before the network, and lives for months."""
+    monkeypatch.setattr(dns.resolver.Resolver, "port", names.resolver.port, False)
+    path = tmp_path / "resolv.conf"
+    system = Names(path=path)
+
+    with pytest.raises(FetchError, match="resolv"):
+        system.addresses(HOST, Deadline.after(5))
+    path.write_text("search inside.example\n")
+    with pytest.raises(FetchError, match="nameservers"):
+        system.addresses(HOST, Deadline.after(5))
+    path.write_text("nameserver nonsense\n")
+    with pytest.raises(FetchError, match="nameserver"):
+        system.addresses(HOST, Deadline.after(5))
+    path.write_text("nameserver 127.0.0.1\n")
+    first = system._system()
+    assert [ip_address(str(server)) for server in first.nameservers] == [
+        ip_address("127.0.0.1")
+    ]
+    assert system._system() is first
+    assert first.timeout == 1.0
