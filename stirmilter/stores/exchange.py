@@ -160,8 +160,9 @@ def _check(head: h11.Response, request: Request) -> None:
     if status != _OK:
         # A redirect too: it would move the trust in a URL that was signed elsewhere.
         raise FetchError(f"status {status}")
-    fields = {name: value.strip().lower() for name, value in head.headers}
-    if fields.get(b"content-encoding", b"identity") != b"identity":
+    fields = dict(head.headers)
+    codings = {v.lower() for name, v in head.headers if name == b"content-encoding"}
+    if codings - {b"identity"}:
         raise FetchError("a content coding that was not asked for")
     if b"transfer-encoding" in fields and b"content-length" in fields:
         raise FetchError("two lengths of one body")  # RFC 9112 §6.3

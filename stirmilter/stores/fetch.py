@@ -111,9 +111,9 @@ class Fetcher:
         self._now = now
         self._tls = ssl.create_default_context(cafile=policy.tls_ca)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._tls.set_alpn_protocols(["http/1.1"])
-        # Python sets it; see `_secured`.
+        # Python has OpenSSL take a line that was cut for a farewell: see `_secured`.
         self._tls.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        self._tls.set_alpn_protocols(["http/1.1"])
 
     def check(self, url: str, *, schemes: Collection[Scheme] = HTTPS) -> None:
         """Refuse a URL that `get` would refuse without asking the network.

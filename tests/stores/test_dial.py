@@ -2,42 +2,38 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from ipaddress import ip_address
 
 import pytest
 
+from stirmilter.stores.addresses import Address
 from stirmilter.stores.deadline import Deadline
-from stirmilter.stores.dial import dial, in_turn
+from stirmilter.stores.dial import UnreachableError, dial, in_turn
 
 LOOPBACK = ip_address("127.0.0.1")
 SILENT = ip_address("127.0.0.9")
+NOBODY = ip_address("127.0.0.2")
+NO_ROUTE = ip_address("2001:db8::1")
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+    """Listen at one address, and be silent at another, as where a route is dead.
 
-
-@pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let one address swallow every attempt, as a dead route does."""
-    connect_ex = socket.socket.connect_ex
-
-    def knock(door: socket.socket, address: tuple[str, int]) -> int:
-        if address[0] != str(SILENT):
-            return connect_ex(door, address)
-        # Full after the first: the kernel then drops what it cannot queue.
-        full = socket.create_server((str(SILENT), 0), backlog=0)
-        crowd = [socket.socket() for _ in range(2)]
-        for one in crowd:
-            one.setblocking(False)
-            connect_ex(one, full.getsockname())
-        kept.extend([full, *crowd])
-        return connect_ex(door, full.getsockname())
-
-    kept: list[socket.socket] = []
-    monkeypatch.setattr(socket.socket, "connect_ex", knock)
+    The silent one has a queue for one connection, which is full: the kernel drops what
+    comes then.
+    """
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server((str(LOOPBACK), 0)))
+        port: int = server.getsockname()[1]
+        full = (str(SILENT), port)
+        stack.enter_context(socket.create_server(full, backlog=0))
+        for _ in range(2):
+            door = stack.enter_context(socket.socket())
+            door.setblocking(False)
+            door.connect_ex(full)
+        yield port
 
 
 def test_the_kinds_of_address_take_turns() -> None:
@@ -55,9 +51,53 @@ def test_the_kinds_of_address_take_turns() -> None:
     assert in_turn([]) == []
 
 
-def test_an_address_that_answers_is_connected_to(port: int) -> None:
-    address, door = dial([LOOPBACK], port, Deadline.after(5))
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param([], id="at-once"),
+        pytest.param([NOBODY], id="after-one-that-refuses"),
+        pytest.param([NO_ROUTE], id="after-one-without-a-route"),
+        pytest.param([SILENT], id="after-one-that-is-silent"),
+        pytest.param([SILENT, NOBODY, SILENT], id="after-several"),
+    ],
+)
+def test_the_address_that_answers_is_connected_to(
+    port: int, before: list[Address]
+) -> None:
+    address, door = dial([*before, LOOPBACK], port, Deadline.after(10))
 
     with door:
         assert address == LOOPBACK
-        assert door.getpeername() == ("127.0.0.1", port)
+        assert door.getpeername() == (str(LOOPBACK), port)
+
+
+def test_a_silent_address_that_is_the_only_one_takes_all_the_time(port: int) -> None:
+    with pytest.raises(TimeoutError, match="time for a fetch"):
+        dial([SILENT], port, Deadline.after(0.3))
+
+
+def test_who_is_refused_everywhere_is_told_of_the_last(port: int) -> None:
+    with pytest.raises(UnreachableError, match=r"refused: '127\.0\.0\.2'"):
+        dial([NOBODY], port, Deadline.after(5))
+
+
+def test_a_family_that_this_machine_does_not_have_is_passed_over(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoIPv6(socket.socket):
+        def __init__(self, family: int = socket.AF_INET, *rest: int) -> None:
+            if family == socket.AF_INET6:
+                raise OSError("Address family not supported by protocol")
+            super().__init__(family, *rest)
+
+    monkeypatch.setattr(socket, "socket", NoIPv6)
+
+    address, door = dial([ip_address("::1"), LOOPBACK], port, Deadline.after(5))
+
+    door.close()
+    assert address == LOOPBACK
+
+
+def test_a_name_without_addresses_is_no_connection() -> None:
+    with pytest.raises(OSError, match="no address"):
+        dial([], 443, Deadline.after(5))

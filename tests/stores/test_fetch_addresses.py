@@ -72,6 +72,72 @@ def test_connects_to_the_addresses_that_were_checked(
     assert sorted(names.queries) == [("certs.example", "A"), ("certs.example", "AAAA")]
 
 
+@pytest.mark.conformance("C-11")
+def test_a_second_answer_of_the_dns_is_never_asked_for(
+    names: NameServer, dialled: list[tuple[str, int]]
+) -> None:
+    """DNS rebinding: a public address to the one who checks, then a private one."""
+    names.addresses["certs.example"] = [PUBLIC]
+    names.later["certs.example"] = ["127.0.0.1"]
+    fetch = production(names)
+
+    with pytest.raises(FetchError, match="refused"):
+        fetch.get(URL)
+    asked = len(names.queries)
+    with pytest.raises(FetchError, match="not public"):
+        fetch.get(URL)
+
+    assert asked == 2
+    assert dialled == [(PUBLIC, 443)]
+
+
+def test_an_alias_for_a_private_name_is_refused_for_good(
+    names: NameServer, dialled: list[tuple[str, int]]
+) -> None:
+    names.aliases["certs.example"] = "inside.example"
+    names.addresses["inside.example"] = ["10.0.0.1"]
+
+    with pytest.raises(FetchError, match="not public"):
+        production(names).get(URL)
+
+    assert dialled == []
+
+
+def test_only_some_of_many_addresses_are_tried_and_all_are_checked(
+    names: NameServer, dialled: list[tuple[str, int]]
+) -> None:
+    names.addresses["certs.example"] = [f"93.184.216.{n}" for n in range(1, 31)]
+
+    with pytest.raises(FetchError, match="refused"):
+        production(names).get(URL)
+    names.addresses["certs.example"].append("10.0.0.1")
+    with pytest.raises(FetchError, match="not public"):
+        production(names).get(URL)
+
+    assert len(dialled) == 4
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        pytest.param(["198.41.0.4"], id="in-a-denied-network"),
+        pytest.param([PUBLIC, "198.41.0.4"], id="one-of-two"),
+        pytest.param(["2606:4700::1"], id="ipv6"),
+    ],
+)
+def test_a_name_that_leads_to_a_denied_network_is_refused_for_good(
+    names: NameServer, dialled: list[tuple[str, int]], addresses: list[str]
+) -> None:
+    names.addresses["certs.example"] = addresses
+    fetch = production(names, deny=["198.41.0.0/24", "2606:4700::/32"])
+
+    with pytest.raises(FetchError, match=r"address \S+ is in fetch\.deny") as caught:
+        fetch.get(URL)
+
+    assert not caught.value.temporary
+    assert dialled == []
+
+
 @pytest.mark.parametrize(
     "known", [pytest.param(False, id="unknown"), pytest.param(True, id="no-address")]
 )

@@ -72,6 +72,11 @@ TOO_LATE = r"timed out|time for a fetch"
             id="gzip",
         ),
         pytest.param(
+            (OK, b"Content-Encoding: gzip\r\nContent-Encoding: identity\r\n\r\n"),
+            "content coding",
+            id="two-codings",
+        ),
+        pytest.param(
             (OK, b"Content-Length: 9\r\n\r\n", b"short"), "127.0.0.1: ", id="cut-short"
         ),
         pytest.param(

@@ -1,9 +1,12 @@
 """Which URLs are fetched, and which are refused before anything is asked."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stirmilter.errors import FetchError
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
+from stirmilter.stores.urls import HostSet, parse
 from tests.stores.fetchers import PUBLIC, PUBLIC_V6, URL, production
 from tests.stores.servers import NameServer
 
@@ -133,3 +136,116 @@ def test_other_ports_can_be_allowed() -> None:
     fetch.check("https://certs.example:444/a.pem")
     with pytest.raises(FetchError, match="port 443"):
         fetch.check(URL)
+
+
+@pytest.mark.parametrize("url", ["http://crl.example/a.crl", "http://crl.example:80/"])
+def test_plain_http_to_port_80_is_for_callers_who_say_so(
+    names: NameServer, dialled: list[tuple[str, int]], url: str
+) -> None:
+    names.addresses["crl.example"] = [PUBLIC]
+    fetch = production(names)
+    with pytest.raises(FetchError, match="only https"):
+        fetch.get(url)
+
+    fetch.check(url, schemes=("http", "https"))
+    with pytest.raises(FetchError, match="refused"):
+        fetch.get(url, schemes=("http", "https"))
+
+    assert dialled == [(PUBLIC, 80)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("http://crl.example:8080/a.crl", id="another-port"),
+        pytest.param("http://crl.example:443/a.crl", id="the-port-of-https"),
+        pytest.param("https://crl.example:80/a.crl", id="https-at-the-port-of-http"),
+        pytest.param("http://127.0.0.1/a.crl", id="private-address"),
+    ],
+)
+def test_plain_http_is_guarded_as_https_is(names: NameServer, url: str) -> None:
+    with pytest.raises(FetchError, match=r"port \d+ is not|not public") as caught:
+        production(names).get(url, schemes=("http", "https"))
+
+    assert not caught.value.temporary
+
+
+@pytest.mark.parametrize(
+    ("entry", "host", "member"),
+    [
+        pytest.param("example.net", "example.net", True, id="name"),
+        pytest.param("Example.NET", "eXample.net", True, id="capitals"),
+        pytest.param("example.net", "certs.example.net", False, id="below-a-name"),
+        pytest.param(".example.net", "certs.example.net", True, id="domain"),
+        pytest.param(".example.net", "a.b.example.net", True, id="deep-in-a-domain"),
+        pytest.param(".example.net", "example.net", True, id="the-domain-itself"),
+        pytest.param(".example.net", "evilexample.net", False, id="part-of-a-label"),
+        pytest.param(".example.net", "example.net.evil", False, id="in-front"),
+        pytest.param(PUBLIC, PUBLIC, True, id="address"),
+        pytest.param("93.184.216.0/24", PUBLIC, True, id="network"),
+        pytest.param("93.184.217.0/24", PUBLIC, False, id="another-network"),
+        pytest.param("2606:2800::/32", f"[{PUBLIC_V6}]", True, id="network-of-ipv6"),
+        pytest.param("0.0.0.0/0", "example.net", False, id="every-address-no-name"),
+    ],
+)
+def test_lists_decide_which_hosts_are_fetched_from(
+    names: NameServer, entry: str, host: str, member: bool
+) -> None:
+    url = f"https://{host}/a.pem"
+    allow, deny = production(names, allow=[entry]), production(names, deny=[entry])
+    passes, refuses = (allow, deny) if member else (deny, allow)
+
+    passes.check(url)
+    with pytest.raises(FetchError, match=r"fetch\.(allow|deny)") as caught:
+        refuses.get(url)
+
+    assert not caught.value.temporary
+    assert names.queries == []
+
+
+def test_who_is_on_both_lists_is_denied(names: NameServer) -> None:
+    fetch = production(names, allow=[".example"], deny=["certs.example"])
+
+    fetch.check("https://other.example/")
+    with pytest.raises(FetchError, match=r"fetch\.deny"):
+        fetch.check(URL)
+
+
+def test_an_address_of_no_public_host_is_refused_without_asking() -> None:
+    with pytest.raises(FetchError, match="not public"):
+        Fetcher(FetchPolicy()).check("https://127.0.0.1/")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(".", id="dot"),
+        pytest.param("*.example.net", id="star"),
+        pytest.param("example.net.", id="final-dot"),
+        pytest.param("https://example.net", id="url"),
+        pytest.param("example.net:443", id="port"),
+        pytest.param("exa mple.net", id="space"),
+        pytest.param("192.0.2.1/24", id="host-bits"),
+        pytest.param("192.0.2", id="part-of-an-address"),
+        pytest.param("[2001:db8::1]", id="brackets"),
+        pytest.param("b\u00fccher.example", id="outside-ascii"),
+    ],
+)
+def test_what_is_no_entry_of_a_list_is_named(entry: str) -> None:
+    with pytest.raises(ValueError, match="is no host name") as caught:
+        HostSet.of("example.net", entry)
+
+    assert repr(entry) in str(caught.value)
+
+
+@given(st.text())
+def test_whatever_is_taken_for_a_url_has_one_spelling(text: str) -> None:
+    for url in (text, f"https://{text}", f"https://certs.example:{text}"):
+        try:
+            target = parse(url)
+        except FetchError:
+            continue
+        written = f"{target.scheme}://{target.authority}{target.path}"
+        assert parse(written) == target
+        assert written.isascii()
