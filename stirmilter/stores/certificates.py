@@ -88,14 +88,23 @@ class CertificateStore:
                 credential.load_chain(octets, self._certificates)  # before it is kept
                 future.set_result(octets)
             except BaseException as error:  # noqa: BLE001 - told to whoever waits
-                seconds = (
-                    self._failure_seconds if isinstance(error, StirmilterError) else 0.0
-                )
+                seconds = self._remember_failure(error)
                 future.set_exception(error)
             with self._lock:
                 if self._known.get(x5u, (0.0, None))[1] is future:
                     self._known[x5u] = (self._clock() + seconds, future)
         return future
+
+    def _remember_failure(self, error: BaseException) -> float:
+        """Return for how long; what was not asked at all says nothing about a URL."""
+        if not isinstance(error, StirmilterError):
+            return 0.0
+        again = error.again if isinstance(error, FetchError) else None
+        return (
+            self._failure_seconds
+            if again is None
+            else min(again, self._failure_seconds)
+        )
 
     @staticmethod
     def _told(future: Future[bytes]) -> bytes:

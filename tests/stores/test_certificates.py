@@ -129,6 +129,33 @@ def test_a_failure_is_remembered_for_a_short_while(
     assert web.fetched == [A] * fetches
 
 
+@pytest.mark.parametrize(
+    ("again", "after", "fetches"),
+    [
+        pytest.param(0.0, 0, 2, id="busy"),
+        pytest.param(5.0, 4.9, 1, id="while-it-rests"),
+        pytest.param(5.0, 5, 2, id="when-it-has-rested"),
+        pytest.param(50.0, 10, 2, id="as-long-as-other-failures"),
+    ],
+)
+def test_what_was_not_asked_at_all_is_asked_when_that_makes_sense(
+    store: CertificateStore,
+    web: Web,
+    clock: Clock,
+    again: float,
+    after: float,
+    fetches: int,
+) -> None:
+    web.broken[A] = FetchError("rests", again=again)
+
+    for pause in (0, after):
+        clock.now += pause
+        with pytest.raises(FetchError):
+            store.chain(A)
+
+    assert web.fetched == [A] * fetches
+
+
 def test_a_failure_is_not_remembered_beyond_the_next_success(
     store: CertificateStore, web: Web, clock: Clock
 ) -> None:
