@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from stirmilter import log
-from stirmilter.events import Handled
+from stirmilter.events import Fetched, Handled
 
 PASSED = Handled(
     "in",
@@ -253,3 +253,19 @@ def test_a_warning_of_a_library_is_a_line_of_the_log(
     err = capsys.readouterr().err
     assert err.startswith("WARNING ")
     assert "a negative serial number" in err
+
+
+@pytest.mark.conformance("O-07")
+def test_a_fetch_that_brought_nothing_is_one_line(lines: list[str]) -> None:
+    log.fetched(Fetched("certs.example", "fetched", octets=9, seconds=0.1))
+    log.fetched(
+        Fetched(
+            "certs.example", "failed", seconds=5.0012, detail='status 404\r\n"\x1b[2J'
+        )
+    )
+
+    [line] = lines
+    assert line == (
+        "INFO fetch: host=certs.example outcome=failed ms=5001"
+        r' detail="status 404\u{d}\u{a}\u{22}\u{1b}[2J"'
+    )

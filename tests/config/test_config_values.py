@@ -65,6 +65,22 @@ from tests.config.files import SIGNER, faults
         pytest.param(
             "[fetch]\nports = [443, 65536]", "fetch.ports.1", id="port-beyond"
         ),
+        pytest.param(
+            '[fetch]\nallow = ["a.example", "*.b.example"]', "fetch.allow.1", id="star"
+        ),
+        pytest.param(
+            '[fetch]\ndeny = ["192.0.2.1/24"]', "fetch.deny.0", id="host-bits"
+        ),
+        pytest.param(
+            '[fetch]\ndeny = "a.example"', "fetch.deny", id="no-list-of-hosts"
+        ),
+        pytest.param("[fetch]\nhosts = 0", "fetch.hosts", id="no-hosts"),
+        pytest.param(
+            "[fetch]\nhost_concurrency = 0", "fetch.host_concurrency", id="no-places"
+        ),
+        pytest.param(
+            "[fetch]\nhost_wait_seconds = -1", "fetch.host_wait_seconds", id="no-wait"
+        ),
         pytest.param("[fetch]\nseconds = 0", "fetch.seconds", id="no-time-to-fetch"),
         pytest.param("[fetch]\noctets = 0", "fetch.octets", id="no-octets"),
         pytest.param("[replay]\nlimit = 0", "replay.limit", id="no-keys"),

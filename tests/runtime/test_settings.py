@@ -13,7 +13,9 @@ from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.runtime import stores
 from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.passport import Limits
+from stirmilter.stores.hosts import HostPolicy
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+from stirmilter.stores.urls import HostSet
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, BOB, BODY, NOW
 from tests.runtime.configurations import Change, Configured
@@ -99,14 +101,35 @@ def test_settings_reach_the_fetcher(
     ca: TestCA, configured: Configured, tmp_path: Path
 ) -> None:
     shutil.copy(ca.tls_ca, tmp_path / "tls.pem")
-    fetch = {"ports": [444], "tls_ca": "tls.pem", "seconds": 1, "octets": 2}
+    fetch = {
+        "ports": [444],
+        "tls_ca": "tls.pem",
+        "seconds": 1,
+        "octets": 2,
+        "addresses": 3,
+        "allow": [".example"],
+        "deny": ["198.51.100.0/24"],
+        "host_concurrency": 4,
+        "address_concurrency": 5,
+        "host_wait_seconds": 0,
+        "host_failures": 6,
+        "host_rest_seconds": 7,
+        "hosts": 8,
+    }
+    x5u = "https://certs.example:444/one.pem"
 
-    policy = stores.fetcher(configured({"fetch": fetch})).policy
+    change: Change = {"fetch": fetch, "signer.0.x5u": x5u}
+    policy = stores.fetcher(configured(change)).policy
 
     assert not policy.laboratory
     assert policy.ports == {444}
     assert policy.tls_ca == str(tmp_path / "tls.pem")
-    assert (policy.seconds, policy.octets) == (1, 2)
+    assert (policy.seconds, policy.octets, policy.addresses) == (1, 2, 3)
+    assert policy.allow == HostSet.of(".example")
+    assert policy.deny == HostSet.of("198.51.100.0/24")
+    assert policy.hosts == HostPolicy(
+        concurrency=4, address_concurrency=5, wait=0, failures=6, rest=7, hosts=8
+    )
 
 
 def test_settings_reach_the_stores(configured: Configured) -> None:
