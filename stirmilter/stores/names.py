@@ -59,7 +59,7 @@ class Names:
         for kind in ("A", "AAAA"):
             seconds = deadline.left() / 2
             try:
-                answer = resolver.resolve(name, kind, lifetime=seconds, search=False)
+                answer = resolver.resolve(name, kind, lifetime=seconds)
             except dns.resolver.NXDOMAIN:
                 raise
             except dns.exception.DNSException as error:

@@ -110,7 +110,7 @@ def test_only_some_of_many_addresses_are_tried_and_all_are_checked(
 
     with pytest.raises(FetchError, match="refused"):
         production(names).get(URL)
-    names.addresses["certs.example"].append("10.0.0.1")
+    names.addresses["certs.example"].append("fd00::1")
     with pytest.raises(FetchError, match="not public"):
         production(names).get(URL)
 

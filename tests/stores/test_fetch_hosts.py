@@ -190,6 +190,20 @@ def test_an_address_that_refuses_rests_and_the_others_of_a_name_do_not(
     assert dialled == [("127.0.0.1", 443)] * 3 + [("127.0.0.2", 443)]
 
 
+def test_only_the_address_that_was_asked_answers_for_what_came_of_it(
+    ca: TestCA, clock: Clock, names: NameServer
+) -> None:
+    fetch = careful(ca, clock, names)
+    with WebServer(silence, None) as server:
+        for name in WILDCARD[:3]:
+            names.addresses[name] = ["127.0.0.1", "::1"]
+            failure(fetch, f"http://{name}:{server.port}/")
+        names.addresses["other.example"] = ["::1"]
+        told = failure(fetch, f"http://other.example:{server.port}/")
+
+    assert "resting" not in str(told)
+
+
 def test_one_more_than_a_host_has_places_is_told_that_it_is_busy(
     ca: TestCA, clock: Clock
 ) -> None:
