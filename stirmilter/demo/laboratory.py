@@ -56,6 +56,7 @@ workers = 2
 [sign]
 clients = [{clients}]
 divert = true
+proofs = "{folder}/{name}-proofs.json"
 
 [verify]
 anchors = ["{ca}/root.pem"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError
 from stirmilter.runtime import keys
@@ -9,7 +11,17 @@ from stirmilter.runtime.files import number_set, read
 from stirmilter.services import Signer
 from stirmilter.stir import identity
 from stirmilter.stir.result import Unverified
+from stirmilter.stores import tokenuri
 from stirmilter.stores.fetch import Fetcher
+
+
+def files(config: Config, index: int) -> tuple[Path, ...]:
+    """Name the files of a signer that may change while the daemon runs."""
+    section = config.signer[index]
+    chain = config.folder / section.chain
+    if section.key.startswith(tokenuri.SCHEME):
+        return (chain,)
+    return keys.path_of(config, section.key, f"signer.{index}.key"), chain
 
 
 def signer(config: Config, index: int, fetcher: Fetcher) -> Signer:

@@ -213,7 +213,7 @@ class AuthenticationService:
 def _issue(signer: Signer, speaker: str, content: Claims, now: datetime) -> Passport:
     """Sign, if the certificate covers `speaker` and lets the claims be made now."""
     if not signer.proven:
-        detail = f"{signer.name}: its x5u was not yet seen to serve the chain"
+        detail = f"{signer.name}: not proven yet; the log says why"
         raise SigningError("credential-unproven", detail, failure=True)
     try:
         signer.credential.authority(speaker)

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.types import Session
 
-from stirmilter.errors import StoreError
+from stirmilter.errors import PinRefusedError, StoreError
 from stirmilter.stir import jws
 from stirmilter.stir.result import Unverified
 from stirmilter.stores.tokenuri import TokenURI
@@ -32,10 +32,6 @@ from stirmilter.stores.tokenuri import TokenURI
 _CHALLENGE: Final = 32  # octets
 
 T = TypeVar("T")
-
-
-class PinRefusedError(StoreError):
-    """The token refused the PIN. Asking again and again would lock the token."""
 
 
 @dataclass(frozen=True, slots=True)

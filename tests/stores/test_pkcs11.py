@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stirmilter.errors import StoreError
+from stirmilter.errors import PinRefusedError, StoreError
 from stirmilter.stir import jws
-from stirmilter.stores.pkcs11 import PinRefusedError, TokenKey, _Driver
+from stirmilter.stores.pkcs11 import TokenKey, _Driver
 from stirmilter.stores.tokenuri import TokenURI
 from tests.stores.softhsm import LABEL, MODULE, PIN, SoftToken
 
