@@ -140,7 +140,6 @@ class Keeper:
                 self._candidates[place] = replace(
                     new, numbers=old.numbers, domains=old.domains
                 )
-                self._refused.discard(published(new))
                 self._next_try = 0.0
 
     def _state(self, place: int) -> Seen:

@@ -7,16 +7,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from stirmilter import config, log, runtime
 from stirmilter.renewal import Keeper
 from stirmilter.runtime import Runtime
+from stirmilter.services import Signer
+from stirmilter.stir import jws
+from stirmilter.stir.passport import Passport
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
-from tests.laboratory import NOW
+from tests.laboratory import NOW, message
+
+WATCH: Final = 10.0
+RETRY: Final = 30.0
+DAY: Final = timedelta(days=1)
 
 
 @pytest.fixture
@@ -158,3 +165,20 @@ def desk(ca: TestCA, tmp_path: Path) -> Iterator[Desk]:
         yield made
         for keeper in made.keepers:
             keeper.stop()
+
+
+def subject(one: Signer) -> str:
+    return one.credential.certificate.subject.rfc4514_string().split(",")[0]
+
+
+def used(keeper: Keeper) -> tuple[str, bool]:
+    """Which certificate the only signer has, and whether it may sign."""
+    [one] = keeper.runtime.signers
+    return subject(one).removeprefix("CN=SHAKEN "), one.proven
+
+
+def sign(keeper: Keeper, desk: Desk) -> Passport:
+    made = keeper.runtime.filter.authentication.sign(message(), desk.now)
+    [one] = [s for s in keeper.runtime.signers if s.x5u == made.x5u]
+    jws.verify(made.signing_input, made.signature, one.credential.public_key)
+    return made

@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,7 +30,7 @@ class SoftToken:
         return self.folder / "softhsm2.conf"
 
     @classmethod
-    def create(cls, folder: Path) -> "SoftToken":
+    def create(cls, folder: Path) -> Self:
         made = cls(folder)
         (folder / "tokens").mkdir()
         made.configuration.write_text(
@@ -43,10 +43,13 @@ class SoftToken:
 
     def put(self, key: ec.EllipticCurvePrivateKey, label: str, identifier: str) -> None:
         """Import a key."""
+        form = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        self.put_pem(key.private_bytes(*form), label, identifier)
+
+    def put_pem(self, pem: bytes, label: str, identifier: str) -> None:
         path = self.folder / "import.pem"
         path.touch(0o600)
-        form = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        path.write_bytes(key.private_bytes(*form))
+        path.write_bytes(pem)
         where = ("--token", LABEL, "--label", label, "--id", identifier)
         self._run("--import", str(path), *where)
         path.unlink()
