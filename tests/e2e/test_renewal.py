@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import pytest
 
@@ -266,15 +266,18 @@ def children(process: int) -> list[int]:
     return [int(pid) for pid in path.read_text().split()]
 
 
+def run(relay: Relay, errors: IO[bytes] | int) -> subprocess.Popen[bytes]:
+    """Start a daemon that is not ready for long."""
+    command = [sys.executable, "-m", "stirmilter", "run"]
+    return subprocess.Popen([*command, "--config", relay.configure()], stderr=errors)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_look_that_hangs_keeps_no_daemon_from_ending(
     hanging: Relay, number: signal.Signals
 ) -> None:
     """It has not even begun to serve, and ends; its prober with it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stirmilter", "run", "--config", hanging.configure()],
-        stderr=subprocess.DEVNULL,
-    )
+    process = run(hanging, subprocess.DEVNULL)
     try:
         until(lambda: len(children(process.pid)) == 1, "it looks")
         [prober] = children(process.pid)
@@ -283,6 +286,34 @@ def test_a_look_that_hangs_keeps_no_daemon_from_ending(
 
         assert process.wait(20) == 0
         assert not alive(prober)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_reload_that_is_asked_for_at_the_start_is_not_lost(hanging: Relay) -> None:
+    hanging.seconds = 2.0
+    log = hanging.folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "stirmilter",
+                "run",
+                "--config",
+                hanging.configure(),
+            ],
+            stderr=out,
+        )
+    try:
+        until(lambda: len(children(process.pid)) == 1, "it looks")
+        process.send_signal(signal.SIGHUP)
+
+        until(lambda: "reloaded" in log.read_text(), "it has reloaded")
+
+        process.terminate()
+        assert process.wait(20) == 0
     finally:
         process.kill()
         process.wait()
