@@ -4,7 +4,8 @@
     ├── ConfigError     the operator's file or flags are wrong      -> exit status 78
     ├── SigningError    we hold no authority to make this claim     -> message unsigned
     ├── FetchError      an x5u did not yield a certificate          -> temperror or fail
-    ├── StoreError      the replay store cannot answer              -> temperror
+    ├── StoreError      a store cannot answer                       -> temperror
+    │   └── PinRefusedError   nor will it: do not ask again
     └── Unverified      one PASSporT failed; carries a `Reason`     -> `StirResult`
 
 A message that fails verification is a result, not an error. `Unverified` travels only
@@ -70,4 +71,8 @@ class FetchError(StirmilterError):
 
 
 class StoreError(StirmilterError):
-    """A store (replay keys) cannot answer now."""
+    """A store (replay keys, a token with a key) cannot answer now."""
+
+
+class PinRefusedError(StoreError):
+    """A token refused its PIN. Asking again and again would lock the token."""

@@ -10,18 +10,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from cryptography import x509
 
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError, FetchError
+from stirmilter.errors import ConfigError, FetchError, StoreError
 from stirmilter.runtime import Runtime, check_group
 from stirmilter.services import Signer
 from stirmilter.stir import credential
+from stirmilter.stir.jws import SoftwareKey
 from stirmilter.stir.result import Unverified
-
-EXPIRY_WARNING: Final = timedelta(days=14)
+from stirmilter.stir.tn import NumberSet
+from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,10 @@ class Finding:
 
 def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
     """Look at what was built with an operator's eyes; nothing is fetched."""
-    signers = runtime.filter.authentication.signers
+    signers = runtime.signers
     for signer in signers:
-        yield from _signer_findings(runtime, signer, now)
+        yield from signer_findings(runtime, signer, now)
+    yield from _proof_findings(runtime, now)
     if runtime.anchors.certificates:
         yield Finding(
             "ok", "verify", f"{len(runtime.anchors.certificates)} trust anchors"
@@ -88,8 +91,10 @@ def _socket_findings(config: Config) -> Iterable[Finding]:
 def published(runtime: Runtime, signer: Signer) -> Finding:
     """Fetch a signer's x5u as its verifiers will, and compare (RFC 9060 §5)."""
     subject = f"signer {signer.name}: x5u"
+    limit = runtime.config.limits.certificates
     try:
-        served = runtime.certificates.chain(signer.x5u)
+        # Not through the store of certificates: what it remembers is no proof.
+        served = credential.load_chain(runtime.fetcher.get(signer.x5u), limit)
     except (FetchError, Unverified) as error:
         return Finding("error", subject, f"{signer.x5u}: {error}")
     if served != signer.credential.path:
@@ -98,11 +103,24 @@ def published(runtime: Runtime, signer: Signer) -> Finding:
     return Finding("ok", subject, f"{signer.x5u} serves the chain")
 
 
-def _signer_findings(
+def possessed(signer: Signer) -> Iterable[Finding]:
+    """Have a token sign; a key that is a file was held to its certificate before."""
+    if isinstance(signer.key, SoftwareKey):
+        return
+    subject = f"signer {signer.name}: key"
+    try:
+        signer.key.sign(b"stirmilter check")
+    except StoreError as error:
+        yield Finding("error", subject, str(error))
+    else:
+        yield Finding("ok", subject, "the token signs for the certificate")
+
+
+def signer_findings(
     runtime: Runtime, signer: Signer, now: datetime
 ) -> Iterable[Finding]:
+    """Look at one signer; one without an error may be used once it is published."""
     subject = f"signer {signer.name}"
-    leaf = signer.credential.certificate
     covers = signer.credential.tn_auth_list
     if not signer.numbers:
         yield Finding("error", subject, "its numbers are an empty list")
@@ -112,19 +130,18 @@ def _signer_findings(
     if not signer.credential.valid_at(now):
         chain = "; ".join(map(_validity, signer.credential.path))
         yield Finding("error", subject, f"not valid now: {chain}")
-    elif leaf.not_valid_after_utc - now < EXPIRY_WARNING:
-        yield Finding("warning", subject, f"expires soon: {_validity(leaf)}")
+    elif signer.credential.validity[1] - now < timedelta(
+        days=max(runtime.config.sign.expiry_days, default=0)
+    ):
+        first = min(signer.credential.path, key=lambda one: one.not_valid_after_utc)
+        yield Finding("warning", subject, f"expires soon: {_validity(first)}")
     if runtime.anchors.certificates and signer.credential.valid_at(now):
         try:
             credential.validate(signer.credential.path, runtime.anchors, now)
         except Unverified as error:
             text = f"our own anchors refuse it; is the chain complete? {error.detail}"
             yield Finding("error", subject, text)
-    outside = [
-        f"+{first}" if first == last else f"+{first}-+{last}"
-        for first, last in signer.numbers.blocks()
-        if not covers.spcs and not covers.covers(first, last)
-    ]
+    outside = [] if covers.spcs else list(_outside(signer.numbers, covers))
     if outside:
         more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""  # noqa: PLR2004 - three will do
         yield Finding(
@@ -133,6 +150,49 @@ def _signer_findings(
             f"the certificate does not cover {', '.join(outside[:3])}{more}",
         )
     yield Finding("ok", subject, f"may speak for {covers}")
+
+
+def _outside(numbers: NumberSet, covers: TNAuthList) -> Iterable[str]:
+    """Yield what a certificate does not cover.
+
+    A prefix has no length and so no last number: that one number under it is covered
+    is all that can be asked; each meets the certificate when it is signed for.
+    """
+    for first, last in numbers.blocks():
+        if not covers.covers(first, last):
+            yield f"+{first}" if first == last else f"+{first}-+{last}"
+    ends = [block.ends for block in covers.blocks]
+    for prefix in sorted(numbers.prefixes):
+        size = len(prefix)
+        if not any(a[:size] <= prefix <= b[:size] for a, b in ends if len(a) >= size):
+            yield f"+{prefix}*"
+
+
+def _proof_findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
+    """Look at what was proven before, and for a new certificate under an old URL."""
+    config = runtime.config
+    path = config.folder / config.sign.proofs
+    if runtime.signers and not path.parent.is_dir():
+        yield Finding("warning", "sign.proofs", f"{path}: its folder does not exist")
+        return
+    try:
+        since = now - QUEUED - timedelta(seconds=config.verify.freshness)
+        proofs = recent(ProofFile(path).load(), since)
+    except StoreError as error:
+        yield Finding("warning", "sign.proofs", str(error))
+        return
+    for signer in runtime.signers:
+        if before(proofs, signer.x5u, signer.chain_digest):
+            yield reused(signer)
+
+
+def reused(signer: Signer) -> Finding:
+    """Say that a certificate has the URL of another (RFC 8224 §7.3)."""
+    text = (
+        f"{signer.x5u} has served another chain: mail signed under that one fails from"
+        " now on; give a new certificate a new URL"
+    )
+    return Finding("warning", f"signer {signer.name}: x5u", text)
 
 
 def _validity(certificate: x509.Certificate) -> str:

@@ -14,6 +14,7 @@ from stirmilter.stir.tn import mask
 logger = logging.getLogger("stirmilter")
 
 _NUMBER = re.compile(r"\+[0-9]{5,15}")
+_FINDING = 1_000  # characters; our own words, with paths and URLs in them
 _WORTH_A_LOOK = frozenset({"failed", "undetermined"})
 
 
@@ -77,7 +78,8 @@ def finding(level: str, subject: str, text: str) -> None:
     """Write down what a look at the configuration found."""
     severity = {"error": logging.ERROR, "warning": logging.WARNING}
     masked = _NUMBER.sub(lambda number: mask(number[0]), text)
-    logger.log(severity.get(level, logging.INFO), "%s: %s", subject, printable(masked))
+    shown = printable(masked, _FINDING)
+    logger.log(severity.get(level, logging.INFO), "%s: %s", subject, shown)
 
 
 def failed(queue_id: str, error: BaseException) -> None:

@@ -1,7 +1,8 @@
 """The daemon: binds the sockets, forks workers that share them, and never judges mail.
 
 A worker that dies is replaced. SIGTERM drains the workers and ends; SIGHUP builds a new
-runtime, and only when that is good starts new workers and drains the old.
+runtime, and only when that is good starts new workers and drains the old. So does a new
+key or certificate, once `renewal` has seen that it may be used.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from typing import Final
 from stirmilter import log, worker
 from stirmilter.config import Config, Milter
 from stirmilter.errors import ConfigError
+from stirmilter.renewal import Keeper
 from stirmilter.runtime import Runtime
 
 _SIGNALS: Final = frozenset(
@@ -29,6 +31,7 @@ _YOUNG: Final = (
     5.0  # seconds; a worker that dies younger is replaced only after a pause
 )
 _PAUSE: Final = 1.0
+_IMPATIENT: Final = 0.1  # seconds, while nothing is served yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,55 @@ class Supervisor:
     missing: list[socket.socket] = field(default_factory=list)
     """Listeners that lack a worker, because the system would not fork."""
 
+    listeners: list[socket.socket] = field(default_factory=list)
+    keeper: Keeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keeper = Keeper(self._held)
+
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
 
         Raises:
             ConfigError: the first runtime cannot be built or a socket not be bound.
         """
-        runtime = self.load()
+        loaded = self.load()
+        runtime = self.keeper.settle(loaded)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        listeners = [bind(address, runtime.config) for address in _addresses(runtime)]
-        self._fork_all(runtime, listeners)
+        for address in _addresses(runtime):
+            self.listeners.append(bind(address, runtime.config))
+        self.keeper.adopt(loaded, runtime)
+        if self._await_proofs():
+            runtime = self._serve(self.keeper.runtime)
+        notify("STOPPING=1")
+        self._stop(runtime, self.listeners)
+
+    def _await_proofs(self) -> bool:
+        """Let the first look at our credentials end; tell whether to begin at all.
+
+        A first start whose x5u answers signs its first message, then. The look has a
+        deadline, and whoever connects meanwhile waits in the backlog.
+        """
+        reload = False
+        while self.keeper.proving:
+            info = signal.sigtimedwait(_SIGNALS, _IMPATIENT)
+            if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
+                return False
+            reload = reload or (info is not None and info.si_signo == signal.SIGHUP)
+            self._tick()
+        if reload:
+            signal.raise_signal(signal.SIGHUP)  # blocked: it waits for `_serve`
+        return True
+
+    def _tick(self) -> None:
+        try:
+            self.keeper.tick()
+        except Exception:  # noqa: BLE001 - a bug of ours must not stop the mail
+            log.logger.exception("credentials are not looked after")
+
+    def _serve(self, runtime: Runtime) -> Runtime:
+        """Keep workers until SIGTERM or SIGINT; return what they judged with last."""
+        self._fork_all(runtime, self.listeners)
         log.logger.info(
             "serving %s with %d workers",
             ", ".join(_addresses(runtime)),
@@ -73,15 +115,24 @@ class Supervisor:
         while True:
             info = signal.sigtimedwait(_SIGNALS, _PAUSE)
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
-                break
+                return runtime
             if info is not None and info.si_signo == signal.SIGHUP:
-                runtime = self._reload(runtime, listeners)
+                runtime = self._reload(runtime, self.listeners)
             self._replace_dead(runtime)
             missing, self.missing = self.missing, []
             for listener in missing:
                 self._fork(runtime, listener)
-        notify("STOPPING=1")
-        self._stop(runtime, listeners)
+            self._tick()
+            if self.keeper.runtime is not runtime and self._switch(
+                self.keeper.runtime, self.listeners
+            ):
+                runtime = self.keeper.runtime
+                log.logger.info("new credentials: %d new workers", len(self.workers))
+
+    def _held(self) -> Iterable[int]:
+        """Return the descriptors that only the supervisor may hold open."""
+        yield from (one.control for one in self.workers.values())
+        yield from (listener.fileno() for listener in self.listeners)
 
     def _fork_all(self, runtime: Runtime, listeners: list[socket.socket]) -> None:
         count = runtime.config.milter.workers or os.cpu_count() or 1
@@ -116,7 +167,8 @@ class Supervisor:
 
     def _reload(self, old: Runtime, listeners: list[socket.socket]) -> Runtime:
         try:
-            new = self.load()
+            loaded = self.load()
+            new = self.keeper.settle(loaded)
         except ConfigError as error:
             log.logger.error("reload refused, the old configuration stays: %s", error)
             return old
@@ -125,16 +177,23 @@ class Supervisor:
             return old
         if _addresses(new) != _addresses(old):
             log.logger.warning("milter.sockets changed: that needs a restart")
+        if not self._switch(new, listeners):
+            log.logger.error("reload refused: no new worker could be started")
+            return old
+        self.keeper.adopt(loaded, new)
+        log.logger.info("reloaded: %d new workers", len(self.workers))
+        return self.keeper.runtime
+
+    def _switch(self, new: Runtime, listeners: list[socket.socket]) -> bool:
+        """Let new workers take over; tell whether any could be started."""
         previous = list(self.workers)
         self.missing.clear()
         self._fork_all(new, listeners)
         if len(self.workers) == len(previous):
             self.missing.clear()
-            log.logger.error("reload refused: no new worker could be started")
-            return old
+            return False
         self._retire(previous)
-        log.logger.info("reloaded: %d new workers", len(self.workers))
-        return new
+        return True
 
     def _retire(self, pids: list[int]) -> None:
         for pid in pids:
@@ -165,6 +224,7 @@ class Supervisor:
 
     def _stop(self, runtime: Runtime, listeners: list[socket.socket]) -> None:
         """Drain every worker; one that outlives its time is killed."""
+        self.keeper.stop()
         for listener in listeners:
             name = listener.getsockname()
             if isinstance(name, str):

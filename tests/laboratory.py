@@ -22,6 +22,7 @@ from stirmilter.services import (
 )
 from stirmilter.stir import credential
 from stirmilter.stir.credential import TrustAnchors
+from stirmilter.stir.jws import SoftwareKey
 from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stores.replay import MemoryReplayStore
@@ -54,15 +55,19 @@ def message(
     )
 
 
+def private_key(ca: TestCA, name: str) -> ec.EllipticCurvePrivateKey:
+    """The key of a signer of the test CA."""
+    key = load_pem_private_key(ca.files(name).key.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key
+
+
 def signer(ca: TestCA, name: str, numbers: tuple[str, ...] = ("+1*",)) -> Signer:
     """A signer of the test CA, as the runtime would load it."""
-    files = ca.files(name)
-    key = load_pem_private_key(files.key.read_bytes(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    chain = credential.load_chain(files.chain.read_bytes())
+    chain = credential.load_chain(ca.files(name).chain.read_bytes())
     return Signer(
         name=name,
-        key=key,
+        key=SoftwareKey(private_key(ca, name)),
         credential=credential.read(chain[0], chain),
         x5u=f"{X5U}{name}.pem",
         numbers=NumberSet.parse(numbers),

@@ -29,6 +29,7 @@ authserv_id = "mx.example"
 sockets = ["inet:8891@127.0.0.1"]
 workers = 1
 [sign]
+proofs = "proofs.json"
 clients = ["127.0.0.0/8"]
 [[signer]]
 name = "one"

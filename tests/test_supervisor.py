@@ -66,3 +66,16 @@ def test_a_reload_that_can_start_nothing_keeps_the_old_workers(
 
         assert tried.workers == {4711: old}
         assert tried.missing == []
+
+
+def test_a_bug_of_ours_in_what_looks_after_keys_stops_no_mail(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log.logger, "handlers", [])
+    monkeypatch.setattr(log.logger, "propagate", False)
+    log.configure("info")
+    tried = Supervisor(never)
+
+    tried._tick()  # nothing was adopted: an AssertionError
+
+    assert "ERROR credentials are not looked after" in capsys.readouterr().err

@@ -104,11 +104,10 @@ def check(
             click.echo(f"insert\t{name}\t{' '.join(value.split())}")
         return
     found = list(findings.findings(built, now))
+    for signer in built.signers:
+        found += findings.possessed(signer)
     if x5u:
-        found += [
-            findings.published(built, signer)
-            for signer in built.filter.authentication.signers
-        ]
+        found += [findings.published(built, signer) for signer in built.signers]
     for finding in found:
         click.echo(f"{finding.level}\t{finding.subject}\t{finding.text}")
     if any(finding.level == "error" for finding in found):

@@ -69,13 +69,19 @@ class Sign(Section):
     country: Country = ""
     uris: bool = False
     divert: bool = False
+    prove: bool = True
+    proofs: Path = Path("/var/lib/stirmilter/proofs.json")
+    watch_seconds: Seconds = 10.0
+    retry_seconds: Seconds = 30.0
+    expiry_days: tuple[Annotated[int, Field(gt=0, le=365)], ...] = (14, 7, 1)
+    token_seconds: Seconds = 5.0
 
 
 class SignerSection(Section):
     """[[signer]]."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
-    key: Path
+    key: Annotated[str, Field(min_length=1)]
     chain: Path
     x5u: str
     numbers: tuple[str, ...] = Field(min_length=1)

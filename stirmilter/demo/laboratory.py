@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stirmilter.demo import daemons, postfix
@@ -27,6 +26,7 @@ from stirmilter.errors import ConfigError
 from stirmilter.mail.message import RawMessage, write_field
 from stirmilter.stir import identity, passport
 from stirmilter.stir.claims import Claims
+from stirmilter.stir.jws import SoftwareKey
 from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
@@ -56,6 +56,7 @@ workers = 2
 [sign]
 clients = [{clients}]
 divert = true
+proofs = "{folder}/{name}-proofs.json"
 
 [verify]
 anchors = ["{ca}/root.pem"]
@@ -168,8 +169,8 @@ class Laboratory:
 
     def _field(self, claims: Claims, signer: str, x5u: str = "") -> bytes:
         key = load_pem_private_key(self.ca.files(signer).key.read_bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - the test CA's
-        token = passport.issue(claims, x5u or f"{self.base}/{signer}.pem", key)
+        url = x5u or f"{self.base}/{signer}.pem"
+        token = passport.issue(claims, url, SoftwareKey(key))
         return write_field("PASSporT", identity.write(token, "PASSporT"))
 
 

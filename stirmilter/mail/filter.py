@@ -183,7 +183,7 @@ class MailFilter:
                 ),
                 reply=("451", "4.7.0", "the message cannot be signed now"),
             )
-        signer = self.authentication.signer_for(speaker)
+        signer = self.authentication.signer_for(speaker, now)
         name = signer.name if signer else ""
         word = "signed" if token.claims.div is None else "diverted"
         return Decision(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import grp
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from stirmilter.config import Config
@@ -12,11 +13,14 @@ from stirmilter.mail.filter import MailFilter
 from stirmilter.runtime import policies, signers, stores, trust
 from stirmilter.services import (
     AuthenticationService,
+    FormerKey,
     ReplayStore,
+    Signer,
     VerificationService,
 )
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.fetch import Fetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,22 @@ class Runtime:
     filter: MailFilter
     certificates: CertificateStore
     anchors: TrustAnchors
+    fetcher: Fetcher
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Whom it signs for, and with what."""
+        return self.filter.authentication.signers
+
+    def using(self, signers: Iterable[Signer], former: Iterable[FormerKey]) -> Runtime:
+        """Return the same with other signers."""
+        changed = MailFilter(
+            policy=self.filter.policy,
+            authentication=self.filter.authentication.using(signers, former),
+            verification=self.filter.verification,
+            clock=self.filter.clock,
+        )
+        return replace(self, filter=changed)
 
 
 def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
@@ -59,7 +79,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             policy=policies.verification_policy(config),
         ),
     )
-    return Runtime(config, mail_filter, store, anchors)
+    return Runtime(config, mail_filter, store, anchors, fetcher)
 
 
 def check_group(config: Config) -> None:

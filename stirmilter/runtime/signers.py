@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError
+from stirmilter.runtime import keys
 from stirmilter.runtime.files import number_set, read
 from stirmilter.services import Signer
 from stirmilter.stir import identity
 from stirmilter.stir.result import Unverified
+from stirmilter.stores import tokenuri
 from stirmilter.stores.fetch import Fetcher
+
+
+def files(config: Config, index: int) -> tuple[Path, ...]:
+    """Name the files of a signer that may change while the daemon runs."""
+    section = config.signer[index]
+    chain = config.folder / section.chain
+    if section.key.startswith(tokenuri.SCHEME):
+        return (chain,)
+    return keys.path_of(config, section.key, f"signer.{index}.key"), chain
 
 
 def signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
     """Load one signer and refuse what could not sign (A-14)."""
     section = config.signer[index]
     where = f"{config.source}: signer.{index} ({section.name})"
-    key = _key(config, section.key, f"{where}.key")
+    key = keys.key(config, section.key, f"{where}.key")
     chain = read(config, section.chain, f"{where}.chain")
     try:
         fetcher.check(section.x5u)
@@ -45,15 +55,3 @@ def signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
         raise ConfigError(f"{where}.chain", problem) from None
     except ValueError as error:
         raise ConfigError(f"{where}.key", f"{section.key}: {error}") from None
-
-
-def _key(config: Config, path: Path, where: str) -> bytes:
-    octets = read(config, path, where)
-    mode = (config.folder / path).stat().st_mode
-    if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
-        raise ConfigError(
-            where,
-            f"{path} has mode {stat.S_IMODE(mode):04o}: others may read or change it;"
-            " chmod 0640 or 0600",
-        )
-    return octets

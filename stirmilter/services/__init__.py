@@ -7,19 +7,22 @@ async twins; safe to call from many threads. The clock is an argument.
 
 ================  ==================================================================
 `message`         what both look at, and the ports to certificates and replays
+`signer`          whom we sign for, and with what
 `authentication`  sign (RFC 8224 §6.1), divert (RFC 8946 §4.1)
 `verification`    judge (RFC 8224 §6.2, RFC 8946 §4.2), by a `policy`
 ================  ==================================================================
 """
 
-from stirmilter.services.authentication import AuthenticationService, Signer
+from stirmilter.services.authentication import AuthenticationService
 from stirmilter.services.message import CertificateRepository, Message, ReplayStore
 from stirmilter.services.policy import VerificationPolicy
+from stirmilter.services.signer import FormerKey, Signer
 from stirmilter.services.verification import Verification, VerificationService
 
 __all__ = [
     "AuthenticationService",
     "CertificateRepository",
+    "FormerKey",
     "Message",
     "ReplayStore",
     "Signer",

@@ -6,108 +6,22 @@ that came to a number of ours (RFC 8946).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from stirmilter.errors import SigningError
+from stirmilter.errors import SigningError, StoreError
 from stirmilter.services.message import Message, read_value
-from stirmilter.stir import (
-    claims,
-    credential,
-    delegation,
-    diversion,
-    identity,
-    jws,
-    passport,
-    uri,
-)
+from stirmilter.services.signer import FormerKey, Signer
+from stirmilter.stir import claims, diversion, identity, jws, passport
 from stirmilter.stir.claims import Claims, Identity
-from stirmilter.stir.credential import CERTIFICATES, Credential
 from stirmilter.stir.passport import Limits, Passport
 from stirmilter.stir.result import Unverified
-from stirmilter.stir.tn import NumberSet
-
-_OUR_CLAIMS: Final = {"dest": {}, "iat": 0, "msgi": "", "orig": {}}
-"""Names of the claims we emit; values are checked with each message."""
 
 _SECOND: Final = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signer:
-    """One key, the certificate that names what it may say, and where that is served."""
-
-    name: str
-    key: ec.EllipticCurvePrivateKey
-    credential: Credential
-    x5u: str
-    numbers: NumberSet
-    domains: frozenset[str] = frozenset()
-    """Hosts whose URIs it signs for."""
-
-    @classmethod
-    def load(
-        cls,
-        *,
-        name: str,
-        key: bytes,
-        chain: bytes,
-        x5u: str,
-        numbers: NumberSet,
-        domains: Iterable[str] = (),
-        certificates: int = CERTIFICATES,
-    ) -> Signer:
-        """Make a signer of two PEM files, and refuse what no verifier would accept.
-
-        Args:
-            name: for the log.
-            key: an unencrypted P-256 key.
-            chain: certificates, signer first (RFC 9060 §7).
-            x5u: the URL where exactly that chain is served.
-            numbers: whom it signs for, within what the certificate covers.
-            domains: hosts of the URIs that it signs for.
-            certificates: longest chain, anchor not counted.
-
-        Raises:
-            Unverified: the chain; no trust anchor has been asked.
-            ValueError: the key, or that it is not the one of the first certificate.
-        """
-        path = credential.load_chain(chain, certificates)
-        found = credential.read(path[0], path)
-        delegation.check(path, path)
-        found.constraints.check(_OUR_CLAIMS)
-        try:
-            private = load_pem_private_key(key, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise ValueError("not an unencrypted PEM key") from None
-        if not isinstance(private, ec.EllipticCurvePrivateKey) or not jws.is_p256(
-            private
-        ):
-            raise ValueError("not a P-256 key, which ES256 needs")
-        if found.public_key != private.public_key():
-            raise ValueError("not the key of the first certificate in the chain")
-        return cls(
-            name=name,
-            key=private,
-            credential=found,
-            x5u=x5u,
-            numbers=numbers,
-            domains=frozenset(domains),
-        )
-
-    def serves(self, sender: str) -> bool:
-        """Tell whether the operator gave this signer a number or URI to sign for."""
-        if ":" in sender:
-            return (
-                uri.canonical(sender) == sender and uri.domain(sender) in self.domains
-            )
-        return sender in self.numbers
 
 
 class AuthenticationService:
@@ -117,6 +31,7 @@ class AuthenticationService:
         self,
         signers: Sequence[Signer],
         *,
+        former: Iterable[FormerKey] = (),
         algorithm: str = "sha256",
         freshness: timedelta = timedelta(hours=24),
         diversions: int = 4,
@@ -127,6 +42,7 @@ class AuthenticationService:
 
         Args:
             signers: in order of preference.
+            former: keys whose tokens may still be on their way.
             algorithm: name of the msgi digest.
             freshness: how long a token of ours keeps a message from another one.
             diversions: greatest length of a chain of ``div`` tokens.
@@ -134,6 +50,7 @@ class AuthenticationService:
             limits: what our own verifiers would accept; more is not signed.
         """
         self.signers = tuple(signers)
+        self.former = tuple(former)
         self.algorithm = algorithm
         self.freshness = freshness
         self.diversions = diversions
@@ -154,7 +71,7 @@ class AuthenticationService:
             raise SigningError("no-originator", "no single originating number")
         if not message.dest:
             raise SigningError("no-recipient", "no recipient is a telephone number")
-        signer = self.signer_for(message.orig)
+        signer = self.signer_for(message.orig, now)
         content = Claims.message(
             message.orig,
             self._within_limit(message.dest),
@@ -198,7 +115,7 @@ class AuthenticationService:
         served = [
             (number, signer)
             for number in diversion.last(innermost, followed, self.diversions)
-            if (signer := self.signer_for(number))
+            if (signer := self.signer_for(number, now))
         ]
         if not served:
             raise SigningError("no-signer", "no signer serves whom it was sent to")
@@ -213,11 +130,29 @@ class AuthenticationService:
             raise SigningError("credential-too-young", detail)
         return _issue(signer, diverting, content, now)
 
-    def signer_for(self, sender: str) -> Signer | None:
-        """Return the first signer that serves a canonical number or URI."""
+    def signer_for(self, sender: str, now: datetime) -> Signer | None:
+        """Return the first signer that serves a canonical number or URI, and may now.
+
+        Where none of them may, the first: its fault is the one to tell.
+        """
         if ":" in sender and not self.uris:
             return None
-        return next((s for s in self.signers if s.serves(sender)), None)
+        first = None
+        for one in self.signers:
+            if one.serves(sender):
+                if one.usable_at(now):
+                    return one
+                first = first or one
+        return first
+
+    def using(
+        self, signers: Iterable[Signer], former: Iterable[FormerKey]
+    ) -> AuthenticationService:
+        """Return the same service with other signers."""
+        other = copy.copy(self)
+        other.signers = tuple(signers)
+        other.former = tuple(former)
+        return other
 
     def signed(self, message: Message, values: Iterable[str], now: datetime) -> bool:
         """Tell whether a message carries a good and fresh PASSporT of ours already.
@@ -225,21 +160,22 @@ class AuthenticationService:
         A message that passes us twice, after a content filter say, keeps its first
         token (H-10), and the ``div`` token that took it on to its recipients.
         """
-        keys = {s.x5u: s.credential.public_key for s in self.signers}
+        ours = [
+            *((one.x5u, one.credential.public_key) for one in self.signers),
+            *((one.x5u, one.public_key) for one in self.former if now <= one.until),
+        ]
         tokens = self._readable(values)
         followed = [token for token in tokens if token.claims.div is not None]
         for token in tokens:
             named = diversion.reach(token.claims, followed, self.diversions)
+            keys = [key for x5u, key in ours if x5u == token.x5u]
             if (
-                token.x5u in keys
+                keys
                 and token.claims.msgi == message.body.value(self.algorithm)
                 and token.claims.named <= message.dest <= named
                 and self._holds(token.claims, message, now)
+                and any(_signed_with(token, key) for key in keys)
             ):
-                try:
-                    jws.verify(token.signing_input, token.signature, keys[token.x5u])
-                except Unverified:
-                    continue
                 return True
         return False
 
@@ -276,6 +212,9 @@ class AuthenticationService:
 
 def _issue(signer: Signer, speaker: str, content: Claims, now: datetime) -> Passport:
     """Sign, if the certificate covers `speaker` and lets the claims be made now."""
+    if not signer.proven:
+        detail = f"{signer.name}: not proven yet; the log says why"
+        raise SigningError("credential-unproven", detail, failure=True)
     try:
         signer.credential.authority(speaker)
         signer.credential.constraints.check(content.raw)
@@ -289,4 +228,17 @@ def _issue(signer: Signer, speaker: str, content: Claims, now: datetime) -> Pass
             f"{signer.name}: the certificate is not valid now",
             failure=True,
         )
-    return passport.issue(content, signer.x5u, signer.key)
+    try:
+        return passport.issue(content, signer.x5u, signer.key)
+    except StoreError as error:
+        raise SigningError(
+            "key-unavailable", f"{signer.name}: {error}", failure=True
+        ) from None
+
+
+def _signed_with(token: Passport, key: ec.EllipticCurvePublicKey) -> bool:
+    try:
+        jws.verify(token.signing_input, token.signature, key)
+    except Unverified:
+        return False
+    return True

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -31,6 +31,44 @@ _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _LAST: Final = {2: "AQgw", 3: "AEIMQUYcgkosw048"}
 _PADDING: Final = ("", "", "==", "=")
 _ES256 = ECAlgorithm(SHA256, ec.SECP256R1)
+
+
+class SigningKey(Protocol):
+    """Signs for one public key; the private half may lie where no program reads it."""
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The P-256 key that its signatures are checked with."""
+        ...
+
+    def sign(self, signing_input: bytes) -> bytes:
+        """Return the 64 octets R || S; R differs from one signature to the next.
+
+        Raises:
+            StoreError: what holds the key does not answer.
+        """
+        ...
+
+
+class SoftwareKey:
+    """A private key in our own memory."""
+
+    __slots__ = ("private", "public_key")
+
+    def __init__(self, private: object) -> None:
+        """Take a key that ES256 may use.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if not isinstance(private, ec.EllipticCurvePrivateKey) or not is_p256(private):
+            raise ValueError("not a P-256 key, which ES256 needs")
+        self.private = private
+        self.public_key = private.public_key()
+
+    def sign(self, signing_input: bytes) -> bytes:
+        """Return the 64 octets R || S."""
+        return _ES256.sign(signing_input, self.private)
 
 
 def b64url_encode(octets: bytes) -> str:
@@ -62,17 +100,6 @@ def is_p256(key: object) -> bool:
     return isinstance(
         key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
     ) and isinstance(key.curve, ec.SECP256R1)
-
-
-def sign(signing_input: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Return the 64 octets R || S; R differs from one signature to the next.
-
-    Raises:
-        ValueError: the key is not on P-256.
-    """
-    if key.curve.name != _CURVE:
-        raise ValueError("ES256 needs a P-256 key")
-    return _ES256.sign(signing_input, key)
 
 
 def verify(

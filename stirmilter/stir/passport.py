@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from stirmilter.stir import claims, jws, strictjson
 from stirmilter.stir.claims import DIV, MSG, Claims, Ppt
+from stirmilter.stir.jws import SigningKey
 from stirmilter.stir.result import Reason, Unverified
 
 TYP: Final = "passport"
@@ -78,11 +77,14 @@ class Passport:
         return hashlib.sha256(self.signing_input + self.signature[:32]).hexdigest()
 
 
-def issue(content: Claims, x5u: str, key: ec.EllipticCurvePrivateKey) -> Passport:
+def issue(content: Claims, x5u: str, key: SigningKey) -> Passport:
     """Sign claims (RFC 8225 §6; ``ppt`` by RFC 9475 §3.2, or RFC 8946 §3).
 
     Says whatever it is told: whether the key may make the claim is decided by
     `services.AuthenticationService`.
+
+    Raises:
+        StoreError: what holds the key does not answer.
     """
     ppt = MSG if content.div is None else DIV
     header = {"alg": jws.ALG, "ppt": ppt, "typ": TYP, "x5u": x5u}
@@ -90,7 +92,7 @@ def issue(content: Claims, x5u: str, key: ec.EllipticCurvePrivateKey) -> Passpor
         jws.b64url_encode(strictjson.serialize(part)) for part in (header, content.raw)
     )
     octets = signing_input.encode("ascii")
-    signature = jws.sign(octets, key)
+    signature = key.sign(octets)
     return Passport(
         f"{signing_input}.{jws.b64url_encode(signature)}",
         x5u,

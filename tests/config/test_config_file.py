@@ -62,7 +62,7 @@ def test_every_section_is_read(path: Path) -> None:
     assert found.verify.anchors == (Path("a.pem"), Path("/etc/b.pem"))
     assert found.verify.skew == 0
     assert [signer.name for signer in found.signer] == ["one", "two"]
-    assert found.signer[1].key == Path("keys/two.key")
+    assert found.signer[1].key == "keys/two.key"
     assert found.log.numbers == "full"
 
 

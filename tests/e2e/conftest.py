@@ -22,6 +22,7 @@ workers = 2
 [sign]
 clients = ["127.0.0.0/8"]
 daemon_names = ["submission"]
+proofs = "{folder}/proofs.json"
 {sign}
 [[signer]]
 name = "spc"

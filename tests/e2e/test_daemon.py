@@ -196,8 +196,9 @@ def test_reload_takes_a_new_key_without_a_restart(
     text = daemon.configuration.read_text()
     daemon.configuration.write_text(re.sub(r"\bspc\.(key|pem)", r"renewed.\1", text))
     daemon.process.send_signal(signal.SIGHUP)
-    until(lambda: "reloaded" in daemon.logged(), "reloaded")
+    until(lambda: "new credentials" in daemon.logged(), "the new one is proven")
     until(lambda: not set(before) & set(workers(daemon)), "the old workers have left")
+    until(lambda: len(workers(daemon)) == len(before), "only the newest workers")
     with mta.session(daemon.socket) as session:
         answer = session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
 

@@ -24,7 +24,10 @@ def configured(ca: TestCA, tmp_path: Path) -> Configured:
                 "sockets": [f"unix:{tmp_path}/milter.sock"],
                 "workers": 1,
             },
-            "sign": {"clients": ["192.0.2.0/24"]},
+            "sign": {
+                "clients": ["192.0.2.0/24"],
+                "proofs": str(tmp_path / "proofs.json"),
+            },
             "signer": [
                 {
                     "name": "one",

@@ -81,3 +81,20 @@ def test_nobody_serves_our_chain(published: Published) -> None:
 
     assert finding.level == "error"
     assert "refused" in finding.text
+
+
+def test_what_a_store_remembers_is_no_proof(ca: TestCA, configured: Configured) -> None:
+    """The web server is asked again, each time."""
+    laboratory = {"laboratory": True, "tls_ca": str(ca.tls_ca)}
+    www = ca.folder / "www" / "moved.pem"
+    www.write_bytes(ca.files("one").chain.read_bytes())
+    with ca.publish() as base:
+        x5u = f"{base}/moved.pem"
+        built = runtime.build(configured({"fetch": laboratory, "signer.0.x5u": x5u}))
+        [one] = built.signers
+        assert built.certificates.chain(x5u) == one.credential.path
+        www.write_bytes(ca.files("spc").chain.read_bytes())
+
+        finding = findings.published(built, one)
+
+    assert finding.level == "error"

@@ -11,6 +11,7 @@ from cryptography import x509
 from stirmilter.services import Signer, Verification
 from stirmilter.stir import credential, hazmat
 from stirmilter.stir.credential import TrustAnchors
+from stirmilter.stir.jws import SoftwareKey
 from stirmilter.stir.result import Reason
 from stirmilter.stir.tn import NumberSet
 from tests.laboratory import BOB, CAROL, NOW, X5U, FolderRepository, message
@@ -104,7 +105,7 @@ def signer(
     chain = credential.load_chain((world.folder / f"{name}.pem").read_bytes())
     return Signer(
         name=name,
-        key=world.keys[name],
+        key=SoftwareKey(world.keys[name]),
         credential=credential.read(chain[0], chain),
         x5u=f"{X5U}{name}.pem",
         numbers=NumberSet.parse(f"+{number}" for number in numbers),

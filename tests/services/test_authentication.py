@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from stirmilter.errors import SigningError
-from stirmilter.services import AuthenticationService, Signer
+from stirmilter.errors import SigningError, StoreError
+from stirmilter.services import AuthenticationService, FormerKey, Signer
 from stirmilter.stir import credential, hazmat, identity
+from stirmilter.stir.jws import SoftwareKey
 from stirmilter.stir.msgi import BodyDigester
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.tn import NumberSet
@@ -25,7 +27,7 @@ from tests.laboratory import (
 )
 from tests.services.world import SECOND, World
 from tests.stir import der
-from tests.stir.certificates import Issued, issue, leaf
+from tests.stir.certificates import Issued, issue, leaf, tn_auth_list
 from tests.stir.tokens import ABSENT, IAT, forge
 
 
@@ -107,7 +109,7 @@ def local_signer(chain: tuple[Issued, ...]) -> Signer:
     certificates = [one.certificate for one in chain]
     return Signer(
         name="local",
-        key=chain[0].key,
+        key=SoftwareKey(chain[0].key),
         credential=credential.read(certificates[0], certificates),
         x5u=f"{X5U}local.pem",
         numbers=NumberSet.parse(["+1*"]),
@@ -157,8 +159,8 @@ def test_first_signer_that_serves_the_number_signs(ca: TestCA) -> None:
     )
 
     assert service.sign(message(), NOW).x5u == f"{X5U}range.pem"
-    assert service.signer_for("442079460000") is service.signers[0]
-    assert service.signer_for("3312345678") is None
+    assert service.signer_for("442079460000", NOW) is service.signers[0]
+    assert service.signer_for("3312345678", NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -233,3 +235,100 @@ def test_token_with_another_digest_is_not_ours(ca: TestCA) -> None:
     value = forge({"x5u": f"{X5U}one.pem"}, {"msgi": claim})
 
     assert not authenticator(ca).signed(there, [value], NOW)
+
+
+def renewed(ca: TestCA, name: str = "one", **others: Any) -> Signer:  # noqa: ANN401
+    return replace(signer(ca, name), name="new", x5u=f"{X5U}new.pem", **others)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "used"),
+    [
+        pytest.param("one", "spc", "one", id="the-first-of-two-good-ones"),
+        pytest.param("expired", "one", "one", id="an-expired-one-gives-way"),
+        pytest.param("one", "expired", "one", id="whatever-the-order"),
+    ],
+)
+def test_the_first_signer_that_may_sign_now_signs(
+    ca: TestCA, first: str, second: str, used: str
+) -> None:
+    assert sign(ca, first, second).x5u == f"{X5U}{used}.pem"
+
+
+def test_a_certificate_gives_way_in_the_moment_it_expires(ca: TestCA) -> None:
+    """Without a reload: the clock alone decides."""
+    old = local_signer((issue("leaf", issue("r", ca=True), [tn_auth_list()], end=NOW),))
+    service = AuthenticationService([old, renewed(ca)])
+
+    assert service.sign(message(), NOW).x5u == old.x5u
+    assert service.sign(message(), NOW + SECOND).x5u == f"{X5U}new.pem"
+
+
+def test_a_signer_that_is_not_proven_waits_behind_the_others(ca: TestCA) -> None:
+    service = AuthenticationService([renewed(ca, proven=False), signer(ca, "one")])
+
+    assert service.sign(message(), NOW).x5u == f"{X5U}one.pem"
+
+
+def test_a_number_whose_only_signer_is_not_proven_is_our_fault(ca: TestCA) -> None:
+    """The sender tries again; nobody is told that the number has no signer."""
+    service = AuthenticationService([renewed(ca, proven=False)])
+
+    with pytest.raises(SigningError) as caught:
+        service.sign(message(), NOW)
+
+    assert (caught.value.code, caught.value.failure) == ("credential-unproven", True)
+
+
+class Silent:
+    """A key in a token that does not answer."""
+
+    def __init__(self, public_key: ec.EllipticCurvePublicKey) -> None:
+        self.public_key = public_key
+
+    def sign(self, _signing_input: bytes) -> bytes:
+        raise StoreError("token stirmilter: no answer within 5 s")
+
+
+def test_a_key_that_does_not_answer_is_our_fault(ca: TestCA) -> None:
+    one = signer(ca, "one")
+    service = AuthenticationService([replace(one, key=Silent(one.key.public_key))])
+
+    with pytest.raises(SigningError, match="one: token stirmilter") as caught:
+        service.sign(message(), NOW)
+
+    assert (caught.value.code, caught.value.failure) == ("key-unavailable", True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ours"),
+    [
+        pytest.param(0, True, id="until-the-last-second"),
+        pytest.param(1, False, id="not-beyond"),
+    ],
+)
+@pytest.mark.conformance("H-10")
+def test_a_token_of_a_former_key_is_ours_for_a_while(
+    ca: TestCA, seconds: int, ours: bool
+) -> None:
+    """A reload between two passes of one message must not give it a second token."""
+    old = signer(ca, "one")
+    value = identity.write(sign(ca), "PASSporT")
+    former = FormerKey(old.x5u, old.key.public_key, NOW + SECOND)
+    service = AuthenticationService([renewed(ca, "spc")]).using(
+        [renewed(ca, "spc")], [former]
+    )
+
+    at = NOW + SECOND + timedelta(seconds=seconds)
+
+    assert service.signed(message(), [value], at) is ours
+
+
+@pytest.mark.conformance("H-10")
+def test_two_keys_under_one_url_are_both_ours(ca: TestCA) -> None:
+    old, new = signer(ca, "one"), replace(signer(ca, "spc"), x5u=f"{X5U}one.pem")
+    former = FormerKey(old.x5u, old.key.public_key, NOW)
+    value = identity.write(sign(ca), "PASSporT")
+
+    assert AuthenticationService([new], former=[former]).signed(message(), [value], NOW)
+    assert not AuthenticationService([new]).signed(message(), [value], NOW)

@@ -106,7 +106,7 @@ def test_a_diversion_by_a_uri_counts_if_uris_do(hosts: World, *, uris: bool) -> 
 def test_we_speak_for_uris_if_we_are_told_to(hosts: World, *, uris: bool) -> None:
     one = signer(hosts, "host-and-number", BOB, domains=(HOST,))
 
-    found = AuthenticationService([one], uris=uris).signer_for(TO_MAIL)
+    found = AuthenticationService([one], uris=uris).signer_for(TO_MAIL, NOW)
 
     assert (found is one) is uris
 
@@ -119,7 +119,7 @@ def test_a_uri_that_is_not_canonical_is_served_by_nobody(
 ) -> None:
     one = signer(hosts, "host-and-number", BOB, domains=(HOST,))
 
-    assert AuthenticationService([one]).signer_for(spelling) is None
+    assert AuthenticationService([one]).signer_for(spelling, NOW) is None
 
 
 @pytest.mark.conformance("F-18")

@@ -16,7 +16,15 @@ from stirmilter.stir import hazmat
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA
-from tests.laboratory import CAROL, NOW, X5U, FolderRepository, anchors, message, signer
+from tests.laboratory import (
+    CAROL,
+    NOW,
+    X5U,
+    FolderRepository,
+    anchors,
+    message,
+    private_key,
+)
 from tests.stir import der
 from tests.stir.certificates import Issued, issue, leaf, publish, tn_auth_list
 from tests.stir.tokens import KEY, forge
@@ -77,7 +85,7 @@ class World:
         return cls(
             folder,
             {
-                name: signer(ca, name).key
+                name: private_key(ca, name)
                 for name in ("one", "range", "spc", "other", "expired", "untrusted")
             }
             | {name: chain[0].key for name, chain in chains.items() if name != "p384"},

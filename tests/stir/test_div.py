@@ -18,7 +18,7 @@ from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import Reason
 from tests.laboratory import ALICE, BOB, BODY, CAROL, X5U
-from tests.stir.tokens import ABSENT, IAT, KEY, MSGI, forge
+from tests.stir.tokens import ABSENT, IAT, MSGI, SIGNING_KEY, forge
 from tests.stir.vectors import reason_of
 
 DAVE: Final = "13125550102"
@@ -188,7 +188,9 @@ def test_what_is_issued_is_deterministic_and_holds_nothing_else() -> None:
     """RFC 8946 §4.1: orig and iat stay. RFC 9475 §3.2: no msgi."""
     said = innermost().diverted(BOB, (DAVE, CAROL, CAROL))
 
-    header, payload, _ = passport.issue(said, f"{X5U}b.pem", KEY).text.split(".")
+    header, payload, _ = passport.issue(said, f"{X5U}b.pem", SIGNING_KEY).text.split(
+        "."
+    )
 
     assert jws.b64url_decode(header).decode() == (
         '{"alg":"ES256","ppt":"div","typ":"passport","x5u":"https://certs.example/b.pem"}'
@@ -216,7 +218,7 @@ def test_what_is_issued_is_parsed(
 ) -> None:
     before = Claims.message(orig, (source,), iat, digest_body(BODY).value())
 
-    token = passport.issue(before.diverted(source, dest), f"{X5U}b.pem", KEY)
+    token = passport.issue(before.diverted(source, dest), f"{X5U}b.pem", SIGNING_KEY)
 
     read = passport.parse(token.text)
     assert read == token
@@ -256,7 +258,7 @@ def test_the_token_of_rfc_8946_is_what_we_write() -> None:
     before = Claims.message("12155551212", dest, iat, digest_body(BODY).value())
     said = before.diverted(PRINTED_DIV, ("12155551214",))
 
-    token = passport.issue(said, "https://www.example.com/cert.cer", KEY)
+    token = passport.issue(said, "https://www.example.com/cert.cer", SIGNING_KEY)
 
     assert token.text.rpartition(".")[0] == PRINTED.rpartition(".")[0]
 

@@ -18,7 +18,7 @@ from stirmilter.testca import TestCA
 from tests import laboratory
 from tests.laboratory import BOB, BODY, CAROL, NOW, X5U
 from tests.mail.mails import PLAIN, POLICY, STRANGER, mail
-from tests.stir.tokens import HEADER, IAT, KEY, MSGI, PAYLOAD, seal
+from tests.stir.tokens import HEADER, IAT, KEY, MSGI, PAYLOAD, SIGNING_KEY, seal
 
 HEADER_NOTE: Final = "header: not the deterministic JSON of RFC 8225 section 9"
 PAYLOAD_NOTE: Final = "payload: not the deterministic JSON of RFC 8225 section 9"
@@ -118,13 +118,15 @@ def test_what_we_write_has_nothing_to_name(
     said = Claims.message(orig, dest, IAT, digest_body(BODY).value())
     said = said.diverted(dest[0], [*dest, orig]) if diverted else said
 
-    assert passport.lint(passport.issue(said, f"{X5U}a.pem", KEY)) == ()
+    assert passport.lint(passport.issue(said, f"{X5U}a.pem", SIGNING_KEY)) == ()
 
 
 def test_notes_stand_in_the_report_of_a_token_that_passes(ca: TestCA) -> None:
     signer = laboratory.signer(ca, "one")
     header = json.dumps({**HEADER, "x5u": signer.x5u}).encode()
-    token = seal(header, changed(dest={"tn": [CAROL, BOB]}), signer.key)
+    token = seal(
+        header, changed(dest={"tn": [CAROL, BOB]}), laboratory.private_key(ca, "one")
+    )
     mail_filter = MailFilter(
         policy=POLICY,
         authentication=laboratory.authenticator(ca),

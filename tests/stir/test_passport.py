@@ -22,6 +22,7 @@ from tests.stir.tokens import (
     KEY,
     MSGI,
     PAYLOAD,
+    SIGNING_KEY,
     forge,
     seal,
     twin,
@@ -72,7 +73,9 @@ def test_golden_token_is_issued_octet_for_octet() -> None:
         "12155551212", ("12155551213",), 1443208345, digest_body(GOLDEN_BODY).value()
     )
 
-    token = passport.issue(said, "https://www.example.com/cert.cer", key)
+    token = passport.issue(
+        said, "https://www.example.com/cert.cer", jws.SoftwareKey(key)
+    )
 
     signed, _, signature = GOLDEN.rpartition(".")
     assert token.text.rpartition(".")[0] == signed
@@ -97,7 +100,7 @@ def test_what_is_issued_is_parsed(
 ) -> None:
     said = Claims.message(orig, tuple(dest), iat, digest_body(body).value(algorithm))
 
-    token = passport.issue(said, f"{X5U}a.pem", KEY)
+    token = passport.issue(said, f"{X5U}a.pem", SIGNING_KEY)
 
     assert passport.parse(token.text) == token
     assert token.claims.dest == tuple(Identity("tn", n) for n in sorted(set(dest)))
@@ -105,7 +108,7 @@ def test_what_is_issued_is_parsed(
 
 @pytest.mark.conformance("F-01", "F-05", "F-06", "F-07", "F-09", "F-17", "M-01")
 def test_issued_parts_are_deterministic_json() -> None:
-    token = passport.issue(claims(CAROL, BOB, CAROL), f"{X5U}a.pem", KEY)
+    token = passport.issue(claims(CAROL, BOB, CAROL), f"{X5U}a.pem", SIGNING_KEY)
 
     header, payload, _ = token.text.split(".")
 
@@ -129,7 +132,10 @@ def test_json_is_sorted_at_every_level_and_not_escaped() -> None:
 
 def test_issuing_twice_gives_two_replay_keys() -> None:
     """Equal messages of one second are two messages."""
-    one, other = passport.issue(claims(), X5U, KEY), passport.issue(claims(), X5U, KEY)
+    one, other = (
+        passport.issue(claims(), X5U, SIGNING_KEY),
+        passport.issue(claims(), X5U, SIGNING_KEY),
+    )
 
     assert one.signing_input == other.signing_input
     assert one.fingerprint != other.fingerprint

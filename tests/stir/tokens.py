@@ -14,6 +14,7 @@ ABSENT: Final = object()
 """As the value of a member: leave it out."""
 
 KEY: Final = ec.derive_private_key(0x5EED, ec.SECP256R1())
+SIGNING_KEY: Final = jws.SoftwareKey(KEY)
 P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 IAT: Final = int(NOW.timestamp())
@@ -30,7 +31,7 @@ PAYLOAD: Final = {
 def seal(header: bytes, payload: bytes, key: ec.EllipticCurvePrivateKey = KEY) -> str:
     """Sign two parts, whatever they are."""
     signing_input = f"{jws.b64url_encode(header)}.{jws.b64url_encode(payload)}"
-    signature = jws.sign(signing_input.encode(), key)
+    signature = jws.SoftwareKey(key).sign(signing_input.encode())
     return f"{signing_input}.{jws.b64url_encode(signature)}"
 
 
