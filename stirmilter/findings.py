@@ -94,7 +94,9 @@ def published(runtime: Runtime, signer: Signer) -> Finding:
     limit = runtime.config.limits.certificates
     try:
         # Not through the store of certificates: what it remembers is no proof.
-        served = credential.load_chain(runtime.fetcher.get(signer.x5u), limit)
+        served = credential.load_chain(
+            runtime.fetcher.get(signer.x5u).body or b"", limit
+        )
     except (FetchError, Unverified) as error:
         return Finding("error", subject, f"{signer.x5u}: {error}")
     if served != signer.credential.path:
