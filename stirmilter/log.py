@@ -14,6 +14,7 @@ from stirmilter.stir.tn import mask
 logger = logging.getLogger("stirmilter")
 
 _NUMBER = re.compile(r"\+[0-9]{5,15}")
+_TROUBLE_LENGTH = 400  # a path, what SQLite says of it, and what it costs
 _WORTH_A_LOOK = frozenset({"failed", "undetermined"})
 
 
@@ -66,6 +67,11 @@ def finding(level: str, subject: str, text: str) -> None:
     severity = {"error": logging.ERROR, "warning": logging.WARNING}
     masked = _NUMBER.sub(lambda number: mask(number[0]), text)
     logger.log(severity.get(level, logging.INFO), "%s: %s", subject, printable(masked))
+
+
+def trouble(text: str) -> None:
+    """Write down what does not work and holds up no message."""
+    logger.error("%s", printable(text, _TROUBLE_LENGTH))
 
 
 def failed(queue_id: str, error: BaseException) -> None:

@@ -20,6 +20,8 @@ from typing import Final
 from stirmilter import log, worker
 from stirmilter.config import Config, Milter
 from stirmilter.errors import ConfigError
+from stirmilter.exporter import Exporter
+from stirmilter.metrics import Metrics
 from stirmilter.runtime import Runtime
 
 _SIGNALS: Final = frozenset(
@@ -54,6 +56,9 @@ class Supervisor:
     missing: list[socket.socket] = field(default_factory=list)
     """Listeners that lack a worker, because the system would not fork."""
 
+    exporter: Exporter | None = None
+    """What counts and is scraped, if anybody wants that."""
+
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
 
@@ -62,6 +67,7 @@ class Supervisor:
         """
         runtime = self.load()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self.exporter = _exporter(runtime.config)
         listeners = [bind(address, runtime.config) for address in _addresses(runtime)]
         self._fork_all(runtime, listeners)
         log.logger.info(
@@ -71,11 +77,17 @@ class Supervisor:
         )
         notify("READY=1")
         while True:
+            if self.exporter is not None:
+                self.exporter.metrics.workers(len(self.workers))
+                self.exporter.keep(runtime, self._descriptors(listeners))
             info = signal.sigtimedwait(_SIGNALS, _PAUSE)
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
                 break
             if info is not None and info.si_signo == signal.SIGHUP:
-                runtime = self._reload(runtime, listeners)
+                old, runtime = runtime, self._reload(runtime, listeners)
+                if self.exporter is not None:
+                    self.exporter.metrics.reloaded(done=runtime is not old)
+                    self.exporter.renew(runtime, self._descriptors(listeners))
             self._replace_dead(runtime)
             missing, self.missing = self.missing, []
             for listener in missing:
@@ -109,7 +121,10 @@ class Supervisor:
             os.close(writing)
             for sibling in self.workers.values():
                 os.close(sibling.control)
-            worker.serve(runtime, listener, reading)
+            if self.exporter is not None:
+                self.exporter.forget()
+            metrics = self.exporter.metrics if self.exporter else None
+            worker.serve(runtime, listener, reading, metrics)
         except BaseException as error:  # noqa: BLE001 - a child must not return
             log.logger.critical("worker %d: %r", os.getpid(), error)
             os._exit(1)
@@ -125,6 +140,8 @@ class Supervisor:
             return old
         if _addresses(new) != _addresses(old):
             log.logger.warning("milter.sockets changed: that needs a restart")
+        if new.config.metrics != old.config.metrics:
+            log.logger.warning("[metrics] changed: that needs a restart")
         previous = list(self.workers)
         self.missing.clear()
         self._fork_all(new, listeners)
@@ -135,6 +152,11 @@ class Supervisor:
         self._retire(previous)
         log.logger.info("reloaded: %d new workers", len(self.workers))
         return new
+
+    def _descriptors(self, listeners: list[socket.socket]) -> list[int]:
+        """List what nobody but us and the workers may hold."""
+        pipes = [one.control for one in self.workers.values()]
+        return [*pipes, *(listener.fileno() for listener in listeners)]
 
     def _retire(self, pids: list[int]) -> None:
         for pid in pids:
@@ -149,6 +171,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            if self.exporter is not None:
+                self.exporter.ended(pid)
             if pid not in self.workers:
                 self.retired.discard(pid)
                 continue
@@ -176,10 +200,32 @@ class Supervisor:
             self._replace_dead(runtime)
         for pid in self.retired:
             os.kill(pid, signal.SIGKILL)
+        if self.exporter is not None:
+            self.exporter.close()
         log.logger.info("stopped")
 
 
-def bind(address: str, config: Config) -> socket.socket:
+def _exporter(config: Config) -> Exporter | None:
+    """Begin to count, where that is asked for.
+
+    Raises:
+        ConfigError: the address cannot be bound or the folder not be used.
+    """
+    settings = config.metrics
+    if not settings.listen:
+        return None
+    listener = bind(settings.listen, config, "metrics.listen")
+    try:
+        metrics = Metrics(config.folder / settings.counters)
+    except OSError as error:
+        where = f"{config.source}: metrics.counters"
+        raise ConfigError(where, f"{settings.counters}: {error}") from None
+    return Exporter(metrics, listener)
+
+
+def bind(
+    address: str, config: Config, setting: str = "milter.sockets"
+) -> socket.socket:
     """Open a listening socket, non-blocking, as workers that share it need it.
 
     Raises:
@@ -200,7 +246,7 @@ def bind(address: str, config: Config) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         raise ConfigError(
-            f"{config.source}: milter.sockets", f"{address}: {error}"
+            f"{config.source}: {setting}", f"{address}: {error}"
         ) from None
     return listener
 

@@ -253,3 +253,11 @@ def test_a_warning_of_a_library_is_a_line_of_the_log(
     err = capsys.readouterr().err
     assert err.startswith("WARNING ")
     assert "a negative serial number" in err
+
+
+def test_trouble_is_an_error_in_one_line_that_has_an_end(lines: list[str]) -> None:
+    log.trouble("journal: /a\nb: " + "x" * 10_000)
+
+    [line] = lines
+    assert line.startswith("ERROR journal: /a\\u{a}b: xxx")
+    assert len(line) < 500

@@ -113,6 +113,14 @@ def test_what_the_revocation_lists_said_is_kept(status: Status) -> None:
     assert evidence.judged(result).status == status
 
 
+def test_what_is_odd_and_who_sent_it_on_are_kept() -> None:
+    result = StirResult(Reason.VERIFIED, notes=("odd",), diversions=2)
+
+    kept = evidence.judged(result)
+
+    assert (kept.notes, kept.diversions) == (("odd",), 2)
+
+
 def test_every_token_is_kept_in_the_order_of_the_header(ca: TestCA, make: Make) -> None:
     found = tokens(make, "PASSporT: junk", signed(ca), signed(ca, name="untrusted"))
 

@@ -1,10 +1,14 @@
 """Between messages and the disk: nothing waits, and what is lost is counted."""
 
+import os
+import resource
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -13,6 +17,7 @@ from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.recorder import Recorder, RecorderSettings
 from tests.stores.events import DAY, NOW, event
 
+MEGABYTE = 1 << 20
 SETTINGS = RecorderSettings(queue=10, seconds=0.01)
 
 
@@ -58,7 +63,7 @@ def make(path: Path, told: Told) -> Make:
 def locked(path: Path) -> Iterator[sqlite3.Connection]:
     """Another program has the file, until it rolls back."""
     Journal(path)
-    other = sqlite3.connect(path, isolation_level=None)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     yield other
     other.close()
@@ -198,6 +203,21 @@ def test_leaving_does_not_wait_for_a_locked_file_longer_than_it_may(
     assert told.said[-1].endswith("the evidence of 2 is lost")
 
 
+@pytest.mark.usefixtures("locked")
+def test_leaving_waits_for_a_file_that_is_free_again_in_time(
+    make: Make, locked: sqlite3.Connection, path: Path, told: Told
+) -> None:
+    recorder = make(RecorderSettings(seconds=1_000.0))
+    recorder.start()
+    give(recorder, "a", "b")
+
+    Timer(0.3, locked.execute, ["ROLLBACK"]).start()
+    recorder.close(30.0)
+
+    assert written(path) == ["a", "b"]
+    assert told.lost == []
+
+
 @pytest.mark.parametrize("folder", ["/proc", "/nonexistent"])
 def test_a_place_that_cannot_be_written_holds_up_nobody(
     make: Make, told: Told, folder: str
@@ -222,6 +242,33 @@ def test_a_broken_file_costs_what_was_in_it_and_no_more(
     assert written(path) == ["new"]
     assert told.lost == []
     assert len(list(path.parent.glob("journal.sqlite.broken-*"))) == 1
+
+
+def test_a_disk_that_takes_no_more_costs_what_has_no_room_and_is_counted(
+    path: Path, told: Told
+) -> None:
+    """In a process that may write so much and no more, as on a full disk."""
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MEGABYTE, MEGABYTE))
+        recorder = Recorder(
+            lambda: Journal(path, JournalSettings(octets=100 * MEGABYTE)),
+            RecorderSettings(queue=500),
+            lost=told.lost.append,
+            clock=lambda: NOW,
+        )
+        for number in range(3_000):
+            give(recorder, str(number))
+            if number % 100 == 0:
+                recorder.flush()
+        recorder.flush()
+        os._exit(0 if len(written(path)) + sum(told.lost) + 500 == 3_000 else 1)
+
+    _, status = os.waitpid(pid, 0)
+
+    assert status == 0
+    assert written(path)[:2] == ["0", "1"], "nothing was forgotten to make room"
 
 
 class Buggy:
