@@ -1,9 +1,91 @@
-"""Facts that left the filter, for whoever keeps account: the log, later metrics."""
+"""Facts that left the filter, for whoever keeps account: log, metrics, journal.
+
+One event for a message, several readers. Plain values only: a reader knows no STIR.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+
+IDENTIFIER_LENGTH: Final = 255
+"""Characters of a message's identifier that are kept as evidence."""
+
+
+class Certificate(NamedTuple):
+    """One certificate of a path."""
+
+    sha256: str
+    """Digest of `der`, in hexadecimal."""
+
+    der: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One PASSporT and what was found about it, or one that we made.
+
+    Enough to answer, when its certificate has long expired or been revoked, whether it
+    was good when the message came (RFC 9475 §4): the path with its validity, what the
+    revocation lists said at that time, and ``iat``.
+    """
+
+    reason: str
+    """Code of the `Reason`; ``signed`` or ``diverted`` for one of ours."""
+
+    word: str = ""
+    """Result word (RFC 8601 §2.7); empty for one of ours."""
+
+    rule: str = ""
+    """Where the requirement stands that was not met."""
+
+    detail: str = ""
+    ppt: str = ""
+    iat: int | None = None
+    """Seconds since 1970; None for a token that could not be read."""
+
+    x5u: str = ""
+    path: tuple[Certificate, ...] = ()
+    """Signer first, anchor last; empty unless an anchor vouched for it. Of ours: the
+    chain that we publish, without the anchor."""
+
+    valid: tuple[datetime, datetime] | None = None
+    """When the whole path is valid: from, until."""
+
+    status: str = "unchecked"
+    """What the revocation lists said of the path at reception."""
+
+    authority: str = "none"
+    msgi: str = "absent"
+    diversions: int = 0
+    notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+    """Digest that names the act of signing, whatever became of the text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a message was and what its tokens proved, to be explained later.
+
+    Texts of strangers are printable and bounded; numbers of recipients are not here.
+    """
+
+    time: datetime
+    """When it was judged or signed; the clock that everything was held against."""
+
+    client: str = ""
+    """Address of the SMTP client."""
+
+    message_id: str = ""
+    transaction_id: str = ""
+    """``X-Mms-Transaction-ID``."""
+
+    mms_message_id: str = ""
+    """``X-Mms-Message-ID``."""
+
+    tokens: tuple[Token, ...] = ()
+    """In the order of the header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +112,8 @@ class Handled:
 
     queue_id: str = "-"
     seconds: float = 0.0
+    evidence: Evidence | None = field(default=None, compare=False)
+    """What stands behind the event; it makes no other event of it."""
 
 
 Outcome = Literal["fetched", "unchanged", "failed", "refused", "postponed"]

@@ -65,6 +65,10 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
     if kind == "memory" and runtime.config.milter.workers != 1:
         text = "memory: is not shared: a replay that another worker meets passes"
         yield Finding("warning", "replay.store", text)
+    path = runtime.config.journal.path
+    if path and not (runtime.config.folder / path).parent.is_dir():
+        text = f"{path}: its folder does not exist: no evidence is kept"
+        yield Finding("warning", "journal.path", text)
     if runtime.config.fetch.laboratory:
         yield Finding(
             "warning", "fetch.laboratory", "true: never on a machine with mail"

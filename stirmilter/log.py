@@ -15,6 +15,7 @@ logger = logging.getLogger("stirmilter")
 
 _NUMBER = re.compile(r"\+[0-9]{5,15}")
 _FINDING = 1_000  # characters; our own words, with paths and URLs in them
+_TROUBLE_LENGTH = 400  # a path, what SQLite says of it, and what it costs
 _WORTH_A_LOOK = frozenset({"failed", "undetermined"})
 
 
@@ -80,6 +81,11 @@ def finding(level: str, subject: str, text: str) -> None:
     masked = _NUMBER.sub(lambda number: mask(number[0]), text)
     shown = printable(masked, _FINDING)
     logger.log(severity.get(level, logging.INFO), "%s: %s", subject, shown)
+
+
+def trouble(text: str) -> None:
+    """Write down what does not work and holds up no message."""
+    logger.error("%s", printable(text, _TROUBLE_LENGTH))
 
 
 def failed(queue_id: str, error: BaseException) -> None:

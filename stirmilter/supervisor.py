@@ -21,6 +21,8 @@ from typing import Final
 from stirmilter import log, worker
 from stirmilter.config import Config, Milter
 from stirmilter.errors import ConfigError
+from stirmilter.exporter import Exporter
+from stirmilter.metrics import Metrics
 from stirmilter.renewal import Keeper
 from stirmilter.runtime import Runtime
 
@@ -59,6 +61,8 @@ class Supervisor:
 
     listeners: list[socket.socket] = field(default_factory=list)
     keeper: Keeper = field(init=False)
+    exporter: Exporter | None = None
+    """What counts and is scraped, if anybody wants that."""
 
     def __post_init__(self) -> None:
         self.keeper = Keeper(self._held)
@@ -72,6 +76,7 @@ class Supervisor:
         loaded = self.load()
         runtime = self.keeper.settle(loaded)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self.exporter = _exporter(runtime.config)
         for address in _addresses(runtime):
             self.listeners.append(bind(address, runtime.config))
         self.keeper.adopt(loaded, runtime)
@@ -113,11 +118,17 @@ class Supervisor:
         )
         notify("READY=1")
         while True:
+            if self.exporter is not None:
+                self.exporter.metrics.workers(len(self.workers))
+                self.exporter.keep(runtime, list(self._held()))
             info = signal.sigtimedwait(_SIGNALS, _PAUSE)
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
                 return runtime
             if info is not None and info.si_signo == signal.SIGHUP:
-                runtime = self._reload(runtime, self.listeners)
+                old, runtime = runtime, self._reload(runtime, self.listeners)
+                if self.exporter is not None:
+                    self.exporter.metrics.reloaded(done=runtime is not old)
+                    self.exporter.renew(runtime, list(self._held()))
             self._replace_dead(runtime)
             missing, self.missing = self.missing, []
             for listener in missing:
@@ -127,6 +138,8 @@ class Supervisor:
                 self.keeper.runtime, self.listeners
             ):
                 runtime = self.keeper.runtime
+                if self.exporter is not None:
+                    self.exporter.renew(runtime, list(self._held()))
                 log.logger.info("new credentials: %d new workers", len(self.workers))
 
     def _held(self) -> Iterable[int]:
@@ -160,7 +173,10 @@ class Supervisor:
             os.close(writing)
             for sibling in self.workers.values():
                 os.close(sibling.control)
-            worker.serve(runtime, listener, reading)
+            if self.exporter is not None:
+                self.exporter.forget()
+            metrics = self.exporter.metrics if self.exporter else None
+            worker.serve(runtime, listener, reading, metrics)
         except BaseException as error:  # noqa: BLE001 - a child must not return
             log.logger.critical("worker %d: %r", os.getpid(), error)
             os._exit(1)
@@ -177,6 +193,8 @@ class Supervisor:
             return old
         if _addresses(new) != _addresses(old):
             log.logger.warning("milter.sockets changed: that needs a restart")
+        if new.config.metrics != old.config.metrics:
+            log.logger.warning("[metrics] changed: that needs a restart")
         if not self._switch(new, listeners):
             log.logger.error("reload refused: no new worker could be started")
             return old
@@ -208,6 +226,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            if self.exporter is not None:
+                self.exporter.ended(pid)
             if pid not in self.workers:
                 self.retired.discard(pid)
                 continue
@@ -236,10 +256,32 @@ class Supervisor:
             self._replace_dead(runtime)
         for pid in self.retired:
             os.kill(pid, signal.SIGKILL)
+        if self.exporter is not None:
+            self.exporter.close()
         log.logger.info("stopped")
 
 
-def bind(address: str, config: Config) -> socket.socket:
+def _exporter(config: Config) -> Exporter | None:
+    """Begin to count, where that is asked for.
+
+    Raises:
+        ConfigError: the address cannot be bound or the folder not be used.
+    """
+    settings = config.metrics
+    if not settings.listen:
+        return None
+    listener = bind(settings.listen, config, "metrics.listen")
+    try:
+        metrics = Metrics(config.folder / settings.counters)
+    except OSError as error:
+        where = f"{config.source}: metrics.counters"
+        raise ConfigError(where, f"{settings.counters}: {error}") from None
+    return Exporter(metrics, listener)
+
+
+def bind(
+    address: str, config: Config, setting: str = "milter.sockets"
+) -> socket.socket:
     """Open a listening socket, non-blocking, as workers that share it need it.
 
     Raises:
@@ -260,7 +302,7 @@ def bind(address: str, config: Config) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         raise ConfigError(
-            f"{config.source}: milter.sockets", f"{address}: {error}"
+            f"{config.source}: {setting}", f"{address}: {error}"
         ) from None
     return listener
 

@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NoReturn
 
@@ -22,30 +23,52 @@ import milter
 
 from stirmilter import log
 from stirmilter.adapters import milter as adapter
-from stirmilter.runtime import Runtime
+from stirmilter.events import Handled
+from stirmilter.metrics import Metrics
+from stirmilter.runtime import Runtime, stores
+from stirmilter.stir.result import printable
+from stirmilter.stores.recorder import Recorder
+
+Observer = Callable[[Handled], None]
 
 _SETTLE: Final = 0.3  # seconds
+_WRITE: Final = 3.0  # seconds for the evidence that waits; the supervisor gives us 5
 _GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
 
 
-def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
+def serve(
+    runtime: Runtime,
+    listener: socket.socket,
+    control: int,
+    metrics: Metrics | None = None,
+) -> NoReturn:
     """Serve a listening socket until `control` ends, then drain and leave the process.
 
     Args:
         runtime: what to judge with.
         listener: shared with other workers, and non-blocking for that reason.
         control: reading end of a pipe that nobody writes to.
+        metrics: where messages are counted, if anywhere.
     """
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     spare_the_collector()
     settings = runtime.config.milter
+    recorder = stores.recorder(
+        runtime.config, metrics.journal_lost if metrics else _nobody
+    )
+    if recorder is not None:
+        recorder.start()
     with ThreadPoolExecutor(settings.threads, "judge") as executor:
         service = adapter.Service(
             filter=runtime.filter,
             executor=executor,
-            observe=log.handled(runtime.config.log.numbers),
+            observe=tell(
+                log.handled(runtime.config.log.numbers),
+                *([recorder] if recorder else []),
+                *([metrics.handled] if metrics else []),
+            ),
             failed=log.failed,
             message_seconds=settings.message_seconds,
             progress_seconds=settings.progress_seconds,
@@ -53,13 +76,28 @@ def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
             header_octets=runtime.config.limits.header_octets,
         )
         adapter.register(service, listener.fileno())
-        threading.Thread(target=_libmilter, name="libmilter", daemon=True).start()
+        threading.Thread(
+            target=_libmilter, args=(recorder,), name="libmilter", daemon=True
+        ).start()
         select.select([control], [], [])
         left = drain(service, listener, settings.drain_seconds)
         if left:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
         # libmilter's own stop takes five seconds and drops what is in flight.
-        os._exit(0)
+        _leave(0, recorder)
+
+
+def tell(*readers: Observer) -> Observer:
+    """Make one observer of several; what one runs into, the others do not notice."""
+
+    def observe(event: Handled) -> None:
+        for reader in readers:
+            try:
+                reader(event)
+            except Exception:  # noqa: BLE001 - the message has been decided
+                log.logger.exception("%s: not told to all", printable(event.queue_id))
+
+    return observe
 
 
 def spare_the_collector() -> None:
@@ -73,13 +111,24 @@ def spare_the_collector() -> None:
     gc.set_threshold(_GARBAGE)
 
 
-def _libmilter() -> NoReturn:
+def _nobody(_count: int) -> None:
+    """Count nothing, without metrics."""
+
+
+def _leave(status: int, recorder: Recorder | None) -> NoReturn:
+    """Leave the process with all evidence written, as far as that can be waited for."""
+    if recorder is not None:
+        recorder.close(_WRITE)
+    os._exit(status)
+
+
+def _libmilter(recorder: Recorder | None) -> NoReturn:
     """Run libmilter; without it the worker is of no use, and is to be replaced."""
     try:
         milter.main()
     except milter.error as error:
         log.logger.critical("worker %d: libmilter: %s", os.getpid(), error)
-    os._exit(1)
+    _leave(1, recorder)
 
 
 def drain(service: adapter.Service, listener: socket.socket, seconds: float) -> int:

@@ -269,3 +269,11 @@ def test_a_fetch_that_brought_nothing_is_one_line(lines: list[str]) -> None:
         "INFO fetch: host=certs.example outcome=failed ms=5001"
         r' detail="status 404\u{d}\u{a}\u{22}\u{1b}[2J"'
     )
+
+
+def test_trouble_is_an_error_in_one_line_that_has_an_end(lines: list[str]) -> None:
+    log.trouble("journal: /a\nb: " + "x" * 10_000)
+
+    [line] = lines
+    assert line.startswith("ERROR journal: /a\\u{a}b: xxx")
+    assert len(line) < 500

@@ -16,8 +16,10 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from stirmilter.config.sections import (
     Fetch,
+    Journal,
     Limits,
     Log,
+    Metrics,
     Milter,
     Replay,
     Section,
@@ -48,6 +50,8 @@ class Config(Section):
     verify: Verify = Field(default_factory=Verify)
     fetch: Fetch = Field(default_factory=Fetch)
     replay: Replay = Field(default_factory=Replay)
+    journal: Journal = Field(default_factory=Journal)
+    metrics: Metrics = Field(default_factory=Metrics)
     limits: Limits = Field(default_factory=Limits)
     log: Log = Field(default_factory=Log)
 

@@ -42,11 +42,26 @@ _TAKEN = frozenset(
 _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}", re.ASCII)
 
 
-def _socket(text: str) -> str:
+def _is_socket(text: str) -> bool:
     match = _SOCKET.fullmatch(text)
-    if match is None or (match["port"] and not 0 < int(match["port"]) < 65_536):  # noqa: PLR2004
+    if match is None:
+        return False
+    return match["port"] is None or 0 < int(match["port"]) < 65_536  # noqa: PLR2004
+
+
+def _socket(text: str) -> str:
+    if not _is_socket(text):
         raise PydanticCustomError(
             "socket", "expected unix:/path, inet:port@address or inet6:port@address"
+        )
+    return text
+
+
+def _metrics_address(text: str) -> str:
+    # Prometheus scrapes over TCP alone.
+    if text and (text.startswith("unix:") or not _is_socket(text)):
+        raise PydanticCustomError(
+            "metrics_address", 'expected inet:port@address, inet6:port@address or ""'
         )
     return text
 
@@ -117,6 +132,7 @@ def _host_entry(text: str) -> str:
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
 SocketAddress = Annotated[str, AfterValidator(_socket)]
+MetricsAddress = Annotated[str, AfterValidator(_metrics_address)]
 Mode = Annotated[str, AfterValidator(_mode)]
 Digest = Annotated[str, AfterValidator(_digest)]
 Country = Annotated[str, AfterValidator(_country)]

@@ -19,6 +19,7 @@ from stirmilter.config.kinds import (
     Domain,
     FieldName,
     HostEntry,
+    MetricsAddress,
     Mode,
     Network,
     Port,
@@ -132,6 +133,26 @@ class Replay(Section):
         "sqlite:/var/lib/stirmilter/replay.sqlite"
     )
     limit: Count = 1_000_000
+
+
+class Journal(Section):
+    """[journal]."""
+
+    path: Annotated[str, Field(pattern=r"^[^\x00]*$")] = (
+        "/var/lib/stirmilter/journal.sqlite"
+    )
+    days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] = 90.0
+    megabytes: Annotated[int, Field(ge=4, le=1_048_576)] = 512
+    queue: Count = 10_000
+    flush_seconds: Seconds = 1.0
+    numbers: Literal["masked", "full"] = "masked"
+
+
+class Metrics(Section):
+    """[metrics]."""
+
+    listen: MetricsAddress = ""
+    counters: Path = Path("/run/stirmilter/metrics")
 
 
 class Limits(Section):

@@ -67,6 +67,9 @@ tls_ca = "{ca}/tls-ca.pem"
 
 [replay]
 store = "sqlite:{folder}/{name}-replay.sqlite"
+
+[journal]
+path = "{folder}/{name}-journal.sqlite"
 """
 
 _SIGNER: Final = """

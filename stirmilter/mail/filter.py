@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from stirmilter.errors import SigningError
 from stirmilter.events import Handled
-from stirmilter.mail import authres, mm4, verdict
+from stirmilter.mail import authres, evidence, mm4, verdict
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.transaction import (
     Action,
@@ -180,12 +180,13 @@ class MailFilter:
                     error.detail,
                     view.originator,
                     action,
+                    evidence=evidence.of_message(view, transaction.connection, now),
                 ),
                 reply=("451", "4.7.0", "the message cannot be signed now"),
             )
         signer = self.authentication.signer_for(speaker, now)
-        name = signer.name if signer else ""
         word = "signed" if token.claims.div is None else "diverted"
+        made = [evidence.issued(token, signer, word)] if signer else []
         return Decision(
             remove=forged,
             insert=(
@@ -194,7 +195,15 @@ class MailFilter:
                     self.policy.header, identity.write(token, self.policy.header)
                 ),
             ),
-            event=Handled("out", "signed", word, "", view.originator, signer=name),
+            event=Handled(
+                "out",
+                "signed",
+                word,
+                "",
+                view.originator,
+                signer=signer.name if signer else "",
+                evidence=evidence.of_message(view, transaction.connection, now, made),
+            ),
         )
 
     def _sign(self, message: Message, tokens: Sequence[str], now: datetime) -> Passport:
@@ -237,6 +246,7 @@ class MailFilter:
             message, self._tokens(transaction.headers), now
         )
         result = found.result
+        tokens = map(evidence.judged, found.passports)
         word = verdict.combine(
             result.reason.word, headers_covered=False, dmarc_pass=False
         )
@@ -250,6 +260,7 @@ class MailFilter:
                 result.detail,
                 view.originator,
                 x5u=result.passport.x5u if result.passport else "",
+                evidence=evidence.of_message(view, transaction.connection, now, tokens),
             ),
         )
         return decision, found

@@ -87,6 +87,15 @@ class View:
     """A field that must occur once and occurs again: two programs may believe
     different ones, so the message has two meanings."""
 
+    message_id: str = ""
+    """The first ``Message-ID``, as it is written; so are the next two."""
+
+    transaction_id: str = ""
+    """``X-Mms-Transaction-ID``: one exchange between two MMSCs."""
+
+    mms_message_id: str = ""
+    """``X-Mms-Message-ID``: the message, at the MMSC that took it in."""
+
 
 def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
     """Read the header block; never raises.
@@ -111,6 +120,9 @@ def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
         date=date,
         expires=_expiry(_single(fields, "x-mms-expiry"), date),
         repeated=next((n for n in _ONCE if len(fields.get(n, ())) > 1), None),
+        message_id=_first(fields, "message-id"),
+        transaction_id=_first(fields, "x-mms-transaction-id"),
+        mms_message_id=_first(fields, "x-mms-message-id"),
     )
 
 
@@ -145,6 +157,10 @@ def _message_type(fields: _Fields) -> str:
 def _single(fields: _Fields, name: str) -> str | None:
     found = fields.get(name, ())
     return found[0] if len(found) == 1 else None
+
+
+def _first(fields: _Fields, name: str) -> str:
+    return fields.get(name, ("",))[0]
 
 
 def _date(text: str | None) -> datetime | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 
 from stirmilter import log
 from stirmilter.config import Config
@@ -12,6 +15,8 @@ from stirmilter.services import ReplayStore
 from stirmilter.stores.certificates import CertificateStore
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.stores.hosts import HostPolicy
+from stirmilter.stores.journal import Journal, JournalSettings
+from stirmilter.stores.recorder import Recorder, RecorderSettings
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 from stirmilter.stores.urls import HostSet
 
@@ -50,6 +55,39 @@ def replay_store(config: Config) -> ReplayStore:
         return SqliteReplayStore(config.folder / path, config.replay.limit)
     except (StoreError, ValueError) as error:  # ValueError: a NUL in the path
         raise ConfigError(f"{config.source}: replay.store", str(error)) from None
+
+
+def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:
+    """Make what keeps evidence, or None; its file is opened by its own thread.
+
+    So nothing of it comes to be before a message does, or when somebody only checks.
+
+    Args:
+        config: as loaded.
+        lost: told how many messages have no evidence.
+    """
+    section = config.journal
+    if not section.path:
+        return None
+    settings = JournalSettings(
+        age=timedelta(days=section.days),
+        octets=section.megabytes << 20,
+        full_numbers=section.numbers == "full",
+    )
+
+    def open_journal() -> Journal:
+        return Journal(config.folder / section.path, settings, _rebuilt)
+
+    return Recorder(
+        open_journal,
+        RecorderSettings(queue=section.queue, seconds=section.flush_seconds),
+        lost=lost,
+        say=log.trouble,
+    )
+
+
+def _rebuilt(aside: Path) -> None:
+    log.trouble(f"journal: was broken, and begins anew; the old file is {aside}")
 
 
 def _fetch_policy(config: Config) -> FetchPolicy:

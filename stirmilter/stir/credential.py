@@ -15,7 +15,9 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from stirmilter import events
 from stirmilter.stir import delegation, hazmat, jws, uri
 from stirmilter.stir.claimconstraints import ClaimConstraints
 from stirmilter.stir.hazmat import TrustAnchors
@@ -102,6 +104,17 @@ class Credential:
     def fingerprint(self) -> str:
         """SHA-256 of the certificate: evidence of what was believed (RFC 9475 §4)."""
         return self.certificate.fingerprint(SHA256()).hex()
+
+    @cached_property
+    def evidence(self) -> tuple[events.Certificate, ...]:
+        """The path as octets, to be kept beside what it proved (RFC 9475 §4)."""
+        return tuple(
+            events.Certificate(
+                certificate.fingerprint(SHA256()).hex(),
+                certificate.public_bytes(Encoding.DER),
+            )
+            for certificate in self.path
+        )
 
     @cached_property
     def validity(self) -> tuple[datetime, datetime]:

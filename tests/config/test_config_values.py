@@ -90,6 +90,26 @@ from tests.config.files import SIGNER, faults
         pytest.param(
             '[replay]\nstore = "redis://h"', "replay.store", id="no-redis-yet"
         ),
+        pytest.param('[journal]\npath = "a\\u0000"', "journal.path", id="nul-in-path"),
+        pytest.param("[journal]\ndays = 0", "journal.days", id="no-days"),
+        pytest.param("[journal]\ndays = 1e6", "journal.days", id="thousands-of-years"),
+        pytest.param("[journal]\nmegabytes = 3", "journal.megabytes", id="too-small"),
+        pytest.param("[journal]\nqueue = 0", "journal.queue", id="no-queue"),
+        pytest.param(
+            "[journal]\nflush_seconds = 0", "journal.flush_seconds", id="no-pause"
+        ),
+        pytest.param(
+            '[journal]\nnumbers = "none"', "journal.numbers", id="other-numbers"
+        ),
+        pytest.param(
+            '[metrics]\nlisten = "127.0.0.1:9815"', "metrics.listen", id="no-kind"
+        ),
+        pytest.param(
+            '[metrics]\nlisten = "unix:/run/m"', "metrics.listen", id="unix-metrics"
+        ),
+        pytest.param(
+            '[metrics]\nlisten = "inet:0@127.0.0.1"', "metrics.listen", id="port-none"
+        ),
         pytest.param("[limits]\npassports = 0", "limits.passports", id="no-passports"),
         pytest.param("[limits]\ntoken = -1", "limits.token", id="negative-length"),
         pytest.param('[log]\nlevel = "loud"', "log.level", id="no-level"),

@@ -37,6 +37,8 @@ laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
 [replay]
 store = "sqlite:{folder}/replay.sqlite"
+[journal]
+path = "journal.sqlite"
 {more}
 """
 

@@ -39,6 +39,7 @@ def configured(ca: TestCA, tmp_path: Path) -> Configured:
             ],
             "verify": {"anchors": [str(ca.anchors)]},
             "replay": {"store": "memory:"},
+            "journal": {"path": ""},
         }
         for dotted, value in (change or {}).items():
             place: Any = table

@@ -232,3 +232,13 @@ def test_check_finds_that_the_folder_of_the_replay_store_is_missing(
     assert found(built) == [
         Finding("error", "replay.store", "missing/r.sqlite: its folder does not exist")
     ]
+
+
+def test_check_finds_that_the_folder_of_the_journal_is_missing(
+    configured: Configured,
+) -> None:
+    built = runtime.build(configured({"journal.path": "missing/j.sqlite"}))
+
+    [finding] = found(built)
+    assert (finding.level, finding.subject) == ("warning", "journal.path")
+    assert finding.text.startswith("missing/j.sqlite: its folder does not exist")

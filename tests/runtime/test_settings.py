@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from stirmilter import config, runtime
+from stirmilter import config, log, runtime
 from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.runtime import stores
 from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.passport import Limits
 from stirmilter.stores.hosts import HostPolicy
+from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 from stirmilter.stores.urls import HostSet
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, BOB, BODY, NOW
 from tests.runtime.configurations import Change, Configured
+from tests.stores.events import EVENT
 
 
 def test_an_empty_configuration_runs(tmp_path: Path) -> None:
@@ -178,3 +180,54 @@ def test_what_one_signs_another_verifies(ca: TestCA, configured: Configured) -> 
         decision = built.filter.decide(received)
 
     assert decision.event.reason == "verified"
+
+
+def test_settings_reach_the_journal(configured: Configured, tmp_path: Path) -> None:
+    journal: Change = {
+        "journal": {
+            "path": "j.sqlite",
+            "days": 1.5,
+            "megabytes": 4,
+            "queue": 7,
+            "flush_seconds": 2.5,
+            "numbers": "full",
+        }
+    }
+    lost: list[int] = []
+
+    made = stores.recorder(configured(journal), lost.append)
+
+    assert made is not None
+    assert (made._settings.queue, made._settings.seconds) == (7, 2.5)
+    assert not (tmp_path / "j.sqlite").exists()
+    opened = made._open()
+    assert isinstance(opened, Journal)
+    assert opened._settings == JournalSettings(
+        age=timedelta(days=1.5), octets=4 << 20, full_numbers=True
+    )
+    assert (tmp_path / "j.sqlite").exists()
+    for _ in range(8):
+        made(EVENT)
+    made.flush()
+    assert lost == [1]
+
+
+def test_an_empty_path_is_no_journal(configured: Configured) -> None:
+    assert stores.recorder(configured({"journal.path": ""}), print) is None
+
+
+def test_a_journal_that_was_broken_is_told(
+    configured: Configured, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "j.sqlite").write_bytes(b"this was a journal once" * 400)
+    made = stores.recorder(configured({"journal.path": "j.sqlite"}), print)
+    assert made is not None
+    made(EVENT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log.logger, "handlers", [])
+        patch.setattr(log.logger, "propagate", False)
+        log.configure("info")
+        made.flush()
+
+    assert "ERROR journal: was broken, and begins anew" in capsys.readouterr().err

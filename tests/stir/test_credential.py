@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from stirmilter.stir import credential
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Authority, Reason, Unverified
+from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, CAROL, NOW
 from tests.stir import der
 from tests.stir.certificates import issue, leaf, pem, tn_auth_list
@@ -179,3 +182,15 @@ def test_spoilt_certificates_are_refused_in_one_way(place: int, mask: int) -> No
     else:  # the padding of the signature's BIT STRING is all that may differ
         assert chain[0].tbs_certificate_bytes == LEAF.certificate.tbs_certificate_bytes
         assert chain[0].signature == LEAF.certificate.signature
+
+
+@pytest.mark.conformance("V-17")
+def test_the_path_can_be_kept_as_octets(ca: TestCA) -> None:
+    chain = credential.load_chain(ca.files("one").chain.read_bytes())
+    found = credential.read(chain[0], chain)
+
+    kept = found.evidence
+
+    assert [x509.load_der_x509_certificate(one.der) for one in kept] == list(chain)
+    assert [one.sha256 for one in kept] == [sha256(one.der).hexdigest() for one in kept]
+    assert kept[0].sha256 == found.fingerprint

@@ -1,0 +1,150 @@
+"""``journal``: the evidence behind what was judged or signed, as it was kept."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stirmilter import config as configuration
+from stirmilter.cli.common import CONFIG, JSON, NOT_VERIFIED, say
+from stirmilter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stirmilter.events import Certificate, Evidence, Handled, Token
+    from stirmilter.stores.journalreader import JournalReader
+
+
+@click.group()
+def journal() -> None:
+    """Look into the evidence of past verdicts."""
+
+
+@journal.command()
+@CONFIG
+@click.argument("identifier", metavar="ID")
+@JSON
+def show(path: Path, identifier: str, as_json: bool) -> None:
+    """Print what was kept of the messages that ID names, the newest first.
+
+    ID is a queue id, a Message-ID, an X-Mms-Transaction-ID or an X-Mms-Message-ID.
+    Exits 1 if no message has it.
+    """
+    with _reader(path) as reader:
+        found = reader.find(identifier)
+    if as_json:
+        rows = [dataclasses.asdict(event) for event in found]
+        click.echo(json.dumps(rows, indent=2, default=_plain))
+    for number, event in enumerate(() if as_json else found):
+        if number:
+            click.echo()
+        for name, value in _facts(event):
+            click.echo(f"{name}\t{value}")
+    if not found:
+        say("no such message in the journal")
+        sys.exit(NOT_VERIFIED)
+
+
+@journal.command()
+@CONFIG
+@JSON
+def stats(path: Path, as_json: bool) -> None:
+    """Count what the journal holds."""
+    with _reader(path) as reader:
+        counted = dataclasses.asdict(reader.stats())
+    if as_json:
+        click.echo(json.dumps(counted, indent=2, default=_plain))
+    for name, value in () if as_json else counted.items():
+        click.echo(f"{name}\t{_plain(value) if value is not None else '-'}")
+
+
+def _reader(path: Path) -> JournalReader:
+    from stirmilter.stores.journalreader import JournalReader
+
+    config = configuration.load(path)
+    if not config.journal.path:
+        where = f"{config.source}: journal.path"
+        raise ConfigError(where, "empty: no journal is kept")
+    return JournalReader(config.folder / config.journal.path)
+
+
+def _facts(event: Handled) -> Iterator[tuple[str, object]]:
+    """Name what is known of a message, in an order that stays; nothing empty."""
+    kept = event.evidence
+    assert kept is not None  # noqa: S101 - the journal holds nothing else
+    facts = {
+        "queue-id": event.queue_id,
+        "time": _time(kept.time),
+        "direction": event.direction,
+        "outcome": event.outcome,
+        "reason": event.reason,
+        "detail": event.detail,
+        "action": event.action,
+        "orig": event.orig,
+        "client": kept.client,
+        "message-id": kept.message_id,
+        "transaction-id": kept.transaction_id,
+        "mms-message-id": kept.mms_message_id,
+        "signer": event.signer,
+        "ms": f"{event.seconds * 1000:.0f}",
+    }
+    yield from ((name, value) for name, value in facts.items() if value)
+    for number, token in enumerate(kept.tokens, 1):
+        for name, value in _token_facts(token, kept):
+            yield f"passport.{number}.{name}", value
+
+
+def _token_facts(token: Token, kept: Evidence) -> Iterator[tuple[str, object]]:
+    facts = {
+        "reason": token.reason,
+        "word": token.word,
+        "rule": token.rule.replace("§", "section "),
+        "detail": token.detail,
+        "ppt": token.ppt,
+        "iat": ""
+        if token.iat is None
+        else _time(datetime.fromtimestamp(token.iat, UTC)),
+        "msgi": token.msgi,
+        "authority": token.authority,
+        "diversions": token.diversions,
+        "x5u": token.x5u,
+        "fingerprint": token.fingerprint,
+    }
+    yield from ((name, value) for name, value in facts.items() if value)
+    if token.valid is not None:
+        begin, end = token.valid
+        inside = "inside" if begin <= kept.time <= end else "outside"
+        yield "validity", f"{_time(begin)} to {_time(end)}, {inside} at reception"
+        yield "revocation", f"{token.status} at reception"
+    for certificate in token.path:
+        yield "certificate", f"{certificate.sha256} {_subject(certificate)}"
+    yield from (("note", note) for note in token.notes)
+
+
+def _subject(certificate: Certificate) -> str:
+    from cryptography import x509
+
+    from stirmilter.stir.result import printable
+
+    try:
+        found = x509.load_der_x509_certificate(certificate.der)
+        return printable(found.subject.rfc4514_string())
+    except ValueError:
+        return "-"
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%SZ}"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has no form for
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

@@ -1,0 +1,67 @@
+"""What is kept of a message, so that its verdict can be explained later (RFC 9475 §4).
+
+From the values of the judgement to the plain ones of `events`. A stranger's text
+becomes printable and bounded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from stirmilter.events import IDENTIFIER_LENGTH, Evidence, Token
+from stirmilter.mail.mm4 import View
+from stirmilter.mail.transaction import Connection
+from stirmilter.services import Signer
+from stirmilter.stir import identity
+from stirmilter.stir.passport import Passport
+from stirmilter.stir.result import StirResult, printable
+
+
+def of_message(
+    view: View, connection: Connection, now: datetime, tokens: Iterable[Token] = ()
+) -> Evidence:
+    """Note what names a message, and what its tokens proved."""
+    return Evidence(
+        time=now,
+        client=str(connection.client or ""),
+        message_id=printable(view.message_id, IDENTIFIER_LENGTH),
+        transaction_id=printable(view.transaction_id, IDENTIFIER_LENGTH),
+        mms_message_id=printable(view.mms_message_id, IDENTIFIER_LENGTH),
+        tokens=tuple(tokens),
+    )
+
+
+def judged(result: StirResult) -> Token:
+    """Note what was found about one PASSporT."""
+    token, signer = result.passport, result.credential
+    return Token(
+        reason=result.reason.code,
+        word=result.reason.word,
+        rule=result.rule,
+        detail=result.detail,
+        ppt=token.ppt if token else "",
+        iat=token.claims.iat if token else None,
+        x5u=printable(token.x5u, identity.X5U_LENGTH) if token else "",
+        path=signer.evidence if signer else (),
+        valid=signer.validity if signer else None,
+        status=result.status,
+        authority=result.authority,
+        msgi=result.msgi,
+        diversions=result.diversions,
+        notes=result.notes,
+        fingerprint=token.fingerprint if token else "",
+    )
+
+
+def issued(token: Passport, signer: Signer, reason: str) -> Token:
+    """Note a PASSporT that we made, and with whose certificate."""
+    return Token(
+        reason=reason,
+        ppt=token.ppt,
+        iat=token.claims.iat,
+        x5u=token.x5u,
+        path=signer.credential.evidence,
+        valid=signer.credential.validity,
+        fingerprint=token.fingerprint,
+    )

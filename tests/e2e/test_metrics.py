@@ -1,0 +1,236 @@
+"""What Prometheus reads of a daemon, and who may not disturb it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from stirmilter.demo.postfix import free_port
+from tests import mta
+from tests.e2e.conftest import Daemon, Start
+from tests.e2e.test_daemon import until, workers
+from tests.e2e.test_milter import BOB, SENDER, headers
+
+pytestmark = pytest.mark.e2e
+
+
+def start_scraped(start: Start) -> tuple[Daemon, int]:
+    port = free_port()
+    metrics = f'[metrics]\nlisten = "inet:{port}@127.0.0.1"\ncounters = "metrics"\n'
+    return start(more=metrics), port
+
+
+def text(port: int, path: str = "/metrics") -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as got:
+        assert got.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        return str(got.read().decode())
+
+
+def value(port: int, name: str, **labels: str) -> float:
+    """Add up the samples of a name that have these labels."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text(port))
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def send(daemon: Daemon, count: int) -> None:
+    for _ in range(count):
+        with mta.session(daemon.socket) as session:
+            session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
+
+
+def signed(port: int) -> float:
+    return value(port, "stirmilter_messages_total", outcome="signed")
+
+
+def scraper(daemon: Daemon) -> int:
+    """Return the process that answers scrapes: it is started last."""
+    return workers(daemon)[-1]
+
+
+def test_counts_add_up_over_the_workers(start: Start) -> None:
+    daemon, port = start_scraped(start)
+
+    send(daemon, 40)
+
+    assert signed(port) == 40
+    assert value(port, "stirmilter_message_seconds_count", direction="out") == 40
+    assert value(port, "stirmilter_workers") == 2
+    assert value(port, "stirmilter_journal_lost_total") == 0
+    assert value(port, "stirmilter_certificate_expiry_seconds", signer="spc") > 86_400
+    files = (daemon.configuration.parent / "metrics").glob("*/counter_*.db")
+    assert len(list(files)) > 1, "more than one process has counted"
+
+
+def test_counts_do_not_go_back_when_workers_are_reloaded_or_killed(
+    start: Start,
+) -> None:
+    daemon, port = start_scraped(start)
+    before = set(workers(daemon))
+    send(daemon, 10)
+
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "reloaded" in daemon.logged(), "reloaded")
+    until(lambda: not before & set(workers(daemon)), "the old ones have left")
+    assert signed(port) == 10
+    send(daemon, 10)
+    for pid in set(workers(daemon)) - {scraper(daemon)}:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: daemon.logged().count(": replaced") == 2, "replaced")
+    until(lambda: value(port, "stirmilter_workers") == 2, "two workers again")
+    send(daemon, 10)
+
+    assert signed(port) == 30
+    assert value(port, "stirmilter_reloads_total", result="done") == 1
+
+
+def test_a_refused_reload_is_counted(start: Start) -> None:
+    daemon, port = start_scraped(start)
+
+    with daemon.configuration.open("a") as file:
+        file.write("[nonsense]\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "reload refused" in daemon.logged(), "refused")
+
+    until(
+        lambda: value(port, "stirmilter_reloads_total", result="refused") == 1,
+        "counted",
+    )
+
+
+def test_a_scraper_that_dies_is_replaced_and_costs_no_message(start: Start) -> None:
+    daemon, port = start_scraped(start)
+    send(daemon, 3)
+    assert signed(port) == 3
+    gone = scraper(daemon)
+
+    os.kill(gone, signal.SIGKILL)
+    send(daemon, 3)
+
+    assert signed(port) == 6
+    assert f"metrics: process {gone} ended: replaced" in daemon.logged()
+
+
+def test_who_connects_and_says_nothing_holds_up_nobody(start: Start) -> None:
+    daemon, port = start_scraped(start)
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(7)]
+
+    send(daemon, 1)
+
+    assert signed(port) == 1
+    for one in silent:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        pytest.param(b"GET / HTTP/1.1", b"404", id="another-path"),
+        pytest.param(b"GET /metrics/x HTTP/1.1", b"404", id="below"),
+        pytest.param(b"POST /metrics HTTP/1.1", b"405", id="another-method"),
+        pytest.param(b"GET /metrics?a=b HTTP/1.0", b"200", id="query"),
+        pytest.param(b"GET /metrics HTTP/9", b"", id="another-version"),
+        pytest.param(b"\x16\x03\x01", b"", id="tls"),
+        pytest.param(b"GET /" + b"x" * 100_000, b"", id="endless"),
+    ],
+)
+def test_what_is_no_scrape_gets_no_metrics(
+    start: Start, request_line: bytes, status: bytes
+) -> None:
+    daemon, port = start_scraped(start)
+
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        try:
+            connection.sendall(request_line + b"\r\nHost: x\r\n\r\n")
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        except ConnectionError:
+            answer = b""
+
+    assert answer[9:12] == status
+    assert (b"stirmilter_" in answer) is (status == b"200")
+    assert "ERROR" not in daemon.logged()
+
+
+def test_the_port_is_free_again_for_a_daemon_that_was_killed(start: Start) -> None:
+    """No worker that still drains may hold it."""
+    daemon, port = start_scraped(start)
+
+    with mta.session(daemon.socket) as session:
+        session.begin(SENDER, [BOB])  # keeps a worker from leaving
+        daemon.process.kill()
+        daemon.process.wait()
+        until(lambda: not answers(port), "the port is free")
+        with socket.socket() as next_one:
+            next_one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            next_one.bind(("127.0.0.1", port))
+
+
+def test_the_counters_go_with_the_daemon(start: Start) -> None:
+    daemon, port = start_scraped(start)
+    assert answers(port)
+
+    daemon.process.terminate()
+
+    assert daemon.process.wait(30) == 0
+    assert list((daemon.configuration.parent / "metrics").iterdir()) == []
+    assert not answers(port)
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        (
+            'listen = "inet:{port}@127.0.0.1"',
+            "metrics.listen: .*Address already in use",
+        ),
+        (
+            'listen = "inet:{free}@127.0.0.1"\ncounters = "/proc/none/metrics"',
+            "metrics.counters: /proc/none/metrics: .*No such file",
+        ),
+        ('listen = "unix:/tmp/metrics"', "metrics.listen: expected inet:port@address"),
+    ],
+    ids=["port-taken", "no-folder", "unix"],
+)
+def test_what_cannot_be_scraped_is_named_at_the_start(
+    tmp_path: Path, setting: str, problem: str
+) -> None:
+    configuration = tmp_path / "stirmilter.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        configuration.write_text(
+            f'[milter]\nsockets = ["unix:{tmp_path}/milter.sock"]\n[replay]\n'
+            f'store = "memory:"\n[metrics]\n'
+            + setting.format(port=port, free=free_port())
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "stirmilter", "run", "--config", configuration],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 78
+    assert re.search(problem, done.stderr)
+    assert not (tmp_path / "milter.sock").exists()
+
+
+def answers(port: int) -> bool:
+    try:
+        text(port)
+    except urllib.error.URLError:
+        return False
+    except OSError:
+        return False
+    return True

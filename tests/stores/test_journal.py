@@ -1,0 +1,330 @@
+"""The journal: what is written is found again, and no more than may be is kept."""
+
+import os
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from stirmilter.errors import StoreError
+from stirmilter.events import Evidence, Handled
+from stirmilter.stores.journal import Journal, JournalSettings
+from stirmilter.stores.journalreader import FOUND, JournalReader
+from tests.stores.events import DAY, EVENT, LEAF, NOW, ROOT, TOKEN, certificate, event
+
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite"
+
+
+def found(path: Path, text: str) -> list[Handled]:
+    with JournalReader(path) as reader:
+        return reader.find(text)
+
+
+def queue_ids(path: Path, text: str) -> list[str]:
+    return [event.queue_id for event in found(path, text)]
+
+
+def rows(path: Path, table: str) -> int:
+    with JournalReader(path) as reader:
+        return int(getattr(reader.stats(), table))
+
+
+@pytest.mark.conformance("V-17")
+def test_what_is_read_is_what_was_written(path: Path) -> None:
+    written = Journal(path).write([EVENT])
+
+    [read] = found(path, "4Yx1ab")
+    assert written == 1
+    assert read == EVENT
+    assert read.evidence == EVENT.evidence
+
+
+def test_a_message_with_nothing_to_tell_is_kept_too(path: Path) -> None:
+    bare = Handled("out", "unsigned", "no-signer", evidence=Evidence(time=NOW))
+
+    Journal(path).write([bare])
+
+    [read] = found(path, "-")
+    assert (read, read.evidence) == (bare, bare.evidence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("4Yx1ab", id="queue-id"),
+        pytest.param("<1@mms.one.example>", id="message-id"),
+        pytest.param("1@mms.one.example", id="message-id-without-brackets"),
+        pytest.param('"tx-1"', id="transaction-id"),
+        pytest.param("tx-1", id="transaction-id-without-quotes"),
+        pytest.param("mms-1", id="mms-message-id"),
+    ],
+)
+def test_a_message_is_found_by_each_of_its_names(path: Path, text: str) -> None:
+    Journal(path).write([EVENT, event("other")])
+
+    assert "4Yx1ab" in queue_ids(path, text)
+
+
+@pytest.mark.parametrize("text", ["", "4Yx1a", "4yx1ab", "%", "' OR 1=1 --", "\ud800"])
+def test_nothing_else_is_found(path: Path, text: str) -> None:
+    Journal(path).write([EVENT])
+
+    assert found(path, text) == []
+
+
+def test_a_name_that_comes_again_finds_the_newest_first(path: Path) -> None:
+    """Postfix gives the same short queue id to another message, some day."""
+    events = [event("4Yx1ab", NOW + number * DAY) for number in range(FOUND + 5)]
+    Journal(path).write(events)
+
+    times = [read.evidence.time for read in found(path, "4Yx1ab") if read.evidence]
+
+    assert times == [NOW + number * DAY for number in range(FOUND + 4, 4, -1)]
+
+
+def test_a_look_up_by_any_name_reads_no_table_from_end_to_end(path: Path) -> None:
+    Journal(path).write([EVENT])
+    plan: list[str] = []
+
+    with JournalReader(path) as reader:
+        reader._connection.set_trace_callback(plan.append)
+        reader.find("4Yx1ab")
+        reader._connection.set_trace_callback(None)
+        steps = reader._connection.execute(f"EXPLAIN QUERY PLAN {plan[0]}").fetchall()
+
+    assert not [step["detail"] for step in steps if step["detail"].startswith("SCAN")]
+
+
+@pytest.mark.parametrize(
+    ("full", "kept"), [(False, "1202555xxxx"), (True, "12025550123")]
+)
+def test_a_number_is_masked_unless_told_otherwise(
+    path: Path, full: bool, kept: str
+) -> None:
+    settings = JournalSettings(full_numbers=full)
+
+    Journal(path, settings).write([replace(EVENT, orig="12025550123")])
+
+    assert found(path, "4Yx1ab")[0].orig == kept
+    assert (b"12025550123" in octets(path)) is full
+
+
+@pytest.mark.parametrize(
+    "text", ["a\r\nb", "\x1b[2J", "\x00", "\u202e", "\udcff", "x" * 100_000]
+)
+def test_a_stranger_s_text_is_printable_and_bounded_wherever_it_stands(
+    path: Path, text: str
+) -> None:
+    token = replace(TOKEN, detail=text, x5u=text, rule="")
+    base = event("q", NOW, token)
+    assert base.evidence is not None
+    names = {"message_id": text, "transaction_id": text, "mms_message_id": text}
+    evil = replace(
+        base,
+        queue_id=text,
+        detail=text,
+        x5u=text,
+        evidence=replace(base.evidence, **names),  # type: ignore[arg-type]
+    )
+
+    Journal(path).write([evil])
+
+    [read] = found(path, text)
+    told = repr(read)
+    assert told.isascii()
+    assert told.isprintable()
+    assert len(told) < 5_000
+
+
+def test_a_certificate_is_kept_once_with_its_first_and_last_use(path: Path) -> None:
+    journal = Journal(path)
+
+    journal.write([event("b", NOW), event("a", NOW - DAY), event("c", NOW + DAY)])
+    journal.write([event("d", NOW + 2 * DAY), event("e", NOW)])
+
+    connection = sqlite3.connect(path)
+    kept = connection.execute("SELECT * FROM certificates ORDER BY der").fetchall()
+    connection.close()
+    times = (NOW - DAY).timestamp(), (NOW + 2 * DAY).timestamp()
+    assert kept == [
+        (bytes.fromhex(digest), der, *times) for digest, der in (LEAF, ROOT)
+    ]
+
+
+def test_two_processes_write_to_one_file(path: Path) -> None:
+    """Each has a journal of its own, as the workers have."""
+    children = []
+    for name in ("one", "two"):
+        pid = os.fork()
+        if pid == 0:
+            journal = Journal(path)
+            for number in range(100):
+                journal.write([event(f"{name}-{number}-{n}") for n in range(5)])
+            os._exit(0)
+        children.append(pid)
+
+    statuses = [os.waitpid(pid, 0)[1] for pid in children]
+
+    assert statuses == [0, 0]
+    assert rows(path, "messages") == rows(path, "passports") == 1000
+    assert rows(path, "certificates") == 2
+
+
+def test_what_is_too_old_is_forgotten_with_its_certificates(path: Path) -> None:
+    journal = Journal(path, JournalSettings(age=10 * DAY))
+    old = replace(TOKEN, path=(certificate(b"old"), ROOT))
+    journal.write([event("old", NOW - 11 * DAY, old), event("young", NOW - 9 * DAY)])
+
+    journal.prune(NOW)
+
+    assert queue_ids(path, "old") == []
+    [young] = found(path, "young")
+    assert young.evidence is not None
+    assert young.evidence.tokens == (TOKEN,)
+    assert (rows(path, "passports"), rows(path, "certificates")) == (1, 2)
+
+
+def test_an_empty_journal_keeps_no_certificates(path: Path) -> None:
+    journal = Journal(path, JournalSettings(age=DAY))
+    journal.write([event(str(number), NOW) for number in range(500)])
+
+    journal.prune(NOW + 2 * DAY)
+
+    assert [rows(path, t) for t in ("messages", "passports", "certificates")] == [0] * 3
+
+
+def test_a_clock_that_steps_back_forgets_nothing(path: Path) -> None:
+    journal = Journal(path, JournalSettings(age=DAY))
+    journal.write([EVENT])
+
+    journal.prune(NOW - 1000 * DAY)
+
+    assert rows(path, "messages") == 1
+
+
+def fill(journal: Journal, count: int, size: int = 100) -> None:
+    for start in range(0, count, size):
+        batch = [
+            event(f"{number}", NOW + timedelta(seconds=number))
+            for number in range(start, start + size)
+        ]
+        while batch:
+            del batch[: journal.write(batch)]
+            journal.prune(NOW)
+
+
+def test_a_file_that_grows_too_large_loses_the_oldest(path: Path) -> None:
+    journal = Journal(path, JournalSettings(octets=4 * MEGABYTE))
+
+    fill(journal, 15_000)
+
+    assert not journal._crowded(), "there is room for the next batch"
+    assert path.stat().st_size <= 4 * MEGABYTE
+    assert queue_ids(path, "0") == []
+    kept = rows(path, "messages")
+    assert 2_000 < kept < 14_000
+    assert queue_ids(path, str(15_000 - kept)) == [str(15_000 - kept)]
+    assert queue_ids(path, "14999") == ["14999"]
+    assert rows(path, "passports") == kept
+
+
+def test_a_batch_that_does_not_fit_makes_room(path: Path) -> None:
+    """Without a word from `prune`, and with a batch larger than the free tenth."""
+    journal = Journal(path, JournalSettings(octets=MEGABYTE))
+    batch = [event(str(n), NOW + timedelta(seconds=n)) for n in range(4_000)]
+
+    while batch:
+        count = journal.write(batch)
+        assert count > 0
+        del batch[:count]
+
+    assert path.stat().st_size <= MEGABYTE
+    assert queue_ids(path, "3999") == ["3999"]
+
+
+def test_a_full_disk_makes_it_forget_nothing(path: Path) -> None:
+    """A full disk looks like our own bound to SQLite; ours here is far away."""
+    journal = Journal(path, JournalSettings(octets=100 * MEGABYTE))
+    fill(journal, 1_000)
+    connection = journal._database.connection()
+    [pages] = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(StoreError, match="full"):
+        fill(journal, 10_000)
+
+    assert queue_ids(path, "0") == ["0"]
+
+
+def test_a_locked_file_is_an_error_and_keeps_nothing(path: Path) -> None:
+    journal = Journal(path, JournalSettings(seconds=0.05))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreError, match="locked"):
+        journal.write([EVENT])
+
+    other.execute("ROLLBACK")
+    other.close()
+    assert journal.write([EVENT]) == 1
+    assert rows(path, "messages") == 1
+
+
+def test_a_broken_file_is_set_aside_and_a_new_one_begun(path: Path) -> None:
+    aside: list[Path] = []
+    journal = Journal(path, rebuilt=aside.append)
+    journal.write([event("old")])
+    journal.close()
+    path.write_bytes(b"this was a journal once" * 400)
+    path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
+
+    for _ in range(2):
+        try:
+            journal.write([event("new")])
+            break
+        except StoreError:
+            continue
+
+    assert queue_ids(path, "new") == ["new"]
+    assert len(aside) == 1
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"journal: .*none/j: .*folder must exist"):
+        Journal(tmp_path / "none" / "j")
+
+
+def test_a_look_makes_no_file(path: Path) -> None:
+    with pytest.raises(StoreError, match=r"journal: .*journal.sqlite: no such file"):
+        JournalReader(path)
+
+    assert not path.exists()
+
+
+def test_a_look_at_what_is_no_journal_says_so(path: Path) -> None:
+    path.write_bytes(b"something else" * 1000)
+
+    with pytest.raises(StoreError, match="not a database"):
+        found(path, "4Yx1ab")
+
+
+def test_counts_tell_what_there_is(path: Path) -> None:
+    Journal(path).write([event("a", NOW - DAY), event("b", NOW, TOKEN, TOKEN)])
+
+    with JournalReader(path) as reader:
+        stats = reader.stats()
+
+    assert (stats.messages, stats.passports, stats.certificates) == (2, 3, 2)
+    assert (stats.oldest, stats.newest) == (NOW - DAY, NOW)
+    assert stats.octets > 0
+
+
+def octets(path: Path) -> bytes:
+    return b"".join(one.read_bytes() for one in path.parent.glob(f"{path.name}*"))
