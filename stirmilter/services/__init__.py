@@ -9,12 +9,20 @@ async twins; safe to call from many threads. The clock is an argument.
 `message`         what both look at, and the ports to certificates and replays
 `authentication`  sign (RFC 8224 §6.1), divert (RFC 8946 §4.1)
 `verification`    judge (RFC 8224 §6.2, RFC 8946 §4.2), by a `policy`
+`credentials`     chains, validated once, under the anchors of `trust`
+`revocation`      what lists say of a path
 ================  ==================================================================
 """
 
 from stirmilter.services.authentication import AuthenticationService, Signer
 from stirmilter.services.message import CertificateRepository, Message, ReplayStore
 from stirmilter.services.policy import VerificationPolicy
+from stirmilter.services.revocation import (
+    RevocationLists,
+    RevocationPolicy,
+    RevocationService,
+)
+from stirmilter.services.trust import TrustSet
 from stirmilter.services.verification import Verification, VerificationService
 
 __all__ = [
@@ -22,7 +30,11 @@ __all__ = [
     "CertificateRepository",
     "Message",
     "ReplayStore",
+    "RevocationLists",
+    "RevocationPolicy",
+    "RevocationService",
     "Signer",
+    "TrustSet",
     "Verification",
     "VerificationPolicy",
     "VerificationService",
