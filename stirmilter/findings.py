@@ -15,11 +15,12 @@ from typing import Final, Literal
 from cryptography import x509
 
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError, FetchError
+from stirmilter.errors import ConfigError, FetchError, StoreError
 from stirmilter.runtime import Runtime, check_group
 from stirmilter.services import Signer
 from stirmilter.stir import credential
 from stirmilter.stir.result import Unverified
+from stirmilter.stores import trustfile
 
 EXPIRY_WARNING: Final = timedelta(days=14)
 
@@ -46,6 +47,7 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
             if anchor.not_valid_after_utc < now:
                 text = f"expired: {_validity(anchor)}"
                 yield Finding("warning", "verify.anchors", text)
+        yield from _trust_findings(runtime, now)
     else:
         yield Finding(
             "warning", "verify.anchors", "none: no PASSporT can pass verification"
@@ -66,6 +68,28 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         yield Finding(
             "warning", "fetch.laboratory", "true: never on a machine with mail"
         )
+
+
+def _trust_findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
+    """Look at imported lists, and at what tells who is revoked."""
+    config = runtime.config
+    files = [*config.verify.anchors, *(p for b in config.trust for p in b.anchors)]
+    for path in files:
+        try:
+            record = trustfile.load(config.folder / path)
+        except StoreError as error:
+            yield Finding("warning", "verify.anchors", str(error))
+            continue
+        if record is not None and record.end is not None and record.end < now:
+            text = f"{path}: its list has expired, {record.end:%Y-%m-%d %H:%MZ};"
+            text += " run: stirmilter trust import"
+            yield Finding("warning", "verify.anchors", text)
+    if config.revocation.mode == "off":
+        text = "off: certificates that were revoked pass"
+        yield Finding("warning", "revocation.mode", text)
+    elif not any(one.crl_issuers.certificates for one in runtime.trust):
+        text = "crl_issuers is empty: no indirect list can be believed"
+        yield Finding("ok", "revocation", text)
 
 
 def _socket_findings(config: Config) -> Iterable[Finding]:

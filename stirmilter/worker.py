@@ -22,9 +22,11 @@ import milter
 
 from stirmilter import log
 from stirmilter.adapters import milter as adapter
+from stirmilter.housekeeping import Housekeeper, Task
 from stirmilter.runtime import Runtime
 
 _SETTLE: Final = 0.3  # seconds
+_REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
 
 
@@ -53,6 +55,7 @@ def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
             header_octets=runtime.config.limits.header_octets,
         )
         adapter.register(service, listener.fileno())
+        Housekeeper(tasks(runtime)).start()
         threading.Thread(target=_libmilter, name="libmilter", daemon=True).start()
         select.select([control], [], [])
         left = drain(service, listener, settings.drain_seconds)
@@ -60,6 +63,13 @@ def serve(runtime: Runtime, listener: socket.socket, control: int) -> NoReturn:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
         # libmilter's own stop takes five seconds and drops what is in flight.
         os._exit(0)
+
+
+def tasks(runtime: Runtime) -> list[Task]:
+    """Name what a worker does beside its messages."""
+    if runtime.config.revocation.mode == "off":
+        return []
+    return [Task("revocation lists", runtime.revocations.refresh, _REVOCATION)]
 
 
 def spare_the_collector() -> None:

@@ -13,10 +13,12 @@ from stirmilter.runtime import policies, signers, stores, trust
 from stirmilter.services import (
     AuthenticationService,
     ReplayStore,
+    TrustSet,
     VerificationService,
 )
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.crl import RevocationStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Runtime:
     filter: MailFilter
     certificates: CertificateStore
     anchors: TrustAnchors
+    """Those of all sets."""
+
+    trust: tuple[TrustSet, ...]
+    revocations: RevocationStore
 
 
 def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
@@ -39,8 +45,11 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     Raises:
         ConfigError: a file cannot be used, with the dotted path that names it.
     """
-    anchors = TrustAnchors(trust.anchors(config))
+    sets = trust.trust_sets(config)
     fetcher = stores.fetcher(config)
+    lists = stores.fetcher(config, config.revocation.octets)
+    references = stores.fetcher(config, config.fetch.reference_octets)
+    revocations = trust.revocation_store(config, sets, lists)
     store = stores.certificate_store(config, fetcher)
     mail_filter = MailFilter(
         policy=policies.mail_policy(config),
@@ -54,12 +63,17 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         ),
         verification=VerificationService(
             repository=store,
-            anchors=anchors,
+            anchors=sets,
             replays=replays or stores.replay_store(config),
             policy=policies.verification_policy(config),
+            revocation=trust.revocation_service(config, revocations),
+            references=references.get,
         ),
     )
-    return Runtime(config, mail_filter, store, anchors)
+    anchors = [one for trusted in sets for one in trusted.anchors.certificates]
+    return Runtime(
+        config, mail_filter, store, TrustAnchors(anchors), tuple(sets), revocations
+    )
 
 
 def check_group(config: Config) -> None:

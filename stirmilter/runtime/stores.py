@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
@@ -13,14 +14,15 @@ from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 
 
-def fetcher(config: Config) -> Fetcher:
-    """Make what fetches.
+def fetcher(config: Config, octets: int | None = None) -> Fetcher:
+    """Make what fetches, up to a size that is ``fetch.octets`` unless another is given.
 
     Raises:
         ConfigError: ``fetch.tls_ca`` cannot be used.
     """
+    policy = _fetch_policy(config)
     try:
-        return Fetcher(_fetch_policy(config))
+        return Fetcher(replace(policy, octets=octets or policy.octets))
     except (ssl.SSLError, OSError) as error:
         where = f"{config.source}: fetch.tls_ca"
         raise ConfigError(where, f"{config.fetch.tls_ca}: {error}") from None

@@ -165,8 +165,8 @@ def test_a_fault_names_file_key_value_and_remedy(path: Path) -> None:
         pytest.param(
             "xyz = 1",
             "xyz",
-            "no such setting; known: fetch, limits, log, milter, replay, sign, signer,"
-            " verify",
+            "no such setting; known: fetch, limits, log, milter, replay, revocation,"
+            " sign, signer, trust, verify",
             id="section-like-nothing-known",
         ),
     ],
