@@ -22,7 +22,10 @@ if TYPE_CHECKING:
         CertificateRepository,
         Message,
         ReplayStore,
+        RevocationPolicy,
+        RevocationService,
         Signer,
+        TrustSet,
         Verification,
         VerificationPolicy,
         VerificationService,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from stirmilter.stir.tn import NumberSet
     from stirmilter.stir.tnauthlist import TNAuthList
     from stirmilter.stores.certificates import CertificateStore
+    from stirmilter.stores.crl import RevocationStore
     from stirmilter.stores.fetch import Fetcher, FetchPolicy
     from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 
@@ -59,6 +63,9 @@ __all__ = [
     "Passport",
     "Reason",
     "ReplayStore",
+    "RevocationPolicy",
+    "RevocationService",
+    "RevocationStore",
     "Signer",
     "SigningError",
     "SqliteReplayStore",
@@ -67,6 +74,7 @@ __all__ = [
     "StoreError",
     "TNAuthList",
     "TrustAnchors",
+    "TrustSet",
     "Unverified",
     "Verification",
     "VerificationPolicy",
@@ -83,7 +91,10 @@ _HOMES = {
         "CertificateRepository",
         "Message",
         "ReplayStore",
+        "RevocationPolicy",
+        "RevocationService",
         "Signer",
+        "TrustSet",
         "Verification",
         "VerificationPolicy",
         "VerificationService",
@@ -97,6 +108,7 @@ _HOMES = {
     "stir.tn": ("NumberSet",),
     "stir.tnauthlist": ("TNAuthList",),
     "stores.certificates": ("CertificateStore",),
+    "stores.crl": ("RevocationStore",),
     "stores.fetch": ("FetchPolicy", "Fetcher"),
     "stores.replay": ("MemoryReplayStore", "SqliteReplayStore"),
 }

@@ -23,6 +23,8 @@ from stirmilter.stir.jws import SoftwareKey
 from stirmilter.stir.result import Unverified
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.stores import trustfile
+from stirmilter.stores.fetch import CHAIN
 from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
 
 
@@ -49,6 +51,7 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
             if anchor.not_valid_after_utc < now:
                 text = f"expired: {_validity(anchor)}"
                 yield Finding("warning", "verify.anchors", text)
+        yield from _trust_findings(runtime, now)
     else:
         yield Finding(
             "warning", "verify.anchors", "none: no PASSporT can pass verification"
@@ -75,6 +78,28 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         )
 
 
+def _trust_findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
+    """Look at imported lists, and at what tells who is revoked."""
+    config = runtime.config
+    files = [*config.verify.anchors, *(p for b in config.trust for p in b.anchors)]
+    for path in files:
+        try:
+            record = trustfile.load(config.folder / path)
+        except StoreError as error:
+            yield Finding("warning", "verify.anchors", str(error))
+            continue
+        if record is not None and record.end is not None and record.end < now:
+            text = f"{path}: its list has expired, {record.end:%Y-%m-%d %H:%MZ};"
+            text += " run: stirmilter trust import"
+            yield Finding("warning", "verify.anchors", text)
+    if config.revocation.mode == "off":
+        text = "off: certificates that were revoked pass"
+        yield Finding("warning", "revocation.mode", text)
+    elif not any(one.crl_issuers.certificates for one in runtime.trust):
+        text = "crl_issuers is empty: no indirect list can be believed"
+        yield Finding("ok", "revocation", text)
+
+
 def _socket_findings(config: Config) -> Iterable[Finding]:
     settings = config.milter
     paths = [Path(s[5:]) for s in settings.sockets if s.startswith("unix:")]
@@ -99,7 +124,7 @@ def published(runtime: Runtime, signer: Signer) -> Finding:
     try:
         # Not through the store of certificates: what it remembers is no proof.
         served = credential.load_chain(
-            runtime.fetcher.get(signer.x5u).body or b"", limit
+            runtime.fetcher.body(signer.x5u, accept=CHAIN), limit
         )
     except (FetchError, Unverified) as error:
         return Finding("error", subject, f"{signer.x5u}: {error}")

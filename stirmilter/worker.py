@@ -24,6 +24,7 @@ import milter
 from stirmilter import log
 from stirmilter.adapters import milter as adapter
 from stirmilter.events import Handled
+from stirmilter.housekeeping import Housekeeper, Task
 from stirmilter.metrics import Metrics
 from stirmilter.runtime import Runtime, stores
 from stirmilter.stir.result import printable
@@ -33,6 +34,7 @@ Observer = Callable[[Handled], None]
 
 _SETTLE: Final = 0.3  # seconds
 _WRITE: Final = 3.0  # seconds for the evidence that waits; the supervisor gives us 5
+_REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
 
 
@@ -76,6 +78,7 @@ def serve(
             header_octets=runtime.config.limits.header_octets,
         )
         adapter.register(service, listener.fileno())
+        Housekeeper(tasks(runtime)).start()
         threading.Thread(
             target=_libmilter, args=(recorder,), name="libmilter", daemon=True
         ).start()
@@ -98,6 +101,13 @@ def tell(*readers: Observer) -> Observer:
                 log.logger.exception("%s: not told to all", printable(event.queue_id))
 
     return observe
+
+
+def tasks(runtime: Runtime) -> list[Task]:
+    """Name what a worker does beside its messages."""
+    if runtime.config.revocation.mode == "off":
+        return []
+    return [Task("revocation lists", runtime.revocations.refresh, _REVOCATION)]
 
 
 def spare_the_collector() -> None:

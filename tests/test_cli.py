@@ -150,6 +150,8 @@ def test_verify_prints_one_object_with_all_the_evidence(
         "orig": "12025550123",
         "msgi": "exact",
         "authority": "tn",
+        "trust": "default",
+        "status": "unchecked",
         "diversions": 0,
     }
     assert len(found["passports"]) == 1

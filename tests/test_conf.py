@@ -39,7 +39,7 @@ def test_the_shipped_file_is_valid_and_changes_nothing() -> None:
 def test_every_setting_stands_in_the_shipped_file_once() -> None:
     table = uncommented()
 
-    assert set(table) == settings(Config) - {"signer"}
+    assert set(table) == settings(Config) - {"signer", "trust"}
     for name, section in table.items():
         model = Config.model_fields[name].annotation
         assert isinstance(model, type)
@@ -66,6 +66,17 @@ def test_the_example_of_a_signer_is_accepted() -> None:
     assert signer.name == "carrier"
     assert len(signer.numbers) == 5
     assert signer.domains == ("example.net",)
+
+
+def test_the_example_of_a_trust_set_is_accepted() -> None:
+    example = SHIPPED.read_text().partition("# [[trust]]")[2].partition("\n\n")[0]
+    text = "[[trust]]" + re.sub(r"^# ?", "", example, flags=re.MULTILINE)
+
+    [trusted] = parse(tomllib.loads(text), SHIPPED).trust
+
+    assert trusted.name == "us"
+    assert trusted.numbers == ("+1*",)
+    assert trusted.policies == ("2.16.840.1.114569.1.1.4",)
 
 
 @pytest.mark.parametrize("name", ["postfix-sign.cf", "postfix-verify.cf"])

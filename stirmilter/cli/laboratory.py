@@ -61,6 +61,15 @@ def testca_create(folder: Path) -> None:
 )
 @click.option("--days", default=30.0, show_default=True, help="Negative: has expired.")
 @click.option("--untrusted", is_flag=True, help="Under the root that nobody trusts.")
+@click.option(
+    "--crl",
+    default="",
+    metavar="URL",
+    help="Revocation list it names: .../intermediate.crl, or .../sti-pa.crl.",
+)
+@click.option(
+    "--reference", default="", metavar="URL", help="Refer to its list, at this URL."
+)
 def testca_signer(
     folder: Path,
     name: str,
@@ -69,6 +78,8 @@ def testca_signer(
     ranges: tuple[str, ...],
     days: float,
     untrusted: bool,
+    crl: str,
+    reference: str,
 ) -> None:
     """Issue one more signer: its key, and its chain to be published."""
     from stirmilter.stir.tn import NumberSet
@@ -92,15 +103,39 @@ def testca_signer(
         datetime.now(UTC),
         valid=timedelta(days=days),
         trusted=not untrusted,
+        crl=crl,
+        reference=reference,
     )
     click.echo(f"signer\t{name}\t{files.key}\t{files.chain}")
+
+
+@testca.command("crl")
+@_FOLDER
+@click.option("--days", default=1.0, show_default=True, help="Until the next list.")
+def testca_crl(folder: Path, days: float) -> None:
+    """Make the revocation lists anew: the intermediate's, and the STI-PA's of all."""
+    from stirmilter.testca import TestCA
+
+    for path in TestCA(folder).crl(datetime.now(UTC), timedelta(days=days)):
+        click.echo(f"crl\t{path}")
+
+
+@testca.command("revoke")
+@_FOLDER
+@click.argument("name")
+def testca_revoke(folder: Path, name: str) -> None:
+    """Revoke the certificate of a signer, and make the lists anew."""
+    from stirmilter.testca import TestCA
+
+    TestCA(folder).revoke(name, datetime.now(UTC))
+    click.echo(f"revoked\t{name}")
 
 
 @testca.command("serve")
 @_FOLDER
 @click.option("--port", default=8443, show_default=True)
 def testca_serve(folder: Path, port: int) -> None:
-    """Publish the chains of FOLDER over https on loopback, until interrupted."""
+    """Publish chains and lists of FOLDER over https on loopback, until interrupted."""
     from stirmilter.testca import LOOPBACK, TestCA
 
     with TestCA(folder).server(port) as server:

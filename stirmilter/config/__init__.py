@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -22,9 +22,11 @@ from stirmilter.config.sections import (
     Metrics,
     Milter,
     Replay,
+    Revocation,
     Section,
     Sign,
     SignerSection,
+    TrustSection,
     Verify,
 )
 from stirmilter.errors import ConfigError
@@ -34,11 +36,14 @@ __all__ = ["DEFAULT", "Config", "Milter", "load", "parse"]
 DEFAULT: Final = Path("/etc/stirmilter/stirmilter.toml")
 
 
-def _names(signers: tuple[SignerSection, ...]) -> tuple[SignerSection, ...]:
-    names = [signer.name for signer in signers]
+Named = TypeVar("Named", SignerSection, TrustSection)
+
+
+def _names(blocks: tuple[Named, ...]) -> tuple[Named, ...]:
+    names = [block.name for block in blocks]
     if len(set(names)) < len(names):
         raise PydanticCustomError("names", "expected names that differ")
-    return signers
+    return blocks
 
 
 class Config(Section):
@@ -48,6 +53,8 @@ class Config(Section):
     sign: Sign = Field(default_factory=Sign)
     signer: Annotated[tuple[SignerSection, ...], AfterValidator(_names)] = ()
     verify: Verify = Field(default_factory=Verify)
+    trust: Annotated[tuple[TrustSection, ...], AfterValidator(_names)] = ()
+    revocation: Revocation = Field(default_factory=Revocation)
     fetch: Fetch = Field(default_factory=Fetch)
     replay: Replay = Field(default_factory=Replay)
     journal: Journal = Field(default_factory=Journal)
@@ -117,13 +124,19 @@ def _fault(path: Path, details: ErrorDetails) -> ConfigError:
     return ConfigError(where, f"expected {message}, found {details['input']!r}"[:300])
 
 
+_BLOCKS: Final[dict[int | str, type[Section]]] = {
+    "signer": SignerSection,
+    "trust": TrustSection,
+}
+
+
 def _names_beside(location: tuple[int | str, ...]) -> list[str]:
     """Return the names that may stand where an unknown one stood."""
     fields = Config.model_fields
     for part in location[:-1]:
         if isinstance(part, str) and part in fields:
             kind = fields[part].annotation
-            model = SignerSection if part == "signer" else kind
+            model = _BLOCKS.get(part, kind)
             if isinstance(model, type) and issubclass(model, BaseModel):
                 fields = model.model_fields
     return sorted(set(fields) - {"folder", "source"})

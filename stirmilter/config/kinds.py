@@ -105,6 +105,12 @@ def _authserv_id(text: str) -> str:
     return text
 
 
+def _oid(text: str) -> str:
+    if re.fullmatch(r"[0-2](\.(0|[1-9][0-9]{0,38}))+", text, re.ASCII) is None:
+        raise PydanticCustomError("oid", "expected an OID such as 2.16.840.1.114569.1")
+    return text
+
+
 def _network(given: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(str(given))
@@ -138,6 +144,7 @@ Digest = Annotated[str, AfterValidator(_digest)]
 Country = Annotated[str, AfterValidator(_country)]
 Domain = Annotated[str, AfterValidator(_domain)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
+Oid = Annotated[str, AfterValidator(_oid)]
 Skew = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
 HostEntry = Annotated[str, AfterValidator(_host_entry)]
 Port = Annotated[int, Field(gt=0, lt=65_536)]

@@ -22,6 +22,7 @@ from stirmilter.config.kinds import (
     MetricsAddress,
     Mode,
     Network,
+    Oid,
     Port,
     Seconds,
     Skew,
@@ -103,6 +104,30 @@ class Verify(Section):
     method: FieldName = "stir"
 
 
+class TrustSection(Section):
+    """[[trust]]."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+    anchors: tuple[Path, ...] = Field(min_length=1)
+    numbers: tuple[str, ...] = ()
+    policies: tuple[Oid, ...] = ()
+    crl_issuers: tuple[Path, ...] = ()
+    crls: tuple[str, ...] = ()
+
+
+class Revocation(Section):
+    """[revocation]."""
+
+    mode: Literal["off", "soft", "hard"] = "soft"
+    crl_issuers: tuple[Path, ...] = ()
+    crls: tuple[str, ...] = ()
+    refresh_seconds: Seconds = 3_600.0
+    short_lived_seconds: Skew = 0.0
+    octets: Count = 4_194_304
+    lists: Count = 64
+    entries: Count = 1_000_000
+
+
 class Fetch(Section):
     """[fetch]."""
 
@@ -124,6 +149,8 @@ class Fetch(Section):
     cache_seconds: Seconds = 86_400.0
     failure_seconds: Seconds = 30.0
     cache_entries: Count = 2_000
+    reference_seconds: Seconds = 3_600.0
+    reference_octets: Count = 1_048_576
 
 
 class Replay(Section):

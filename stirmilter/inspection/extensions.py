@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from stirmilter.inspection.report import Report
-from stirmilter.stir import credential, hazmat
+from stirmilter.stir import credential, hazmat, revocation
 from stirmilter.stir.claimconstraints import ClaimConstraints
-from stirmilter.stir.result import Unverified
+from stirmilter.stir.result import Unverified, printable
 from stirmilter.stir.tnauthlist import TNAuthList
 
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
@@ -40,6 +40,8 @@ def explain(report: Report, certificate: x509.Certificate) -> None:
         report.fact(name, _elsewhere(certificate))
     for line in _constraints(certificate):
         report.fact("its tokens", line)
+    for url in revocation.locations(certificate):
+        report.fact("revoked by", f"the list at {printable(url)}, which is not fetched")
 
 
 def _entries(der: bytes) -> list[str]:

@@ -41,5 +41,7 @@ def _result(result: StirResult) -> dict[str, Any]:
         "diversions": result.diversions,
         "x5u": token.x5u if token else None,
         "certificate": signer.fingerprint if signer else None,
+        "trust": result.trust or None,
+        "status": result.status,
         "notes": [*result.notes, *(lint(token) if token else ())],
     }

@@ -6,6 +6,7 @@ import grp
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError
@@ -16,10 +17,12 @@ from stirmilter.services import (
     FormerKey,
     ReplayStore,
     Signer,
+    TrustSet,
     VerificationService,
 )
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.fetch import Fetcher
 
 
@@ -31,7 +34,11 @@ class Runtime:
     filter: MailFilter
     certificates: CertificateStore
     anchors: TrustAnchors
+    """Those of all sets."""
+
     fetcher: Fetcher
+    trust: tuple[TrustSet, ...]
+    revocations: RevocationStore
 
     @property
     def signers(self) -> tuple[Signer, ...]:
@@ -59,8 +66,9 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     Raises:
         ConfigError: a file cannot be used, with the dotted path that names it.
     """
-    anchors = TrustAnchors(trust.anchors(config))
+    sets = trust.trust_sets(config)
     fetcher = stores.fetcher(config)
+    revocations = trust.revocation_store(config, sets, fetcher)
     store = stores.certificate_store(config, fetcher)
     mail_filter = MailFilter(
         policy=policies.mail_policy(config),
@@ -74,12 +82,27 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         ),
         verification=VerificationService(
             repository=store,
-            anchors=anchors,
+            anchors=sets,
             replays=replays or stores.replay_store(config),
             policy=policies.verification_policy(config),
+            revocation=trust.revocation_service(config, revocations),
+            references=partial(
+                fetcher.body,
+                octets=config.fetch.reference_octets,
+                accept="application/tnauthlist",
+            ),
         ),
     )
-    return Runtime(config, mail_filter, store, anchors, fetcher)
+    anchors = [one for trusted in sets for one in trusted.anchors.certificates]
+    return Runtime(
+        config,
+        mail_filter,
+        store,
+        TrustAnchors(anchors),
+        fetcher,
+        tuple(sets),
+        revocations,
+    )
 
 
 def check_group(config: Config) -> None:

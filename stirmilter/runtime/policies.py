@@ -66,6 +66,7 @@ def verification_policy(config: Config) -> VerificationPolicy:
         diversions=limits.diversions,
         uris=verify.uris,
         paths=config.fetch.cache_entries,
+        reference_lifetime=timedelta(seconds=config.fetch.reference_seconds),
         certificates=limits.certificates,
         limits=passport_limits(config),
     )

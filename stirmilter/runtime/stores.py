@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from stirmilter import log
@@ -13,7 +14,7 @@ from stirmilter.errors import ConfigError, StoreError
 from stirmilter.runtime.files import read
 from stirmilter.services import ReplayStore
 from stirmilter.stores.certificates import CertificateStore
-from stirmilter.stores.fetch import Fetcher, FetchPolicy
+from stirmilter.stores.fetch import CHAIN, Fetcher, FetchPolicy
 from stirmilter.stores.hosts import HostPolicy
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.recorder import Recorder, RecorderSettings
@@ -37,7 +38,7 @@ def fetcher(config: Config) -> Fetcher:
 def certificate_store(config: Config, fetcher: Fetcher) -> CertificateStore:
     """Make what remembers chains."""
     return CertificateStore(
-        lambda url: fetcher.get(url).body or b"",
+        partial(fetcher.body, accept=CHAIN),
         seconds=config.fetch.cache_seconds,
         failure_seconds=config.fetch.failure_seconds,
         entries=config.fetch.cache_entries,

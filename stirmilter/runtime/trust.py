@@ -1,21 +1,130 @@
-"""Whom we trust: the anchors of STIR certificates."""
+"""Whom we trust: sets of anchors, and who may say that a certificate is revoked."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError
-from stirmilter.runtime.files import read
+from stirmilter.errors import ConfigError, FetchError
+from stirmilter.runtime.files import number_set, read
+from stirmilter.services import (
+    RevocationLists,
+    RevocationPolicy,
+    RevocationService,
+    TrustSet,
+)
+from stirmilter.services.trust import DEFAULT
 from stirmilter.stir import credential
+from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Unverified
+from stirmilter.stores.crl import RevocationStore
+from stirmilter.stores.fetch import ANY, Fetcher
+
+_SCHEMES: Final = ("https://", "http://")
 
 
-def anchors(config: Config) -> list[x509.Certificate]:
-    """Read the certificates of ``verify.anchors``, or raise ConfigError."""
+def trust_sets(config: Config) -> list[TrustSet]:
+    """Read ``verify.anchors``, the set without a name, and every ``[[trust]]``.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    general, lists = config.revocation.crl_issuers, config.revocation.crls
+    issuers = _certificates(config, general, "revocation.crl_issuers")
+    crls = tuple(_place(config, given) for given in lists)
+    found = []
+    if config.verify.anchors or not config.trust:
+        anchors = _certificates(config, config.verify.anchors, "verify.anchors")
+        found.append(
+            TrustSet(
+                anchors=TrustAnchors(anchors),
+                crl_issuers=TrustAnchors(issuers),
+                crls=crls,
+            )
+        )
+    return [*found, *_named_sets(config, issuers, crls)]
+
+
+def _named_sets(
+    config: Config, issuers: Sequence[x509.Certificate], crls: tuple[str, ...]
+) -> Iterable[TrustSet]:
+    """Read the blocks; who may revoke everywhere may revoke in each."""
+    for index, block in enumerate(config.trust):
+        where = f"trust.{index} ({block.name})"
+        if block.name == DEFAULT and config.verify.anchors:
+            problem = f"{DEFAULT} is the name of verify.anchors: choose another"
+            raise ConfigError(f"{config.source}: {where}.name", problem)
+        anchors = _certificates(config, block.anchors, f"{where}.anchors")
+        theirs = _certificates(config, block.crl_issuers, f"{where}.crl_issuers")
+        named = f"{config.source}: {where}.numbers"
+        yield TrustSet(
+            name=block.name,
+            anchors=TrustAnchors(anchors),
+            numbers=number_set(config, block.numbers, named) if block.numbers else None,
+            policies=frozenset(block.policies),
+            crl_issuers=TrustAnchors([*theirs, *issuers]),
+            crls=(*(_place(config, given) for given in block.crls), *crls),
+        )
+
+
+def revocation_store(
+    config: Config, trust: Iterable[TrustSet], fetcher: Fetcher
+) -> RevocationStore:
+    """Make what remembers revocation lists, with those of files already read.
+
+    Raises:
+        ConfigError: a file is no list, or a URL is one that is never fetched.
+    """
+    places = dict.fromkeys(place for one in trust for place in one.crls)
+    urls = [place for place in places if place.startswith(_SCHEMES)]
+    settings = config.revocation
+    try:
+        for url in urls:
+            fetcher.check(url, schemes=ANY)
+        return RevocationStore(
+            lambda url, _revalidate: fetcher.body(
+                url, octets=settings.octets, accept="application/pkix-crl", schemes=ANY
+            ),
+            pinned=urls,
+            files=[Path(place) for place in places if place not in urls],
+            refresh_seconds=settings.refresh_seconds,
+            failure_seconds=config.fetch.failure_seconds,
+            lists=settings.lists,
+            entries=settings.entries,
+            concurrency=config.fetch.concurrency,
+        )
+    except FetchError as error:
+        raise ConfigError(f"{config.source}: crls", str(error)) from None
+
+
+def revocation_service(config: Config, lists: RevocationLists) -> RevocationService:
+    """Make what asks the lists."""
+    settings = config.revocation
+    policy = RevocationPolicy(
+        mode=settings.mode,
+        skew=timedelta(seconds=config.verify.skew),
+        short_lived=timedelta(seconds=settings.short_lived_seconds),
+    )
+    return RevocationService(lists, policy)
+
+
+def _place(config: Config, given: str) -> str:
+    """Return a URL as it is, and a file with its folder."""
+    return given if given.startswith(_SCHEMES) else str(config.folder / given)
+
+
+def _certificates(
+    config: Config, paths: Iterable[Path], setting: str
+) -> list[x509.Certificate]:
+    """Read PEM files, or raise ConfigError for the setting."""
+    where = f"{config.source}: {setting}"
     found: list[x509.Certificate] = []
-    for path in config.verify.anchors:
-        where = f"{config.source}: verify.anchors"
+    for path in paths:
         octets = read(config, path, where)
         try:
             found += credential.load_chain(octets, limit=len(octets))

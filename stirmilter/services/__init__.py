@@ -10,13 +10,21 @@ async twins; safe to call from many threads. The clock is an argument.
 `signer`          whom we sign for, and with what
 `authentication`  sign (RFC 8224 §6.1), divert (RFC 8946 §4.1)
 `verification`    judge (RFC 8224 §6.2, RFC 8946 §4.2), by a `policy`
+`credentials`     chains, validated once, under the anchors of `trust`
+`revocation`      what lists say of a path
 ================  ==================================================================
 """
 
 from stirmilter.services.authentication import AuthenticationService
 from stirmilter.services.message import CertificateRepository, Message, ReplayStore
 from stirmilter.services.policy import VerificationPolicy
+from stirmilter.services.revocation import (
+    RevocationLists,
+    RevocationPolicy,
+    RevocationService,
+)
 from stirmilter.services.signer import FormerKey, Signer
+from stirmilter.services.trust import TrustSet
 from stirmilter.services.verification import Verification, VerificationService
 
 __all__ = [
@@ -25,7 +33,11 @@ __all__ = [
     "FormerKey",
     "Message",
     "ReplayStore",
+    "RevocationLists",
+    "RevocationPolicy",
+    "RevocationService",
     "Signer",
+    "TrustSet",
     "Verification",
     "VerificationPolicy",
     "VerificationService",

@@ -1,24 +1,70 @@
-"""From an x5u and a time to a credential that an anchor vouches for."""
+"""From an x5u and a time to a credential that an anchor vouches for.
+
+Each chain is validated once for as long as it is valid, under every set of anchors. Its
+status is looked up again when a revocation list changes or runs out, its TNAuthList by
+reference after a while; the path is not validated again for either.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
 
 from cryptography import x509
 
+from stirmilter.errors import FetchError
 from stirmilter.services.message import CertificateRepository
+from stirmilter.services.revocation import PathStatus, RevocationService
+from stirmilter.services.trust import TrustSet
 from stirmilter.stir import credential
-from stirmilter.stir.credential import CERTIFICATES, Credential, TrustAnchors
+from stirmilter.stir.credential import CERTIFICATES, Credential
+from stirmilter.stir.result import Reason, Unverified
+
+Chain = tuple[x509.Certificate, ...]
+
+_UNCHECKED: Final = PathStatus("unchecked")
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A credential, the set of anchors that vouches for it, and what lists say."""
+
+    credential: Credential
+    trust: TrustSet
+    status: PathStatus = _UNCHECKED
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A chain as one set of anchors sees it, and the last answer about its status."""
+
+    vouched: Vouched
+    until: datetime | None = None
+    """When the lists that it refers to are asked for again; None if there are none."""
+
+    generation: int | None = None
+    """Of the revocation lists when they were asked; None if they were not."""
+
+
+@dataclass(slots=True)
+class _Known:
+    chain: Chain
+    candidates: list[_Candidate] = field(default_factory=list)
 
 
 class CredentialService:
-    """Has chains fetched and validates them, each once for as long as it is valid."""
+    """Has chains fetched, validates them, and asks whether they are revoked."""
 
     def __init__(
         self,
         repository: CertificateRepository,
-        anchors: TrustAnchors,
+        trust: Sequence[TrustSet],
         *,
+        revocation: RevocationService | None = None,
+        references: Callable[[str], bytes] | None = None,
+        reference_lifetime: timedelta = timedelta(hours=1),
         certificates: int = CERTIFICATES,
         paths: int = 2_000,
     ) -> None:
@@ -26,31 +72,133 @@ class CredentialService:
 
         Args:
             repository: by URL.
-            anchors: the roots.
+            trust: sets of anchors; the first that vouches counts.
+            revocation: None asks nobody.
+            references: from the URL of a TNAuthList to its octets, or FetchError; None
+                fetches none.
+            reference_lifetime: how long such a list is used.
             certificates: longest chain, anchor not counted.
             paths: validated chains that are remembered.
         """
         self.repository = repository
-        self.anchors = anchors
+        self.trust = tuple(trust)
+        self.revocation = revocation
+        self._references = references
+        self._lifetime = reference_lifetime
         self._certificates = certificates
         self._limit = paths
         # By identity: a repository returns the tuple that it has, and hashing all the
         # octets of a chain would cost more than any other step but the signature.
-        self._paths: dict[int, tuple[tuple[x509.Certificate, ...], Credential]] = {}
+        self._paths: dict[int, _Known] = {}
 
-    def at(self, x5u: str, signed_at: datetime) -> Credential:
-        """Fetch a chain and validate it at ``iat``, or remember that it is valid.
+    def at(
+        self, x5u: str, signed_at: datetime, now: datetime, identity: str
+    ) -> Vouched:
+        """Have a chain, validated at ``iat``, and looked up now.
+
+        The set that vouches is the first whose numbers hold the identity; if none has
+        it, the first: `check` then refuses.
 
         Raises:
-            FetchError: the chain cannot be had.
+            FetchError: the chain, or a list that it refers to, cannot be had.
             Unverified: it gives nobody the right to sign.
         """
         chain = self.repository.chain(x5u)
         known = self._paths.get(id(chain))
-        if known and known[0] is chain and known[1].valid_at(signed_at):
-            return known[1]
-        found = credential.validate(chain, self.anchors, signed_at, self._certificates)
+        if known is None or known.chain is not chain:
+            known = _Known(chain)
+        found = _choose(known.candidates, signed_at, now, identity)
+        if found is None:
+            known.candidates = list(self._validate(chain, signed_at, now))
+            self._remember(known)
+            found = _choose(known.candidates, signed_at, now, identity)
+            found = found or known.candidates[0]
+        return self._with_status(found, now)
+
+    def check(self, vouched: Vouched, identity: str) -> None:
+        """Refuse what is revoked, or outside the numbers of its set of anchors.
+
+        Raises:
+            Unverified: what `RevocationService.check` raises, or
+                `Reason.NOT_AUTHORIZED`.
+        """
+        if self.revocation is not None:
+            self.revocation.check(vouched.status)
+        if not vouched.trust.vouches_for(identity):
+            raise Unverified(
+                Reason.NOT_AUTHORIZED,
+                f"trust set {vouched.trust.name} does not vouch for this number",
+                "profile §5",
+            )
+
+    def _validate(
+        self, chain: Chain, signed_at: datetime, now: datetime
+    ) -> Iterable[_Candidate]:
+        """Validate under each set; of the failures, the one that got furthest."""
+        failures: list[Unverified] = []
+        found = []
+        for trust in self.trust:
+            try:
+                path = credential.find_path(
+                    chain, trust.anchors, signed_at, self._certificates
+                )
+                trust.check_policy(path[0])
+                lists = self._fetch(credential.references(path))
+                read = credential.assemble(path, chain, lists)
+            except Unverified as error:
+                failures.append(error)
+                continue
+            until = now + self._lifetime if lists else None
+            found.append(_Candidate(Vouched(read, trust), until))
+        if not found:
+            raise max(failures, key=lambda failure: failure.reason.rank)
+        return found
+
+    def _fetch(self, urls: Iterable[str]) -> Mapping[str, bytes]:
+        """Fetch the TNAuthLists that a validated path refers to (RFC 8226 §10.1)."""
+        if self._references is None:
+            return {}
+        try:
+            return {url: self._references(url) for url in urls}
+        except FetchError as error:
+            # Whatever was wrong, the certificate itself is none that we refuse.
+            raise FetchError(f"TNAuthList by reference: {error}") from None
+
+    def _remember(self, known: _Known) -> None:
         if len(self._paths) >= self._limit:
             self._paths.clear()
-        self._paths[id(chain)] = chain, found
-        return found
+        self._paths[id(known.chain)] = known
+
+    def _with_status(self, found: _Candidate, now: datetime) -> Vouched:
+        """Look the path up again, if the last answer may not hold any more."""
+        vouched = found.vouched
+        if self.revocation is None:
+            return vouched
+        generation = self.revocation.generation
+        end = vouched.status.until
+        if found.generation == generation and (end is None or now <= end):
+            return vouched
+        path = vouched.credential.path
+        status = self.revocation.status(path, vouched.trust, now)
+        vouched = Vouched(vouched.credential, vouched.trust, status)
+        # What is missing now may be there in a moment: the store remembers failures.
+        kept = None if status.word == "unavailable" else generation
+        found.vouched, found.generation = vouched, kept
+        return vouched
+
+
+def _choose(
+    candidates: Iterable[_Candidate],
+    signed_at: datetime,
+    now: datetime,
+    identity: str,
+) -> _Candidate | None:
+    """Return the first that was valid then, is fresh, and vouches for the identity."""
+    for one in candidates:
+        if (
+            one.vouched.trust.vouches_for(identity)
+            and one.vouched.credential.valid_at(signed_at)
+            and (one.until is None or now < one.until)
+        ):
+            return one
+    return None

@@ -49,4 +49,7 @@ class VerificationPolicy:
     paths: int = 2_000
     """Validated chains that are remembered."""
 
+    reference_lifetime: timedelta = timedelta(hours=1)
+    """How long a TNAuthList that a certificate refers to is used."""
+
     limits: Limits = field(default_factory=Limits)

@@ -6,13 +6,13 @@ for a ``div`` token that takes the message on to somebody else (RFC 8946 §4.2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from stirmilter.errors import FetchError, StoreError
-from stirmilter.services.credentials import CredentialService
+from stirmilter.services.credentials import CredentialService, Vouched
 from stirmilter.services.message import (
     CertificateRepository,
     Message,
@@ -20,6 +20,8 @@ from stirmilter.services.message import (
     read_value,
 )
 from stirmilter.services.policy import VerificationPolicy
+from stirmilter.services.revocation import RevocationService, notes
+from stirmilter.services.trust import TrustSet
 from stirmilter.stir import claims, diversion, identity, jws
 from stirmilter.stir.claims import Claims
 from stirmilter.stir.credential import Credential, TrustAnchors
@@ -66,13 +68,30 @@ class VerificationService:
         self,
         *,
         repository: CertificateRepository,
-        anchors: TrustAnchors,
+        anchors: TrustAnchors | Sequence[TrustSet],
         replays: ReplayStore,
         policy: VerificationPolicy,
+        revocation: RevocationService | None = None,
+        references: Callable[[str], bytes] | None = None,
     ) -> None:
+        """Take whom to trust, what decides, and the ports.
+
+        Args:
+            repository: chains by URL.
+            anchors: one set of anchors for everything, or several with their limits.
+            replays: who used a token first.
+            policy: what the operator decides.
+            revocation: who knows what is revoked; None asks nobody.
+            references: fetches a TNAuthList by reference; None fetches none.
+        """
+        if isinstance(anchors, TrustAnchors):
+            anchors = [TrustSet(anchors=anchors)]
         self.credentials = CredentialService(
             repository,
             anchors,
+            revocation=revocation,
+            references=references,
+            reference_lifetime=policy.reference_lifetime,
             certificates=policy.certificates,
             paths=policy.paths,
         )
@@ -163,7 +182,8 @@ class VerificationService:
         authority: Authority = "none"
         body: BodyMatch = "absent"
         diversions = 0
-        signer: Credential | None = None
+        vouched: Vouched | None = None
+        speaker = token.claims.orig.value
         try:
             # RFC 8224 §6.2. Step 3 costs a fetch, so what needs none goes before it.
             # Step 2: Determine the Originator's Identity
@@ -182,8 +202,10 @@ class VerificationService:
                     raise Unverified(Reason.BODY_ALTERED, detail, "RFC 9475 §3.2")
             # Step 3: Identify Credential for Validation
             signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
-            signer = self._credential(token, signed_at, delivery)
-            authority = signer.authority(token.claims.orig.value)
+            vouched = self._credential(token, signed_at, speaker, delivery)
+            self.credentials.check(vouched, speaker)
+            signer = vouched.credential
+            authority = signer.authority(speaker)
             signer.constraints.check(token.claims.raw)
             # Step 5: Validate the Signature
             jws.verify(token.signing_input, token.signature, signer.public_key)
@@ -195,43 +217,52 @@ class VerificationService:
             reason, detail, rule = _explain(error)
         else:
             reason, detail, rule = Reason.VERIFIED, "", ""
-        notes = _notes(token.claims, message, policy.skew)
-        return StirResult(
-            reason, detail, token, authority, body, rule, signer, notes, diversions
+        found = StirResult(
+            reason,
+            detail,
+            token,
+            authority,
+            body,
+            rule,
+            notes=_notes(token.claims, message, policy.skew),
+            diversions=diversions,
         )
+        return _evidence(found, vouched)
 
     def _judge_diversion(self, token: Passport, delivery: _Delivery) -> StirResult:
         """Judge one ``div`` token, whose place in the chain is already known."""
         authority: Authority = "none"
-        signer: Credential | None = None
+        vouched: Vouched | None = None
         assert token.claims.div is not None  # noqa: S101 - what makes it a diversion
         try:
             # Step 4 needs no second look: ``iat`` is that of the fresh ``msg`` token.
             signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
-            signer = self._credential(token, signed_at, delivery)
             # Whoever diverts speaks for the number it diverts from, not for orig.
-            authority = signer.authority(token.claims.div.value)
+            speaker = token.claims.div.value
+            vouched = self._credential(token, signed_at, speaker, delivery)
+            self.credentials.check(vouched, speaker)
+            signer = vouched.credential
+            authority = signer.authority(speaker)
             signer.constraints.check(token.claims.raw)
             jws.verify(token.signing_input, token.signature, signer.public_key)
-            self._check_carrier(signer, authority, token.claims.div.value)
+            self._check_carrier(signer, authority, speaker)
         except (Unverified, FetchError) as error:
             reason, detail, rule = _explain(error)
         else:
             reason, detail, rule = Reason.VERIFIED, "", ""
-        return StirResult(
-            reason, detail, token, authority, rule=rule, credential=signer
-        )
+        found = StirResult(reason, detail, token, authority, rule=rule)
+        return _evidence(found, vouched)
 
     def _credential(
-        self, token: Passport, signed_at: datetime, delivery: _Delivery
-    ) -> Credential:
+        self, token: Passport, signed_at: datetime, speaker: str, delivery: _Delivery
+    ) -> Vouched:
         """Have the credential of a token, within the URLs that a message may name."""
         if token.x5u not in delivery.urls:
             if len(delivery.urls) >= self.policy.x5u:
                 detail = f"more than {self.policy.x5u} different x5u"
                 raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
             delivery.urls.add(token.x5u)
-        return self.credentials.at(token.x5u, signed_at)
+        return self.credentials.at(token.x5u, signed_at, delivery.now, speaker)
 
     def _check_dest(self, content: Claims, delivery: _Delivery) -> None:
         """Refuse a token that names no recipient of the envelope, diversions included.
@@ -349,6 +380,19 @@ def _explain(error: Unverified | FetchError | StoreError) -> tuple[Reason, str, 
         else Reason.CREDENTIAL_UNTRUSTED
     )
     return reason, printable(str(error)), "RFC 8224 §6.2 step 3"
+
+
+def _evidence(result: StirResult, vouched: Vouched | None) -> StirResult:
+    """Add who vouched, and what was known of it at reception (RFC 9475 §4)."""
+    if vouched is None:
+        return result
+    return replace(
+        result,
+        credential=vouched.credential,
+        trust=vouched.trust.name,
+        status=vouched.status.word,
+        notes=(*result.notes, *notes(vouched.status)),
+    )
 
 
 def _unused(token: Passport) -> StirResult:

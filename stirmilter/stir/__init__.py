@@ -15,14 +15,16 @@ RFC        section           file                 status
 7518       3.4               jws                  ES256 alone, randomized
 8224       4, 6.2.2, 8.3,    identity, result,    numbers; URIs by setting,
            8.5               tn, uri              ``mailto`` by our profile
-8226       4, 7, 8, 9        tnauthlist,          lists by reference (§10.1)
-                             claimconstraints,    are not fetched
-                             credential
+8226       4, 7, 8, 9, 10.1  tnauthlist,          complete; whoever asks fetches
+                             claimconstraints,    the lists by reference
+                             credential,
+                             delegation
 9118       3, 6              claimconstraints     complete
 9060       4, 7              delegation,          complete
                              credential
-5280       6                 hazmat               by cryptography; revocation
-                                                  is not checked
+5280       6                 hazmat               paths, by cryptography
+5280       5, 6.3, 7.1       revocation, names,   complete lists, direct and
+                             crlreader, der       indirect; no deltas, no OCSP
 =========  ================  ===================  ============================
 
 Deviations are argued at the top of the file that makes them; docs/conformance.md lists

@@ -20,11 +20,21 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from stirmilter import events
 from stirmilter.stir import delegation, hazmat, jws, uri
 from stirmilter.stir.claimconstraints import ClaimConstraints
+from stirmilter.stir.delegation import NO_LISTS, Lists, references
 from stirmilter.stir.hazmat import TrustAnchors
 from stirmilter.stir.result import Authority, Reason, Unverified
 from stirmilter.stir.tnauthlist import TNAuthList
 
-__all__ = ["Credential", "TrustAnchors", "load_chain", "read", "validate"]
+__all__ = [
+    "Credential",
+    "TrustAnchors",
+    "assemble",
+    "find_path",
+    "load_chain",
+    "read",
+    "references",
+    "validate",
+]
 
 CERTIFICATES: Final = 6
 """Default for the longest chain that is read, anchor not counted, and so of a path."""
@@ -163,9 +173,16 @@ def load_chain(
 
 
 def read(
-    certificate: x509.Certificate, path: Sequence[x509.Certificate] = ()
+    certificate: x509.Certificate,
+    path: Sequence[x509.Certificate] = (),
+    lists: Lists = NO_LISTS,
 ) -> Credential:
     """Check the form of an end-entity certificate and decode its extensions.
+
+    Args:
+        certificate: the signer's.
+        path: leaf first; the certificate alone if it is empty.
+        lists: the TNAuthLists that `references` named, by URL.
 
     Raises:
         Unverified: `Reason.CREDENTIAL_MALFORMED` for what cannot sign ES256 or be
@@ -183,7 +200,7 @@ def read(
     if usage is not None and not usage.digital_signature:
         detail = "the key usage lacks digitalSignature"
         raise Unverified(Reason.CREDENTIAL_UNTRUSTED, detail, "RFC 5280 §4.2.1.3")
-    tn_auth_list, *limits = delegation.limits(path)
+    tn_auth_list, *limits = delegation.limits(path, lists)
     if tn_auth_list is None:
         raise Unverified(Reason.NOT_AUTHORIZED, *_no_list(certificate))
     return Credential(
@@ -205,14 +222,48 @@ def validate(
     at: datetime,
     depth: int = CERTIFICATES,
 ) -> Credential:
-    """Validate a chain to a configured anchor and read its leaf.
+    """Validate a chain to a configured anchor and read its leaf; nothing is fetched.
+
+    Raises:
+        Unverified: what `find_path` and `assemble` raise.
+    """
+    return assemble(find_path(chain, anchors, at, depth), chain)
+
+
+def assemble(
+    path: Sequence[x509.Certificate],
+    chain: Sequence[x509.Certificate],
+    lists: Lists = NO_LISTS,
+) -> Credential:
+    """Read the leaf of a path that was validated, and hold the path to RFC 9060.
+
+    Args:
+        path: from `find_path`.
+        chain: what it was found for.
+        lists: the TNAuthLists that `references` named, by URL.
+
+    Raises:
+        Unverified: what `read` and `delegation.check` raise.
+    """
+    found = read(path[0], path, lists)
+    delegation.check(path, chain, lists)
+    return found
+
+
+def find_path(
+    chain: Sequence[x509.Certificate],
+    anchors: TrustAnchors,
+    at: datetime,
+    depth: int = CERTIFICATES,
+) -> list[x509.Certificate]:
+    """Find the path from the leaf of a chain to a configured anchor, both included.
 
     Source: RFC 8226 §4 and §7, RFC 5280 §6. RFC 9475 §4 wants `at` to be the time at
     which the message was signed: mail waits in queues longer than some certificates
     live.
 
     Raises:
-        Unverified: one of the ``CREDENTIAL_`` reasons, or what `read` raises.
+        Unverified: `Reason.CREDENTIAL_EXPIRED` or `Reason.CREDENTIAL_UNTRUSTED`.
     """
     leaf = chain[0]
     if not _valid_at(leaf, at):
@@ -224,7 +275,7 @@ def validate(
         )
     above = _above(leaf, chain)
     try:
-        path = anchors.path([leaf, *above], at, depth)
+        return anchors.path([leaf, *above], at, depth)
     except ValueError as error:
         top = above[-1] if above else leaf
         used = (*above, *anchors.issuers_of(top))
@@ -232,9 +283,6 @@ def validate(
         reason = Reason.CREDENTIAL_EXPIRED if late else Reason.CREDENTIAL_UNTRUSTED
         detail = f"no path to a trust anchor: {error}"
         raise Unverified(reason, detail, "RFC 5280 §6") from None
-    found = read(leaf, path)
-    delegation.check(path, chain)
-    return found
 
 
 def _above(

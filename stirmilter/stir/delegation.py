@@ -4,13 +4,18 @@ A CA certificate with a TNAuthList is a link of a delegation: what it issues mus
 within its own numbers, at every step and as a whole, not only for the number at hand.
 Key identifiers must agree wherever both certificates of a step have them, and a
 delegate chain must have them, in order, signer first.
+
+A TNAuthList stands in the certificate, or where the certificate says (RFC 8226 §10.1),
+or both: then the entries of both count. What a certificate refers to is fetched by
+whoever asks, with `references`, and handed in as `lists`: octets by URL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 from cryptography import x509
 
@@ -19,32 +24,82 @@ from stirmilter.stir.result import Reason, Unverified
 from stirmilter.stir.tnauthlist import TNAuthList
 
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
+Lists = Mapping[str, bytes]
+
+NO_LISTS: Final[Lists] = MappingProxyType({})
 
 
-def limits(path: Sequence[x509.Certificate]) -> tuple[TNAuthList | None, ...]:
+def references(path: Iterable[x509.Certificate]) -> tuple[str, ...]:
+    """Return the URLs of the TNAuthLists that certificates refer to (RFC 8226 §10.1).
+
+    Raises:
+        Unverified: `Reason.CREDENTIAL_MALFORMED`; a reference that is no https URL.
+    """
+    found = dict.fromkeys(url for one in path for url in _references(one))
+    for url in found:
+        if not url.startswith("https://"):
+            raise Unverified(
+                Reason.CREDENTIAL_MALFORMED,
+                "a TNAuthList by reference to what is not https",
+                "RFC 8226 §10.1",
+            )
+    return tuple(found)
+
+
+def _references(certificate: x509.Certificate) -> Iterable[str]:
+    for entry in _find(certificate, x509.AuthorityInformationAccess) or ():
+        if entry.access_method == hazmat.TN_AUTH_LIST_REFERENCE:
+            place = entry.access_location
+            is_url = isinstance(place, x509.UniformResourceIdentifier)
+            yield str(place.value) if is_url else ""
+
+
+def limits(
+    path: Sequence[x509.Certificate], lists: Lists = NO_LISTS
+) -> tuple[TNAuthList | None, ...]:
     """Decode the TNAuthList of every certificate of a path, leaf first.
+
+    Args:
+        path: leaf first.
+        lists: what was fetched; a reference that was not counts as absent.
 
     Raises:
         Unverified: `Reason.CREDENTIAL_MALFORMED`.
     """
-    found = (hazmat.extension(one, hazmat.TN_AUTH_LIST) for one in path)
-    return tuple(None if der is None else TNAuthList.decode(der) for der in found)
+    return tuple(_list(one, lists) for one in path)
 
 
-def check(path: Sequence[x509.Certificate], chain: Sequence[x509.Certificate]) -> None:
+def _list(certificate: x509.Certificate, lists: Lists) -> TNAuthList | None:
+    octets = hazmat.extension(certificate, hazmat.TN_AUTH_LIST)
+    found = None if octets is None else TNAuthList.decode(octets)
+    if not lists:
+        return found
+    for url in _references(certificate):
+        if url in lists:
+            more = TNAuthList.decode(lists[url])
+            found = more if found is None else found.joined(more)
+    return found
+
+
+def check(
+    path: Sequence[x509.Certificate],
+    chain: Sequence[x509.Certificate],
+    lists: Lists = NO_LISTS,
+) -> None:
     """Refuse a path that hands on more than it holds, or whose links do not fit.
 
     Args:
         path: leaf first, as validated; its last certificate may be an anchor.
         chain: the certificates as they were published.
+        lists: as `limits` takes them.
 
     Raises:
         Unverified: `Reason.NOT_AUTHORIZED` for a scope outside the one above,
             `Reason.CREDENTIAL_UNTRUSTED` for key identifiers that do not link,
             `Reason.CREDENTIAL_MALFORMED` for a delegate chain out of order.
     """
-    lists = limits(path)
-    delegated = any(listed is not None for listed in lists[1:])
+    found = limits(path, lists)
+    delegated = any(listed is not None for listed in found[1:])
     for child, parent in pairwise(path):
         _check_link(child, parent, required=delegated)
     if delegated and list(chain[: len(path) - 1]) != list(path[:-1]):
@@ -53,7 +108,7 @@ def check(path: Sequence[x509.Certificate], chain: Sequence[x509.Certificate]) -
             "a delegate chain is published whole and in order, signer first",
             "RFC 9060 §7",
         )
-    scopes = [listed for listed in lists if listed is not None]
+    scopes = [listed for listed in found if listed is not None]
     for inner, outer in pairwise(scopes):
         if not outer.encompasses(inner):
             raise Unverified(

@@ -124,6 +124,9 @@ class StirResult:
     status: Status = "unchecked"
     """What the revocation lists said of the path at reception (RFC 9475 §4)."""
 
+    trust: str = ""
+    """Name of the set of anchors that vouched; empty if none did."""
+
     @property
     def passed(self) -> bool:
         """Whether the originator, the recipients and the body are all vouched for."""

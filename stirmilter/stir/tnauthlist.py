@@ -83,6 +83,17 @@ class TNAuthList:
         """
         return _decode(der)
 
+    def joined(self, other: TNAuthList) -> TNAuthList:
+        """Return the list that has the entries of both: they add up (RFC 9060 §4)."""
+        numbers = self.numbers | other.numbers
+        spans = _merge([*self.spans, *other.spans])
+        return TNAuthList(
+            (*self.spcs, *(spc for spc in other.spcs if spc not in self.spcs)),
+            numbers,
+            spans,
+            _merge([*spans, *(_single(one) for one in numbers if one.isdigit())]),
+        )
+
     @property
     def ranges(self) -> tuple[tuple[str, str], ...]:
         """First and last number of each range, for people."""

@@ -166,7 +166,7 @@ def test_a_fault_names_file_key_value_and_remedy(path: Path) -> None:
             "xyz = 1",
             "xyz",
             "no such setting; known: fetch, journal, limits, log, metrics, milter,"
-            " replay, sign, signer, verify",
+            " replay, revocation, sign, signer, trust, verify",
             id="section-like-nothing-known",
         ),
     ],

@@ -15,6 +15,7 @@ from tests.inspection.reports import explain, facts, problems
 from tests.laboratory import ALICE, NOW
 from tests.stir import der
 from tests.stir.certificates import DAY, Issued, issue, leaf, pem, tn_auth_list
+from tests.stir.crls import points
 from tests.stir.pki import ENHANCED, LEAF, MIDDLE, PLAIN, ROOT
 
 NUMBERS = issue(
@@ -207,3 +208,13 @@ def test_constraints_are_told_with_what_they_mean_for_messages(
 
     assert facts(report, "its tokens") == lines
     assert report.problems == []
+
+
+def test_where_a_certificate_may_be_revoked_is_told() -> None:
+    named = leaf(MIDDLE, points("https://crl.example/1.crl"))
+
+    report = explain(named.certificate.public_bytes(Encoding.DER))
+
+    assert facts(report, "revoked by") == [
+        "the list at https://crl.example/1.crl, which is not fetched"
+    ]

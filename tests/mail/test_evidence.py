@@ -39,8 +39,10 @@ def tokens(make: Make, *lines: str) -> tuple[Token, ...]:
 @pytest.mark.conformance("V-17")
 def test_a_pass_is_kept_with_the_path_that_was_believed(ca: TestCA, make: Make) -> None:
     """RFC 9475 §4: the certificate may be gone when somebody asks."""
-    believed = laboratory.verifier(ca).credentials.at(
-        "https://certs.example/one.pem", NOW
+    believed = (
+        laboratory.verifier(ca)
+        .credentials.at("https://certs.example/one.pem", NOW, NOW, ALICE)
+        .credential
     )
 
     [found] = tokens(make, signed(ca))

@@ -61,6 +61,8 @@ def test_a_pass_comes_with_its_evidence(ca: TestCA) -> None:
         "diversions": 0,
         "x5u": "https://certs.example/one.pem",
         "certificate": laboratory.signer(ca, "one").credential.fingerprint,
+        "trust": "default",
+        "status": "unchecked",
         "notes": [],
     }
 
@@ -92,6 +94,8 @@ def test_a_number_that_was_not_verified_is_not_told(ca: TestCA) -> None:
         "diversions": 0,
         "x5u": "https://certs.example/one.pem",
         "certificate": None,
+        "trust": None,
+        "status": "unchecked",
         "notes": [],
     }
 

@@ -9,7 +9,6 @@ import pytest
 
 from stirmilter import config, findings, runtime
 from stirmilter.errors import ConfigError
-from stirmilter.stir import jws
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, NOW
@@ -38,18 +37,6 @@ def test_a_new_certificate_may_stand_at_the_old_url(
             assert findings.published(built, signer).level == "ok"
 
     assert chains[0] != chains[1]
-
-
-@pytest.mark.conformance("C-16")
-def test_a_list_of_a_policy_administrator_is_no_anchors_file(
-    configured: Configured, tmp_path: Path
-) -> None:
-    """It is a signed token whose claim trustList holds certificates."""
-    parts = (b'{"alg":"ES256"}', b'{"trustList":["MII"]}', bytes(64))
-    (tmp_path / "list.jwt").write_text(".".join(map(jws.b64url_encode, parts)))
-
-    with pytest.raises(ConfigError, match=r"verify\.anchors: list\.jwt"):
-        runtime.build(configured({"verify.anchors": ["list.jwt"]}))
 
 
 @pytest.mark.conformance("V-18")

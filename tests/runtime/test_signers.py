@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from stirmilter import runtime, testca
+from stirmilter import runtime
 from stirmilter.errors import ConfigError
 from stirmilter.stir import hazmat, identity
-from stirmilter.testca import TestCA
+from stirmilter.testca import TestCA, issuing
 from tests.laboratory import ALICE, BOB, NOW, message
 from tests.runtime.configurations import YEARS, Configured
 
@@ -113,7 +113,7 @@ def test_a_certificate_must_let_us_say_what_we_say(
     issuer = ca._load("intermediate")
     key = serialization.load_pem_private_key(ca.files("one").key.read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    builder = testca._builder("constrained", issuer, key, NOW, NOW + YEARS)
+    builder = issuing.builder("constrained", issuer, key, NOW, NOW + YEARS)
     spc = hazmat.encode_tn_auth_list([("spc", "1234", 1)])
     for extension in ((hazmat.TN_AUTH_LIST, spc), (oid, der)):
         builder = builder.add_extension(

@@ -1,7 +1,4 @@
-"""What this version does where it does not yet do what it should.
-
-docs/conformance.md gives the reasons.
-"""
+"""What a service does not fetch: without the ports for lists, and OCSP never."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,19 +36,16 @@ def crl() -> x509.CRLDistributionPoints:
             [access(BY_REFERENCE, "numbers.der")],
             Reason.NOT_AUTHORIZED,
             id="list-by-reference-alone",
-            marks=pytest.mark.conformance("C-17"),
         ),
         pytest.param(
             [tn_auth_list(), access(BY_REFERENCE, "numbers.der")],
             Reason.VERIFIED,
             id="list-by-reference-as-well",
-            marks=pytest.mark.conformance("C-17"),
         ),
         pytest.param(
             [tn_auth_list(), crl()],
             Reason.VERIFIED,
             id="revocation-list",
-            marks=pytest.mark.conformance("C-14"),
         ),
         pytest.param(
             [tn_auth_list(), access(AuthorityInformationAccessOID.OCSP, "ocsp")],

@@ -8,10 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from stirmilter import testca
 from stirmilter.errors import FetchError
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
-from stirmilter.testca import TestCA
+from stirmilter.testca import TestCA, issuing
 from tests.laboratory import NOW
 from tests.stores.fetchers import fetcher
 from tests.stores.servers import (
@@ -280,8 +279,8 @@ def test_a_web_server_must_prove_its_name(
 
 
 def test_a_certificate_of_the_web_that_has_expired_is_refused(ca: TestCA) -> None:
-    authority = testca._web_server(ca._load("tls-ca"), NOW - timedelta(days=4000))
-    testca._write(ca.folder, "tls-expired", authority)
+    authority = issuing.web_server(ca._load("tls-ca"), NOW - timedelta(days=4000))
+    issuing.write(ca.folder, "tls-expired", authority)
 
     with (
         https(ca, say(OK, b"\r\n", CHAIN), "tls-expired") as server,

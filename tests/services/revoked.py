@@ -1,0 +1,112 @@
+"""Signers whose certificates name a revocation list, and the lists, to be changed."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from stirmilter.errors import FetchError
+from stirmilter.services import (
+    RevocationPolicy,
+    RevocationService,
+    TrustSet,
+    Verification,
+    VerificationPolicy,
+    VerificationService,
+)
+from stirmilter.stir.credential import TrustAnchors
+from stirmilter.stores.crl import RevocationStore
+from stirmilter.stores.replay import MemoryReplayStore
+from tests.laboratory import NOW, X5U, FolderRepository, message
+from tests.stir.certificates import Issued, issue, leaf, publish, usage
+from tests.stir.crls import authority, crl, named, point, points
+from tests.stir.tokens import forge
+
+ROOT = authority("root")
+MIDDLE = authority("middle", ROOT)
+PA = issue("PA", use=usage("crl_sign"))
+DIRECT = "https://crl.example/middle.crl"
+INDIRECT = "https://crl.example/sti-pa.crl"
+
+PLAIN = leaf(MIDDLE)
+NAMING = leaf(MIDDLE, points(DIRECT))
+OURS = leaf(MIDDLE, points(INDIRECT, issuer=PA.certificate.subject))
+
+
+class Kept:
+    """Gives the same tuple each time, as a repository that remembers does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.behind = FolderRepository(folder)
+        self.chains: dict[str, tuple[x509.Certificate, ...]] = {}
+
+    def chain(self, x5u: str) -> tuple[x509.Certificate, ...]:
+        if x5u not in self.chains:
+            self.chains[x5u] = self.behind.chain(x5u)
+        return self.chains[x5u]
+
+
+class Lab:
+    """A verification service, whose lists a test can change."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        mode: str = "soft",
+        trust: Sequence[TrustSet] = (),
+        policy: VerificationPolicy | None = None,
+        short_lived: timedelta = timedelta(0),
+    ) -> None:
+        self.folder = folder
+        self.pages: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.now = NOW
+        self.store = RevocationStore(self._get, clock=self._clock, failure_seconds=1.0)
+        self.service = VerificationService(
+            repository=Kept(folder),
+            anchors=trust
+            or [TrustSet(anchors=trusting(ROOT), crl_issuers=trusting(PA))],
+            replays=MemoryReplayStore(),
+            policy=policy or VerificationPolicy(),
+            revocation=RevocationService(
+                self.store,
+                RevocationPolicy(mode=mode, short_lived=short_lived),  # type: ignore[arg-type]
+            ),
+        )
+
+    def _clock(self) -> float:
+        return self.now.timestamp()
+
+    def _get(self, url: str, _revalidate: bool) -> bytes:
+        self.asked.append(url)
+        if url not in self.pages:
+            raise FetchError("nobody answers")
+        return self.pages[url]
+
+    def direct(self, *revoked: Issued, begin: datetime = NOW) -> None:
+        """Publish the list of MIDDLE."""
+        entries = [(one.certificate.serial_number, ()) for one in revoked]
+        end = begin + timedelta(hours=24)
+        self.pages[DIRECT] = crl(MIDDLE, *entries, begin=begin, end=end)
+
+    def indirect(self, *revoked: Issued, signer: Issued = PA) -> None:
+        """Publish the list of the administrator."""
+        entries = [
+            (one.certificate.serial_number, [named(MIDDLE.certificate)])
+            for one in revoked
+        ]
+        extensions = [point(indirect_crl=True)]
+        self.pages[INDIRECT] = crl(signer, *entries, extensions=extensions)
+
+    def verify(self, *chain: Issued) -> Verification:
+        """Judge a good token under a chain, MIDDLE above if it is one alone."""
+        name = f"n{chain[0].certificate.serial_number:x}"
+        publish(self.folder, name, *(chain if chain[1:] else (*chain, MIDDLE)))
+        token = forge({"x5u": f"{X5U}{name}.pem"}, None, chain[0].key)
+        return self.service.verify(message(), [token], self.now)
+
+
+def trusting(*anchors: Issued) -> TrustAnchors:
+    return TrustAnchors([one.certificate for one in anchors])

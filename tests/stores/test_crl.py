@@ -1,0 +1,412 @@
+"""Revocation lists are fetched once, renewed beside the messages, and bounded."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier, Event
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from stirmilter.errors import FetchError
+from stirmilter.stores.crl import RevocationStore
+from tests.laboratory import NOW
+from tests.stir.certificates import issue, pem, usage
+from tests.stir.crls import HOUR, authority, crl, point
+
+CA = authority("ca")
+DAY = timedelta(days=1)
+URL = "https://crl.example/1.crl"
+
+
+class Web:
+    """Octets by URL, or an error; counts what was asked, under a clock of its own."""
+
+    def __init__(self, **pages: bytes) -> None:
+        self.pages = {f"https://crl.example/{n}.crl": p for n, p in pages.items()}
+        self.asked: list[tuple[str, bool]] = []
+        self.now = NOW.timestamp()
+        self.hook: Callable[[], object] = lambda: None
+
+    def get(self, url: str, revalidate: bool) -> bytes:
+        self.asked.append((url, revalidate))
+        self.hook()
+        if url not in self.pages:
+            raise FetchError(f"nothing at {url}")
+        return self.pages[url]
+
+    def store(self, **parts: object) -> RevocationStore:
+        return RevocationStore(self.get, clock=lambda: self.now, **parts)  # type: ignore[arg-type]
+
+    def later(self, ago: timedelta) -> None:
+        self.now += ago.total_seconds()
+
+
+def lists(number: int, *, begin: timedelta = -HOUR, end: timedelta = DAY) -> bytes:
+    """A list with so many entries."""
+    entries = [(serial, ()) for serial in range(1, number + 1)]
+    return crl(CA, *entries, begin=NOW + begin, end=NOW + end)
+
+
+def hold(inside: Event, released: Event) -> Callable[[], object]:
+    """Say that a fetch has begun, and hold it up."""
+
+    def hook() -> None:
+        inside.set()
+        released.wait(5)
+
+    return hook
+
+
+@pytest.fixture
+def web() -> Web:
+    web = Web()
+    web.pages[URL] = lists(1)
+    return web
+
+
+# The first time
+
+
+def test_a_list_is_fetched_once(web: Web) -> None:
+    store = web.store()
+
+    found = [store.find(URL) for _ in range(3)]
+
+    assert found[0] is found[1] is found[2]
+    assert found[0].entries == 1
+    assert web.asked == [(URL, True)]
+
+
+def test_many_threads_that_need_a_list_have_it_fetched_once(web: Web) -> None:
+    store, barrier, released = web.store(), Barrier(4), Event()
+    web.hook = lambda: released.wait(5)
+
+    def find() -> object:
+        barrier.wait()
+        return store.find(URL)
+
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(find) for _ in range(4)]
+        released.set()
+        found = {id(future.result()) for future in futures}
+
+    assert len(found) == 1
+    assert len(web.asked) == 1
+
+
+def test_a_failure_is_remembered_for_a_moment(web: Web) -> None:
+    web.pages.clear()
+    store = web.store(failure_seconds=30.0)
+
+    for _ in range(3):
+        with pytest.raises(FetchError, match="nothing at"):
+            store.find(URL)
+    assert len(web.asked) == 1
+
+    web.later(timedelta(seconds=31))
+    web.pages[URL] = lists(1)
+    assert store.find(URL).entries == 1
+
+
+def test_what_is_no_list_is_a_failure(web: Web) -> None:
+    web.pages[URL] = b"<html>"
+
+    with pytest.raises(FetchError, match="not a revocation list"):
+        web.store().find(URL)
+
+
+def test_only_so_many_threads_wait(web: Web) -> None:
+    store, inside, released = web.store(concurrency=1), Event(), Event()
+    web.hook = hold(inside, released)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.find, URL)
+        assert inside.wait(5)
+        with pytest.raises(FetchError, match="too many revocation lists"):
+            store.find("https://crl.example/2.crl")
+        released.set()
+        assert first.result().entries == 1
+
+
+# Renewal
+
+
+def test_nothing_is_due_while_a_list_is_new(web: Web) -> None:
+    store = web.store()
+    store.find(URL)
+
+    assert store.refresh() == []
+    assert len(web.asked) == 1
+
+
+def test_a_list_is_asked_for_again_after_a_while(web: Web) -> None:
+    store = web.store(refresh_seconds=3600.0)
+    store.find(URL)
+    web.pages[URL] = lists(2, begin=timedelta(0))
+
+    web.later(HOUR)
+
+    assert store.refresh() == []
+    assert store.find(URL).entries == 2
+
+
+def test_a_list_is_asked_for_before_it_ends(web: Web) -> None:
+    """A tenth of its time before: 24 hours and one, so 2.5 hours."""
+    store = web.store(refresh_seconds=DAY.total_seconds() * 9)
+    store.find(URL)
+
+    web.later(timedelta(hours=21))
+    store.refresh()
+    assert len(web.asked) == 1
+    web.later(timedelta(hours=1))
+    store.refresh()
+    assert len(web.asked) == 2
+
+
+def test_the_old_list_is_used_while_the_next_one_comes(web: Web) -> None:
+    store = web.store()
+    old = store.find(URL)
+    inside, released = Event(), Event()
+    web.hook = hold(inside, released)
+    web.pages[URL] = lists(2, begin=timedelta(0))
+    web.later(2 * HOUR)
+
+    with ThreadPoolExecutor(1) as pool:
+        renewal = pool.submit(store.refresh)
+        assert inside.wait(5)
+        assert store.find(URL) is old
+        released.set()
+        assert renewal.result() == []
+    assert store.find(URL).entries == 2
+
+
+def test_the_old_list_stays_when_the_next_one_cannot_be_had(web: Web) -> None:
+    store = web.store(failure_seconds=30.0)
+    old = store.find(URL)
+    del web.pages[URL]
+    web.later(2 * HOUR)
+
+    assert store.refresh() == [f"{URL}: nothing at {URL}"]
+    assert store.refresh() == []  # the failure is remembered
+    assert store.find(URL) is old
+    web.later(timedelta(seconds=31))
+    assert len(store.refresh()) == 1
+    assert store.find(URL) is old
+
+
+def test_an_older_list_does_not_take_the_place_of_a_newer_one(web: Web) -> None:
+    store = web.store()
+    old = store.find(URL)
+    web.pages[URL] = lists(0, begin=-2 * HOUR)
+    web.later(2 * HOUR)
+
+    assert store.refresh() == [f"{URL}: an older list than the one that is known"]
+    assert store.find(URL) is old
+
+
+def test_a_list_from_the_future_does_not_keep_the_next_one_out(web: Web) -> None:
+    web.pages[URL] = lists(0, begin=9 * HOUR)
+    store = web.store()
+    store.find(URL)
+    web.pages[URL] = lists(1)
+    web.later(2 * HOUR)
+
+    assert store.refresh() == []
+    assert store.find(URL).entries == 1
+
+
+def test_a_list_that_has_expired_is_not_asked_for_at_every_turn(web: Web) -> None:
+    web.pages[URL] = lists(1, begin=-DAY, end=-HOUR)
+    store = web.store(failure_seconds=30.0)
+    store.find(URL)
+
+    for _ in range(3):
+        store.refresh()
+
+    assert len(web.asked) == 1
+
+
+def test_the_generation_changes_with_a_list_and_not_with_a_look(web: Web) -> None:
+    store = web.store()
+    store.find(URL)
+    first = store.generation
+
+    web.later(2 * HOUR)
+    store.refresh()
+    assert store.generation == first
+    web.pages[URL] = lists(2, begin=timedelta(0))
+    web.later(2 * HOUR)
+    store.refresh()
+    assert store.generation != first
+
+
+def test_ages_are_told_by_place(web: Web) -> None:
+    store = web.store()
+    assert store.ages() == {}
+    store.find(URL)
+
+    web.later(HOUR)
+
+    assert store.ages() == {URL: 7200.0}
+
+
+# The operator's own
+
+
+def test_the_lists_of_the_operator_are_had_in_advance(web: Web) -> None:
+    store = web.store(pinned=[URL])
+
+    assert store.refresh() == []
+
+    assert web.asked == [(URL, True)]
+    assert store.find(URL).entries == 1
+
+
+def test_a_file_is_read_at_once_and_again_when_it_changes(
+    web: Web, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.crl"
+    path.write_bytes(lists(1))
+    store = web.store(files=[path])
+    assert store.find(str(path)).entries == 1
+
+    store.refresh()
+    first = store.generation
+    path.write_bytes(lists(2))
+    assert store.refresh() == []
+
+    assert store.generation != first
+    assert store.find(str(path)).entries == 2
+    assert web.asked == []
+
+
+def test_a_file_that_goes_or_breaks_leaves_the_list_that_was_read(
+    web: Web, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.crl"
+    path.write_bytes(lists(1))
+    store = web.store(files=[path], failure_seconds=1.0)
+
+    path.write_bytes(b"garbage")
+    assert "not a revocation list" in store.refresh()[0]
+    web.later(timedelta(seconds=2))
+    path.unlink()
+    assert store.refresh() == [f"{path}: No such file or directory"]
+
+    assert store.find(str(path)).entries == 1
+
+
+def test_a_file_that_is_no_list_is_told_at_once(web: Web, tmp_path: Path) -> None:
+    path = tmp_path / "own.crl"
+    path.write_bytes(b"garbage")
+
+    with pytest.raises(FetchError, match="not a revocation list"):
+        web.store(files=[path])
+
+
+# Bounds
+
+
+def urls(web: Web, *entries: int) -> list[str]:
+    """Publish lists with so many entries each."""
+    found = []
+    for place, number in enumerate(entries):
+        url = f"https://crl.example/{place}.crl"
+        web.pages[url] = lists(number)
+        found.append(url)
+    return found
+
+
+def test_only_so_many_lists_are_kept(web: Web) -> None:
+    store = web.store(lists=2)
+    one, two, three = urls(web, 1, 1, 1)
+
+    for url in (one, two, one, three):
+        store.find(url)
+
+    assert set(store.ages()) == {one, three}
+
+
+def test_only_so_many_entries_are_kept(web: Web) -> None:
+    store = web.store(entries=5)
+    one, two, three = urls(web, 2, 2, 3)
+
+    for url in (one, two, three):
+        store.find(url)
+
+    assert set(store.ages()) == {two, three}
+
+
+def test_a_list_that_is_too_long_is_not_kept(web: Web) -> None:
+    [url] = urls(web, 6)
+    store = web.store(entries=5)
+
+    with pytest.raises(FetchError, match="more than 5 entries"):
+        store.find(url)
+
+    assert store.ages() == {}
+
+
+def test_the_lists_of_the_operator_are_never_forgotten(
+    web: Web, tmp_path: Path
+) -> None:
+    one, two, three = urls(web, 2, 1, 3)
+    path = tmp_path / "own.crl"
+    path.write_bytes(lists(1))
+    store = web.store(pinned=[one], files=[path], lists=1, entries=5)
+    store.refresh()
+
+    store.find(two)
+    with pytest.raises(FetchError, match="more than 5 certificates in all lists"):
+        store.find(three)
+
+    assert {one, str(path)} <= set(store.ages())
+
+
+def test_failures_are_bounded_as_well(web: Web) -> None:
+    store = web.store(lists=3)
+
+    for number in range(20):
+        with pytest.raises(FetchError):
+            store.find(f"https://crl.example/missing-{number}.crl")
+
+    assert len(store._failed) <= 3
+
+
+# The signer of an indirect list
+
+
+def indirect(place: str) -> bytes:
+    access = x509.AuthorityInformationAccess(
+        [
+            x509.AccessDescription(
+                AuthorityInformationAccessOID.CA_ISSUERS,
+                x509.UniformResourceIdentifier(place),
+            )
+        ]
+    )
+    return crl(CA, extensions=[point(indirect_crl=True), access], critical=False)
+
+
+def test_the_certificates_that_lead_to_its_signer_come_with_an_indirect_list(
+    web: Web,
+) -> None:
+    signer = issue("signer", use=usage("crl_sign"))
+    web.pages["https://crl.example/signer.pem"] = pem(signer)
+    web.pages[URL] = indirect("https://crl.example/signer.pem")
+
+    assert web.store().find(URL).helpers == (signer.certificate,)
+
+
+@pytest.mark.parametrize("page", [None, b"garbage"])
+def test_without_them_the_list_is_there_all_the_same(
+    web: Web, page: bytes | None
+) -> None:
+    if page is not None:
+        web.pages["https://crl.example/signer.pem"] = page
+    web.pages[URL] = indirect("https://crl.example/signer.pem")
+
+    assert web.store().find(URL).helpers == ()
