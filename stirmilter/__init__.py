@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from stirmilter.stir.tn import NumberSet
     from stirmilter.stir.tnauthlist import TNAuthList
     from stirmilter.stores.certificates import CertificateStore
+    from stirmilter.stores.documents import DocumentStore
     from stirmilter.stores.fetch import Fetcher, FetchPolicy
     from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 
@@ -48,6 +49,7 @@ __all__ = [
     "Claims",
     "Credential",
     "Digest",
+    "DocumentStore",
     "FetchError",
     "FetchPolicy",
     "Fetcher",
@@ -97,6 +99,7 @@ _HOMES = {
     "stir.tn": ("NumberSet",),
     "stir.tnauthlist": ("TNAuthList",),
     "stores.certificates": ("CertificateStore",),
+    "stores.documents": ("DocumentStore",),
     "stores.fetch": ("FetchPolicy", "Fetcher"),
     "stores.replay": ("MemoryReplayStore", "SqliteReplayStore"),
 }

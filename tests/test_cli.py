@@ -41,6 +41,7 @@ anchors = ["ca/root.pem"]
 [fetch]
 laboratory = true
 tls_ca = "ca/tls-ca.pem"
+store = "memory:"
 [replay]
 store = "memory:"
 """

@@ -109,5 +109,9 @@ Digest = Annotated[str, AfterValidator(_digest)]
 Country = Annotated[str, AfterValidator(_country)]
 Domain = Annotated[str, AfterValidator(_domain)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
+Lapse = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
+SharedStore = Annotated[
+    str, Field(pattern=r"^(memory:|sqlite:.+|rediss?://.+|unix://.+)$")
+]
 Skew = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
 Port = Annotated[int, Field(gt=0, lt=65_536)]

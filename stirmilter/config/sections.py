@@ -18,10 +18,12 @@ from stirmilter.config.kinds import (
     Digest,
     Domain,
     FieldName,
+    Lapse,
     Mode,
     Network,
     Port,
     Seconds,
+    SharedStore,
     Skew,
     SocketAddress,
 )
@@ -103,10 +105,16 @@ class Fetch(Section):
     tls_ca: Path | None = None
     seconds: Seconds = 5.0
     octets: Count = 16_384
-    concurrency: Count = 8
+    concurrency: Count = 16
+    waiting: Count = 1_000
+    store: SharedStore = "sqlite:/var/lib/stirmilter/certificates.sqlite"
+    floor_seconds: Lapse = 3_600.0
     cache_seconds: Seconds = 86_400.0
+    ceiling_seconds: Seconds = 604_800.0
+    stale_seconds: Lapse = 86_400.0
     failure_seconds: Seconds = 30.0
     cache_entries: Count = 2_000
+    cache_octets: Count = 67_108_864
 
 
 class Replay(Section):

@@ -34,14 +34,16 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
 
     Args:
         config: as loaded.
-        replays: a store to use instead of the configured one.
+        replays: a store to use instead of the configured one, by whoever judges by
+            hand: then nothing is shared with the daemon, whose files are not theirs.
 
     Raises:
         ConfigError: a file cannot be used, with the dotted path that names it.
     """
     anchors = TrustAnchors(trust.anchors(config))
     fetcher = stores.fetcher(config)
-    store = stores.certificate_store(config, fetcher)
+    documents = stores.document_store(config, fetcher, shared=replays is None)
+    store = stores.certificate_store(config, documents)
     mail_filter = MailFilter(
         policy=policies.mail_policy(config),
         authentication=AuthenticationService(

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
+from typing import Final
 
+from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
 from stirmilter.runtime.files import read
 from stirmilter.services import ReplayStore
-from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.certificates import CHAIN, CertificateStore
+from stirmilter.stores.documents import DocumentStore, Kind, Tier
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+from stirmilter.stores.tiers import RedisTier, SqliteTier
+
+_PARSED: Final = 16
+"""Parsed, a stranger's chain takes up to thirty times the room: fewer are kept so."""
 
 
 def fetcher(config: Config) -> Fetcher:
@@ -26,16 +34,81 @@ def fetcher(config: Config) -> Fetcher:
         raise ConfigError(where, f"{config.fetch.tls_ca}: {error}") from None
 
 
-def certificate_store(config: Config, fetcher: Fetcher) -> CertificateStore:
-    """Make what remembers chains."""
-    return CertificateStore(
+def document_store(config: Config, fetcher: Fetcher, *, shared: bool) -> DocumentStore:
+    """Make what remembers documents from the web, for this process or for several.
+
+    Raises:
+        ConfigError: ``fetch.store`` cannot be used.
+    """
+    fetch = config.fetch
+    return DocumentStore(
         fetcher.get,
-        seconds=config.fetch.cache_seconds,
-        failure_seconds=config.fetch.failure_seconds,
-        entries=config.fetch.cache_entries,
-        concurrency=config.fetch.concurrency,
-        certificates=config.limits.certificates,
+        _tier(config) if shared else None,
+        allow=fetcher.check,
+        entries=fetch.cache_entries,
+        octets=fetch.cache_octets,
+        concurrency=fetch.concurrency,
+        observe=log.degraded,
     )
+
+
+def document_kind(config: Config, kind: Kind, octets: int) -> Kind:
+    """Hold a kind of documents to what the operator decided.
+
+    Raises:
+        ConfigError: the least time is longer than the greatest.
+    """
+    fetch = config.fetch
+    if fetch.floor_seconds > fetch.ceiling_seconds:
+        raise ConfigError(
+            f"{config.source}: fetch.floor_seconds",
+            f"expected at most ceiling_seconds, {fetch.ceiling_seconds:g}",
+        )
+    return replace(
+        kind,
+        octets=octets,
+        floor=fetch.floor_seconds,
+        default=fetch.cache_seconds,
+        ceiling=fetch.ceiling_seconds,
+        stale=fetch.stale_seconds,
+        failure=fetch.failure_seconds,
+    )
+
+
+def certificate_store(config: Config, documents: DocumentStore) -> CertificateStore:
+    """Make what remembers chains."""
+    fetch = config.fetch
+    return CertificateStore(
+        documents,
+        document_kind(config, CHAIN, fetch.octets),
+        certificates=config.limits.certificates,
+        entries=fetch.cache_entries,
+        octets=fetch.cache_octets // _PARSED,
+    )
+
+
+def _tier(config: Config) -> Tier | None:
+    """Say what workers, or relays, share; nothing is opened yet."""
+    where = f"{config.source}: fetch.store"
+    kind, _, path = config.fetch.store.partition(":")
+    if kind == "memory":
+        return None
+    if kind == "sqlite":
+        return SqliteTier(
+            config.folder / path,
+            entries=config.fetch.cache_entries,
+            octets=config.fetch.cache_octets,
+            rebuilt=log.rebuilt("certificate store"),
+        )
+    try:
+        from stirmilter.stores.redis import RedisServer  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        problem = 'needs redis-py: pip install "stirmilter[redis]"'
+        raise ConfigError(where, problem) from None
+    try:
+        return RedisTier(RedisServer("certificate store", config.fetch.store))
+    except StoreError as error:
+        raise ConfigError(where, str(error)) from None
 
 
 def replay_store(config: Config) -> ReplayStore:

@@ -30,6 +30,7 @@ import dns.resolver
 import h11
 
 from stirmilter.errors import FetchError
+from stirmilter.stores.response import Response
 
 Address = IPv4Address | IPv6Address
 
@@ -77,6 +78,7 @@ _SPECIAL_V6: Final = tuple(
 )
 _CHUNK: Final = 16_384
 _OK: Final = 200
+_NOT_MODIFIED: Final = 304
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,20 +120,33 @@ class Fetcher:
         self._tls = ssl.create_default_context(cafile=policy.tls_ca)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
-    def get(self, url: str) -> bytes:
-        """Return the body served at `url`.
+    def get(
+        self,
+        url: str,
+        *,
+        etag: str = "",
+        last_modified: str = "",
+        octets: int | None = None,
+        accept: str = "*/*",
+    ) -> Response:
+        """Return what is served at `url`, unless the validators say that it is known.
 
         Raises:
             FetchError: not temporary when the URL or its address is one that we refuse.
         """
         deadline = time.monotonic() + self.policy.seconds
+        headers = [("Accept", accept)]
+        if etag:
+            headers.append(("If-None-Match", etag))
+        if last_modified:
+            headers.append(("If-Modified-Since", last_modified))
         target = self._parse(url)
         try:
             addresses = self._resolve(target.host, deadline)
             for address in addresses:
                 self._check(address)
             with self._connect(target, addresses, deadline) as connection:
-                return self._exchange(connection, target, deadline)
+                return self._exchange(connection, target, deadline, headers, octets)
         except (
             dns.exception.DNSException,
             OSError,
@@ -206,8 +221,14 @@ class Fetcher:
         raise failure
 
     def _exchange(
-        self, connection: socket.socket, target: _Target, deadline: float
-    ) -> bytes:
+        self,
+        connection: socket.socket,
+        target: _Target,
+        deadline: float,
+        headers: list[tuple[str, str]],
+        limit: int | None,
+    ) -> Response:
+        limit = limit or self.policy.octets
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_CHUNK)
         host = f"[{target.host}]" if ":" in target.host else target.host
         request = h11.Request(
@@ -215,7 +236,7 @@ class Fetcher:
             target=target.path,
             headers=[
                 ("Host", f"{host}:{target.port}"),
-                ("Accept", "application/pem-certificate-chain, */*"),
+                *headers,
                 ("User-Agent", "stirmilter"),
                 ("Connection", "close"),
             ],
@@ -224,19 +245,21 @@ class Fetcher:
         connection.settimeout(_remaining(deadline))
         connection.sendall(octets)
         body = bytearray()
+        answer: h11.Response | None = None
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
                 connection.settimeout(_remaining(deadline))
                 http.receive_data(connection.recv(_CHUNK))
             elif isinstance(event, h11.Response):
-                _check_response(event)
+                _check_response(event, conditional=len(headers) > 1)
+                answer = event
             elif isinstance(event, h11.Data):
                 body += event.data
-                if len(body) > self.policy.octets:
-                    raise FetchError(f"more than {self.policy.octets} octets")
-            elif isinstance(event, h11.EndOfMessage):
-                return bytes(body)
+                if len(body) > limit:
+                    raise FetchError(f"more than {limit} octets")
+            elif isinstance(event, h11.EndOfMessage) and answer is not None:
+                return _response(answer, bytes(body))
             elif isinstance(event, h11.ConnectionClosed):
                 raise FetchError("the server closed the connection")
 
@@ -263,7 +286,21 @@ def _is_host(text: str) -> bool:
     return True
 
 
-def _check_response(response: h11.Response) -> None:
+def _response(answer: h11.Response, body: bytes) -> Response:
+    """Keep of an answer what a cache needs (RFC 9111 §4.2)."""
+    fields = {name: value.decode("latin-1") for name, value in answer.headers}
+    age = re.search(r"max-age=([0-9]{1,9})", fields.get(b"cache-control", ""))
+    return Response(
+        body=None if answer.status_code == _NOT_MODIFIED else body,
+        etag=fields.get(b"etag", ""),
+        last_modified=fields.get(b"last-modified", ""),
+        lifetime=float(age[1]) if age else None,
+    )
+
+
+def _check_response(response: h11.Response, *, conditional: bool) -> None:
+    if response.status_code == _NOT_MODIFIED and conditional:
+        return
     if response.status_code != _OK:
         # A redirect too: it would move the trust in a URL that was signed elsewhere.
         raise FetchError(f"status {response.status_code}")

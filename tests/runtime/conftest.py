@@ -35,6 +35,7 @@ def configured(ca: TestCA, tmp_path: Path) -> Configured:
                 }
             ],
             "verify": {"anchors": [str(ca.anchors)]},
+            "fetch": {"store": "memory:"},
             "replay": {"store": "memory:"},
         }
         for dotted, value in (change or {}).items():

@@ -10,7 +10,7 @@ from tests.stores.servers import CHAIN, OK, NameServer, WebServer, https, say
 
 def test_fetches_a_chain_as_it_is_published(ca: TestCA) -> None:
     with ca.publish() as base:
-        octets = fetcher(ca).get(f"{base}/one.pem")
+        octets = fetcher(ca).get(f"{base}/one.pem").body
 
     assert octets == ca.files("one").chain.read_bytes()
 
@@ -35,24 +35,24 @@ def test_asks_once_for_one_thing_and_says_nothing_about_us(ca: TestCA) -> None:
 def test_finds_the_host_by_its_name(ca: TestCA, names: NameServer) -> None:
     names.addresses["localhost"] = ["127.0.0.1"]
     with https(ca, say(OK, b"\r\n", CHAIN)) as server:
-        octets = fetcher(ca, names.resolver).get(f"https://localhost:{server.port}/")
+        found = fetcher(ca, names.resolver).get(f"https://localhost:{server.port}/")
 
-    assert octets == CHAIN
+    assert found.body == CHAIN
 
 
 def test_tries_the_next_address_when_one_refuses(ca: TestCA, names: NameServer) -> None:
     names.addresses["localhost"] = ["127.0.0.2", "127.0.0.1", "127.0.0.3"]
     with https(ca, say(OK, b"\r\n", CHAIN)) as server:
-        octets = fetcher(ca, names.resolver).get(f"https://localhost:{server.port}/")
+        found = fetcher(ca, names.resolver).get(f"https://localhost:{server.port}/")
 
-    assert octets == CHAIN
+    assert found.body == CHAIN
 
 
 def test_plain_http_is_for_the_laboratory(ca: TestCA) -> None:
     with WebServer(say(OK, b"\r\n", CHAIN), None) as server:
-        octets = fetcher(ca).get(f"http://127.0.0.1:{server.port}/")
+        found = fetcher(ca).get(f"http://127.0.0.1:{server.port}/")
 
-    assert octets == CHAIN
+    assert found.body == CHAIN
 
 
 def test_takes_no_notice_of_a_proxy(
@@ -62,7 +62,7 @@ def test_takes_no_notice_of_a_proxy(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
     with ca.publish() as base:
-        assert fetcher(ca).get(f"{base}/one.pem")
+        assert fetcher(ca).get(f"{base}/one.pem").body
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,9 @@ def test_reads_a_body_however_it_is_framed(
     ca: TestCA, pieces: tuple[bytes, ...]
 ) -> None:
     with https(ca, say(OK, *pieces)) as server:
-        assert fetcher(ca).get(f"https://127.0.0.1:{server.port}/") == CHAIN
+        found = fetcher(ca).get(f"https://127.0.0.1:{server.port}/")
+
+    assert found.body == CHAIN
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_a_body_may_be_as_long_as_the_limit(
     with https(ca, say(OK, b"\r\n", b"x" * octets)) as server:
         fetch = fetcher(ca, octets=64)
         try:
-            found = len(fetch.get(f"https://127.0.0.1:{server.port}/"))
+            found = len(fetch.get(f"https://127.0.0.1:{server.port}/").body or b"")
         except FetchError:
             found = None
 

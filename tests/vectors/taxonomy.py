@@ -11,6 +11,7 @@ from stirmilter.stir import hazmat
 from stirmilter.stir.result import Unverified
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.documents import DocumentStore, Fetch
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, NOW, message
@@ -46,10 +47,10 @@ class Laboratory:
         service = self.world.verifier(**parts)
         return service.verify(message(), list(values), NOW).result.reason.code
 
-    def at(self, url: str, fetch: Callable[[str], bytes]) -> str:
+    def at(self, url: str, fetch: Fetch) -> str:
         """Return the code for a good token whose chain is fetched from a URL."""
         token = self.world.token("one", {"x5u": url})
-        return self.verdict(token, repository=CertificateStore(fetch))
+        return self.verdict(token, repository=CertificateStore(DocumentStore(fetch)))
 
 
 Run = Callable[[Laboratory], str]
