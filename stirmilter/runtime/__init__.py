@@ -17,6 +17,7 @@ from stirmilter.services import (
 )
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.prefetch import Prefetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,9 @@ class Runtime:
     config: Config
     filter: MailFilter
     certificates: CertificateStore
+    prefetcher: Prefetcher
+    """What the filter has its chains from."""
+
     anchors: TrustAnchors
 
 
@@ -44,6 +48,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     fetcher = stores.fetcher(config)
     documents = stores.document_store(config, fetcher, shared=replays is None)
     store = stores.certificate_store(config, documents)
+    prefetcher = Prefetcher(store, config.fetch.waiting)
     mail_filter = MailFilter(
         policy=policies.mail_policy(config),
         authentication=AuthenticationService(
@@ -55,13 +60,13 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             limits=policies.passport_limits(config),
         ),
         verification=VerificationService(
-            repository=store,
+            repository=prefetcher,
             anchors=anchors,
             replays=replays or stores.replay_store(config),
             policy=policies.verification_policy(config),
         ),
     )
-    return Runtime(config, mail_filter, store, anchors)
+    return Runtime(config, mail_filter, store, prefetcher, anchors)
 
 
 def check_group(config: Config) -> None:

@@ -136,6 +136,7 @@ def test_settings_reach_what_is_kept(configured: Configured) -> None:
         "cache_entries": 7,
         "cache_octets": 1600,
         "concurrency": 9,
+        "waiting": 10,
     }
 
     built = runtime.build(configured({"fetch": fetch, "limits.certificates": 4}))
@@ -151,6 +152,8 @@ def test_settings_reach_what_is_kept(configured: Configured) -> None:
     assert documents._failures._entries == 7
     assert documents._places._value == 9
     assert (tier._entries, tier._octets) == (7, 1600)
+    assert built.prefetcher._waiting == 10
+    assert built.filter.verification.credentials.repository is built.prefetcher
 
 
 def test_what_one_signs_another_verifies(ca: TestCA, configured: Configured) -> None:
