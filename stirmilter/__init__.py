@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from stirmilter.stir.tnauthlist import TNAuthList
     from stirmilter.stores.certificates import CertificateStore
     from stirmilter.stores.crl import RevocationStore
+    from stirmilter.stores.documents import DocumentStore
     from stirmilter.stores.fetch import Fetcher, FetchPolicy
     from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 
@@ -52,6 +53,7 @@ __all__ = [
     "Claims",
     "Credential",
     "Digest",
+    "DocumentStore",
     "FetchError",
     "FetchPolicy",
     "Fetcher",
@@ -109,6 +111,7 @@ _HOMES = {
     "stir.tnauthlist": ("TNAuthList",),
     "stores.certificates": ("CertificateStore",),
     "stores.crl": ("RevocationStore",),
+    "stores.documents": ("DocumentStore",),
     "stores.fetch": ("FetchPolicy", "Fetcher"),
     "stores.replay": ("MemoryReplayStore", "SqliteReplayStore"),
 }

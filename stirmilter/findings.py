@@ -62,10 +62,8 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
             "warning", "sign", "no clients, logins or daemon_names: nothing is signed"
         )
     yield from _socket_findings(runtime.config)
-    kind, _, path = runtime.config.replay.store.partition(":")
-    if kind == "sqlite" and not (runtime.config.folder / path).parent.is_dir():
-        yield Finding("error", "replay.store", f"{path}: its folder does not exist")
-    if kind == "memory" and runtime.config.milter.workers != 1:
+    yield from _store_findings(runtime.config)
+    if runtime.config.replay.store == "memory:" and runtime.config.milter.workers != 1:
         text = "memory: is not shared: a replay that another worker meets passes"
         yield Finding("warning", "replay.store", text)
     path = runtime.config.journal.path
@@ -98,6 +96,14 @@ def _trust_findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
     elif not any(one.crl_issuers.certificates for one in runtime.trust):
         text = "crl_issuers is empty: no indirect list can be believed"
         yield Finding("ok", "revocation", text)
+
+
+def _store_findings(config: Config) -> Iterable[Finding]:
+    stores = ("replay.store", config.replay.store), ("fetch.store", config.fetch.store)
+    for where, store in stores:
+        kind, _, path = store.partition(":")
+        if kind == "sqlite" and not (config.folder / path).parent.is_dir():
+            yield Finding("error", where, f"{path}: its folder does not exist")
 
 
 def _socket_findings(config: Config) -> Iterable[Finding]:

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from stirmilter.events import Fetched, Handled
 from stirmilter.stir.result import printable
@@ -86,6 +87,24 @@ def finding(level: str, subject: str, text: str) -> None:
 def trouble(text: str) -> None:
     """Write down what does not work and holds up no message."""
     logger.error("%s", printable(text, _TROUBLE_LENGTH))
+
+
+def degraded(text: str) -> None:
+    """Write down that something is missing without which we can go on."""
+    logger.warning("%s", printable(text))
+
+
+def rebuilt(name: str) -> Callable[[Path], None]:
+    """Return the observer that tells where a broken file went."""
+
+    def observe(aside: Path) -> None:
+        logger.error(
+            "%s: the file is broken: it is now %s, and a new one takes its place",
+            name,
+            printable(str(aside)),
+        )
+
+    return observe
 
 
 def failed(queue_id: str, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""One worker process: libmilter on its threads, judging on ours, the main thread waits.
+"""One worker: libmilter on its threads, judging and fetching on ours, the main waits.
 
 libmilter has a thread of its own that waits for SIGTERM, SIGHUP and SIGINT and drops
 what is in flight when one comes; which thread of a process gets a signal is chance. So
@@ -62,7 +62,12 @@ def serve(
     )
     if recorder is not None:
         recorder.start()
-    with ThreadPoolExecutor(settings.threads, "judge") as executor:
+    fetches = runtime.config.fetch.concurrency
+    with (
+        ThreadPoolExecutor(settings.threads, "judge") as executor,
+        ThreadPoolExecutor(fetches, "fetch") as fetchers,
+    ):
+        runtime.prefetcher.start(fetchers)
         service = adapter.Service(
             filter=runtime.filter,
             executor=executor,
@@ -72,6 +77,7 @@ def serve(
                 *([metrics.handled] if metrics else []),
             ),
             failed=log.failed,
+            prefetch=runtime.prefetcher.begin,
             message_seconds=settings.message_seconds,
             progress_seconds=settings.progress_seconds,
             headers=runtime.config.limits.headers,

@@ -42,6 +42,7 @@ anchors = ["ca/root.pem"]
 [fetch]
 laboratory = true
 tls_ca = "ca/tls-ca.pem"
+store = "memory:"
 [replay]
 store = "memory:"
 """

@@ -1,9 +1,10 @@
-"""The milter protocol: callbacks collect and hash, `decide` runs on our own threads.
+"""The milter protocol: callbacks collect and hash, all else runs on our own threads.
 
 Debian's libmilter moves the callbacks of one session between its threads, and pymilter
 then crashes in anything that takes the GIL through PyGILState_Ensure (ctypes, TLS
-callbacks, SQLite hooks). So a callback appends to a draft, and `eom` hands the finished
-transaction to an executor and waits. Nothing here knows what STIR is.
+callbacks, SQLite hooks). So a callback appends to a draft, `eoh` has fetched on other
+threads what the header asks for, and `eom` waits for that, hands the finished
+transaction to an executor and waits again. Nothing here knows what STIR is.
 
 What belongs to the SMTP session and what belongs to one message live in different
 objects: `Session` and its `_Draft`, which is replaced after each message.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -75,8 +76,12 @@ class Service:
     failed: Callable[[str, BaseException], None]
     """Told the queue id and the error when a message meets a bug of ours."""
 
+    prefetch: Callable[[Sequence[str]], Sequence[Future[None]]] = lambda _: ()
+    """Begins to fetch URLs, unless they are at hand or being fetched; waits for none
+    of them, and returns what there is to wait for."""
+
     message_seconds: float = 120.0
-    """How long `eom` waits for a decision."""
+    """How long `eom` waits for a decision; up to half of it, for what is fetched."""
 
     progress_seconds: float = 10.0
     """How often the MTA is told that we are still there."""
@@ -98,6 +103,9 @@ class _Draft:
     header_octets: int = 0
     too_large: bool = False
     digester: BodyDigester = field(default_factory=lambda: BodyDigester(()))
+    urls: tuple[str, ...] = ()
+    """What the decision will want to have been fetched."""
+
     error: BaseException | None = None
     """What a callback without reply ran into; `eom` answers for it."""
 
@@ -183,11 +191,14 @@ class Session(Milter.Base):
     @Milter.noreply
     @_collects
     def eoh(self) -> None:
-        """Learn from the header which digests the body needs."""
-        if not self._draft.too_large:
-            self._draft.digester = self._service.filter.digester(
-                self._connection, self._draft.headers
+        """Learn from the header which digests the body needs, and what to fetch."""
+        draft = self._draft
+        if not draft.too_large:
+            prepared = self._service.filter.prepare(
+                self._connection, draft.recipients, draft.headers
             )
+            draft.digester, draft.urls = prepared.digester, prepared.urls
+            self._service.prefetch(draft.urls)
 
     @Milter.noreply
     @_collects
@@ -242,19 +253,36 @@ class Session(Milter.Base):
             headers=tuple(draft.headers),
             body=draft.digester.finish(),
         )
+        deadline = time.monotonic() + self._service.message_seconds
+        self._await_urls(draft.urls)
         future: Future[Decision] = self._service.executor.submit(
             self._service.filter.decide, transaction
         )
-        deadline = time.monotonic() + self._service.message_seconds
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                return future.result(min(left, self._service.progress_seconds))
-            except TimeoutError:
-                if future.done():  # the filter's own TimeoutError, not our waiting
-                    raise
-                self.progress()
+        if self._await(future, deadline):
+            return future.result()
         future.cancel()
         return None
+
+    def _await_urls(self, urls: Sequence[str]) -> None:
+        """Wait for what was begun with the header, so that no judge has to.
+
+        What was at hand then may have grown old since, so it is asked for again.
+        """
+        deadline = time.monotonic() + self._service.message_seconds / 2
+        for fetch in self._service.prefetch(urls):
+            if self._await(fetch, deadline):
+                fetch.result()  # a bug of ours; that a fetch failed is no error here
+
+    def _await(self, future: Future[Any], deadline: float) -> bool:
+        """Wait until it is done, or it is late, with a sign of life now and then."""
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                future.exception(min(left, self._service.progress_seconds))
+            except TimeoutError:  # of our waiting; what went wrong inside is returned
+                self.progress()
+            else:
+                return True
+        return future.done()
 
     def _apply(self, decision: Decision) -> int:
         if decision.action == "tempfail" and decision.reply is not None:

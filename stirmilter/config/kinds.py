@@ -145,6 +145,10 @@ Country = Annotated[str, AfterValidator(_country)]
 Domain = Annotated[str, AfterValidator(_domain)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 Oid = Annotated[str, AfterValidator(_oid)]
+Lapse = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
+SharedStore = Annotated[
+    str, Field(pattern=r"^(memory:|sqlite:.+|rediss?://.+|unix://.+)$")
+]
 Skew = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
 HostEntry = Annotated[str, AfterValidator(_host_entry)]
 Port = Annotated[int, Field(gt=0, lt=65_536)]

@@ -19,12 +19,14 @@ from stirmilter.config.kinds import (
     Domain,
     FieldName,
     HostEntry,
+    Lapse,
     MetricsAddress,
     Mode,
     Network,
     Oid,
     Port,
     Seconds,
+    SharedStore,
     Skew,
     SocketAddress,
 )
@@ -139,16 +141,22 @@ class Fetch(Section):
     seconds: Seconds = 5.0
     octets: Count = 16_384
     addresses: Count = 4
-    concurrency: Count = 8
     host_concurrency: Count = 2
     address_concurrency: Count = 4
     host_wait_seconds: Skew = 1.0
     host_failures: Count = 3
     host_rest_seconds: Seconds = 30.0
     hosts: Count = 1_000
+    concurrency: Count = 16
+    waiting: Count = 1_000
+    store: SharedStore = "sqlite:/var/lib/stirmilter/certificates.sqlite"
+    floor_seconds: Lapse = 3_600.0
     cache_seconds: Seconds = 86_400.0
+    ceiling_seconds: Seconds = 604_800.0
+    stale_seconds: Lapse = 86_400.0
     failure_seconds: Seconds = 30.0
     cache_entries: Count = 2_000
+    cache_octets: Count = 67_108_864
     reference_seconds: Seconds = 3_600.0
     reference_octets: Count = 1_048_576
 

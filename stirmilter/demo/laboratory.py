@@ -64,6 +64,7 @@ anchors = ["{ca}/root.pem"]
 [fetch]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
+store = "sqlite:{folder}/{name}-certificates.sqlite"
 
 [replay]
 store = "sqlite:{folder}/{name}-replay.sqlite"

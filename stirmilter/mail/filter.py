@@ -1,17 +1,19 @@
 """`MailFilter.decide`: what becomes of one mail transaction.
 
 Outgoing mail is signed, incoming mail is verified; which of the two it is depends on
-who speaks, never on what the message says. The clock is read here, once per message.
+who speaks, never on what the message says. The clock is read here: once to decide, and
+once before if there is something to prepare.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
 from stirmilter.errors import SigningError
 from stirmilter.events import Handled
@@ -23,6 +25,7 @@ from stirmilter.mail.transaction import (
     Decision,
     Header,
     Insertion,
+    Preparation,
     Removal,
     Transaction,
 )
@@ -33,10 +36,12 @@ from stirmilter.services import (
     VerificationService,
 )
 from stirmilter.stir import identity
-from stirmilter.stir.msgi import BodyDigester
+from stirmilter.stir.msgi import BodyDigester, BodyDigests
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import StirResult
 from stirmilter.stir.tn import NumberSet
+
+_NO_BODY: Final = BodyDigests({}, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +137,23 @@ class MailFilter:
             )
         )
 
-    def digester(
-        self, connection: Connection, headers: Sequence[Header]
-    ) -> BodyDigester:
-        """Prepare to digest the body that follows `headers`, no more than is needed."""
-        needed = self.verification.algorithms(self._tokens(headers))
+    def prepare(
+        self,
+        connection: Connection,
+        recipients: Sequence[str],
+        headers: Sequence[Header],
+    ) -> Preparation:
+        """Say what the header lets us begin with: no digest and no fetch too many."""
+        tokens = self._tokens(headers)
         if self.outgoing(connection):
-            needed.add(self.authentication.algorithm)
-        return BodyDigester(needed)
+            needed = self.verification.algorithms(tokens)
+            return Preparation(BodyDigester({*needed, self.authentication.algorithm}))
+        if not tokens:
+            return Preparation(BodyDigester(()))
+        view = mm4.read(headers, self.policy.theirs)
+        message = self._received(view, recipients)
+        needs = self.verification.needs(message, tokens, self.clock())
+        return Preparation(BodyDigester(needs.algorithms), needs.urls)
 
     def decide(self, transaction: Transaction) -> Decision:
         """Sign or verify one message."""
@@ -229,18 +243,11 @@ class MailFilter:
         self, transaction: Transaction, now: datetime
     ) -> tuple[Decision, Verification]:
         """Judge the PASSporTs and replace forged results by ours."""
-        reading = self.policy.theirs
-        view = mm4.read(transaction.headers, reading)
-        numbers = [mm4.recipient(path, reading) for path in transaction.recipients]
-        message = Message(
-            orig=view.originator,
-            dest=frozenset(number for number in numbers if number is not None),
-            shown=frozenset(view.recipients),
-            others=numbers.count(None) + view.unreadable,
+        view = mm4.read(transaction.headers, self.policy.theirs)
+        message = replace(
+            self._received(view, transaction.recipients),
             body=transaction.body,
             delivery=_delivery(transaction),
-            date=view.date,
-            expires=view.expires,
         )
         found = self.verification.verify(
             message, self._tokens(transaction.headers), now
@@ -258,12 +265,25 @@ class MailFilter:
                 word,
                 result.reason.code,
                 result.detail,
-                view.originator,
+                message.orig,
                 x5u=result.passport.x5u if result.passport else "",
                 evidence=evidence.of_message(view, transaction.connection, now, tokens),
             ),
         )
         return decision, found
+
+    def _received(self, view: mm4.View, recipients: Sequence[str]) -> Message:
+        """Read an incoming message, but for its body."""
+        numbers = [mm4.recipient(path, self.policy.theirs) for path in recipients]
+        return Message(
+            orig=view.originator,
+            dest=frozenset(number for number in numbers if number is not None),
+            shown=frozenset(view.recipients),
+            others=numbers.count(None) + view.unreadable,
+            body=_NO_BODY,
+            date=view.date,
+            expires=view.expires,
+        )
 
     def _check_signable(
         self, view: mm4.View, transaction: Transaction, now: datetime

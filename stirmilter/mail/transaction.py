@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, NamedTuple
 
 from stirmilter.events import Handled
-from stirmilter.stir.msgi import BodyDigests
+from stirmilter.stir.msgi import BodyDigester, BodyDigests
 
 Action = Literal["accept", "tempfail"]
 
@@ -60,6 +60,17 @@ class Transaction:
 
     headers: tuple[Header, ...]
     body: BodyDigests
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What can be begun when the header is complete and the body is still to come."""
+
+    digester: BodyDigester
+    """To be fed the body."""
+
+    urls: tuple[str, ...] = ()
+    """What the decision will want to have been fetched."""
 
 
 class Removal(NamedTuple):

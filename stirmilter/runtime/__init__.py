@@ -6,7 +6,6 @@ import grp
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError
@@ -23,7 +22,8 @@ from stirmilter.services import (
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stores.certificates import CertificateStore
 from stirmilter.stores.crl import RevocationStore
-from stirmilter.stores.fetch import Fetcher
+from stirmilter.stores.fetch import ANY, Fetcher
+from stirmilter.stores.prefetch import Prefetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,9 @@ class Runtime:
     config: Config
     filter: MailFilter
     certificates: CertificateStore
+    prefetcher: Prefetcher
+    """What the filter has its chains from."""
+
     anchors: TrustAnchors
     """Those of all sets."""
 
@@ -61,15 +64,21 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
 
     Args:
         config: as loaded.
-        replays: a store to use instead of the configured one.
+        replays: a store to use instead of the configured one, by whoever judges by
+            hand: then nothing is shared with the daemon, whose files are not theirs.
 
     Raises:
         ConfigError: a file cannot be used, with the dotted path that names it.
     """
     sets = trust.trust_sets(config)
     fetcher = stores.fetcher(config)
-    revocations = trust.revocation_store(config, sets, fetcher)
-    store = stores.certificate_store(config, fetcher)
+    shared = replays is None
+    tier = stores.tier(config) if shared else None
+    documents = stores.document_store(config, fetcher, tier)
+    lists = stores.document_store(config, fetcher, tier, schemes=ANY)
+    revocations = trust.revocation_store(config, sets, fetcher, lists)
+    store = stores.certificate_store(config, documents)
+    prefetcher = Prefetcher(store, config.fetch.waiting)
     mail_filter = MailFilter(
         policy=policies.mail_policy(config),
         authentication=AuthenticationService(
@@ -81,16 +90,12 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             limits=policies.passport_limits(config),
         ),
         verification=VerificationService(
-            repository=store,
+            repository=prefetcher,
             anchors=sets,
             replays=replays or stores.replay_store(config),
             policy=policies.verification_policy(config),
             revocation=trust.revocation_service(config, revocations),
-            references=partial(
-                fetcher.body,
-                octets=config.fetch.reference_octets,
-                accept="application/tnauthlist",
-            ),
+            references=trust.references(config, documents),
         ),
     )
     anchors = [one for trusted in sets for one in trusted.anchors.certificates]
@@ -98,6 +103,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         config,
         mail_filter,
         store,
+        prefetcher,
         TrustAnchors(anchors),
         fetcher,
         tuple(sets),

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
 from stirmilter.runtime.files import read
 from stirmilter.services import ReplayStore
-from stirmilter.stores.certificates import CertificateStore
-from stirmilter.stores.fetch import CHAIN, Fetcher, FetchPolicy
+from stirmilter.stores.certificates import CHAIN, CertificateStore
+from stirmilter.stores.documents import DocumentStore, Kind, Tier
+from stirmilter.stores.fetch import HTTPS, Fetcher, FetchPolicy, Scheme
 from stirmilter.stores.hosts import HostPolicy
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.recorder import Recorder, RecorderSettings
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+from stirmilter.stores.tiers import RedisTier, SqliteTier
 from stirmilter.stores.urls import HostSet
+
+_PARSED: Final = 16
+"""Parsed, a stranger's chain takes up to thirty times the room: fewer are kept so."""
 
 
 def fetcher(config: Config) -> Fetcher:
@@ -35,16 +42,82 @@ def fetcher(config: Config) -> Fetcher:
         raise ConfigError(where, f"{config.fetch.tls_ca}: {error}") from None
 
 
-def certificate_store(config: Config, fetcher: Fetcher) -> CertificateStore:
-    """Make what remembers chains."""
-    return CertificateStore(
-        partial(fetcher.body, accept=CHAIN),
-        seconds=config.fetch.cache_seconds,
-        failure_seconds=config.fetch.failure_seconds,
-        entries=config.fetch.cache_entries,
-        concurrency=config.fetch.concurrency,
-        certificates=config.limits.certificates,
+def document_store(
+    config: Config,
+    fetcher: Fetcher,
+    tier: Tier | None,
+    schemes: tuple[Scheme, ...] = HTTPS,
+) -> DocumentStore:
+    """Make what remembers documents from the web."""
+    fetch = config.fetch
+    return DocumentStore(
+        partial(fetcher.get, schemes=schemes),
+        tier,
+        allow=partial(fetcher.check, schemes=schemes),
+        entries=fetch.cache_entries,
+        octets=fetch.cache_octets,
+        concurrency=fetch.concurrency,
+        observe=log.degraded,
     )
+
+
+def document_kind(config: Config, kind: Kind, octets: int) -> Kind:
+    """Hold a kind of documents to what the operator decided.
+
+    Raises:
+        ConfigError: the least time is longer than the greatest.
+    """
+    fetch = config.fetch
+    if fetch.floor_seconds > fetch.ceiling_seconds:
+        raise ConfigError(
+            f"{config.source}: fetch.floor_seconds",
+            f"expected at most ceiling_seconds, {fetch.ceiling_seconds:g}",
+        )
+    return replace(
+        kind,
+        octets=octets,
+        floor=fetch.floor_seconds,
+        default=fetch.cache_seconds,
+        ceiling=fetch.ceiling_seconds,
+        stale=fetch.stale_seconds,
+        failure=fetch.failure_seconds,
+    )
+
+
+def certificate_store(config: Config, documents: DocumentStore) -> CertificateStore:
+    """Make what remembers chains."""
+    fetch = config.fetch
+    return CertificateStore(
+        documents,
+        document_kind(config, CHAIN, fetch.octets),
+        certificates=config.limits.certificates,
+        entries=fetch.cache_entries,
+        octets=fetch.cache_octets // _PARSED,
+    )
+
+
+def tier(config: Config) -> Tier | None:
+    """Say what workers, or relays, share; nothing is opened yet."""
+    where = f"{config.source}: fetch.store"
+    kind, _, path = config.fetch.store.partition(":")
+    if kind == "memory":
+        return None
+    if kind == "sqlite":
+        return SqliteTier(
+            config.folder / path,
+            entries=config.fetch.cache_entries,
+            octets=config.fetch.cache_octets,
+            rebuilt=log.rebuilt("certificate store"),
+        )
+    try:
+        from stirmilter.stores.redis import RedisServer  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        problem = 'needs redis-py: pip install "stirmilter[redis]"'
+        raise ConfigError(where, problem) from None
+    try:
+        return RedisTier(RedisServer("certificate store", config.fetch.store))
+    except StoreError as error:
+        raise ConfigError(where, str(error)) from None
 
 
 def replay_store(config: Config) -> ReplayStore:

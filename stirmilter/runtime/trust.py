@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -19,10 +19,12 @@ from stirmilter.services import (
     TrustSet,
 )
 from stirmilter.services.trust import DEFAULT
-from stirmilter.stir import credential
+from stirmilter.stir import credential, crlreader
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Unverified
+from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores.crl import RevocationStore
+from stirmilter.stores.documents import DocumentStore, Kind
 from stirmilter.stores.fetch import ANY, Fetcher
 
 _SCHEMES: Final = ("https://", "http://")
@@ -73,7 +75,7 @@ def _named_sets(
 
 
 def revocation_store(
-    config: Config, trust: Iterable[TrustSet], fetcher: Fetcher
+    config: Config, trust: Iterable[TrustSet], fetcher: Fetcher, lists: DocumentStore
 ) -> RevocationStore:
     """Make what remembers revocation lists, with those of files already read.
 
@@ -83,13 +85,22 @@ def revocation_store(
     places = dict.fromkeys(place for one in trust for place in one.crls)
     urls = [place for place in places if place.startswith(_SCHEMES)]
     settings = config.revocation
+    kind = Kind(
+        name="crl",
+        octets=settings.octets,
+        check=lambda octets: crlreader.read(octets, settings.entries),
+        accept="application/pkix-crl",
+        floor=0.0,
+        default=settings.refresh_seconds,
+        ceiling=settings.refresh_seconds,
+        failure=config.fetch.failure_seconds,
+        stale=0.0,  # the old list is good until its own end, and no longer
+    )
     try:
         for url in urls:
             fetcher.check(url, schemes=ANY)
         return RevocationStore(
-            lambda url, _revalidate: fetcher.body(
-                url, octets=settings.octets, accept="application/pkix-crl", schemes=ANY
-            ),
+            lambda url, revalidate: lists.get(url, kind, revalidate=revalidate),
             pinned=urls,
             files=[Path(place) for place in places if place not in urls],
             refresh_seconds=settings.refresh_seconds,
@@ -100,6 +111,23 @@ def revocation_store(
         )
     except FetchError as error:
         raise ConfigError(f"{config.source}: crls", str(error)) from None
+
+
+def references(config: Config, documents: DocumentStore) -> Callable[[str], bytes]:
+    """Make what gets the TNAuthLists that certificates only refer to."""
+    fetch = config.fetch
+    kind = Kind(
+        name="tnauthlist",
+        octets=fetch.reference_octets,
+        check=TNAuthList.decode,
+        accept="application/tnauthlist",
+        floor=0.0,
+        default=fetch.reference_seconds,
+        ceiling=fetch.reference_seconds,
+        failure=fetch.failure_seconds,
+        stale=fetch.stale_seconds,
+    )
+    return lambda url: documents.get(url, kind)
 
 
 def revocation_service(config: Config, lists: RevocationLists) -> RevocationService:

@@ -7,12 +7,15 @@ for a ``div`` token that takes the message on to somebody else (RFC 8946 §4.2).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from stirmilter.errors import FetchError, StoreError
+from stirmilter.services import foresight
 from stirmilter.services.credentials import CredentialService, Vouched
+from stirmilter.services.foresight import Needs
 from stirmilter.services.message import (
     CertificateRepository,
     Message,
@@ -103,15 +106,29 @@ class VerificationService:
 
         Asked when the header is complete and the body is still to come.
         """
-        needed = set()
+        tokens = []
         for value in list(values)[: self.policy.passports]:
-            try:
-                token, _ = read_value(value, self.policy.limits)
-            except Unverified:
-                continue
-            if token.claims.msgi is not None:
-                needed.add(token.claims.msgi.algorithm)
-        return needed
+            with suppress(Unverified):
+                tokens.append(read_value(value, self.policy.limits)[0])
+        return set(foresight.algorithms(tokens))
+
+    def needs(self, message: Message, values: Sequence[str], now: datetime) -> Needs:
+        """Name what `verify` will need, while the body is still to come.
+
+        Args:
+            message: as it will be, but for its body.
+            values: as for `verify`.
+            now: aware time; `verify` may be asked later.
+        """
+        read = [self._read(value) for value in values[: self.policy.passports]]
+        tokens = [token for token in read if isinstance(token, Passport)]
+        if len(values) > self.policy.passports:
+            return Needs(foresight.algorithms(tokens))
+        usable = self._usable(tokens)
+        return Needs(
+            foresight.algorithms(tokens),
+            foresight.urls(tokens, usable, message, now, self.policy),
+        )
 
     def verify(
         self, message: Message, values: Sequence[str], now: datetime

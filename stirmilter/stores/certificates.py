@@ -1,138 +1,79 @@
-"""Certificate chains by URL: fetched once, remembered for a while."""
+"""Certificate chains by URL: fetched once, kept as HTTP allows, and parsed once."""
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import Future
-from threading import BoundedSemaphore, Lock
+from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from cryptography import x509
 
-from stirmilter.errors import FetchError, StirmilterError
 from stirmilter.stir import credential
+from stirmilter.stores.document import Kind
+from stirmilter.stores.documents import DocumentStore
+from stirmilter.stores.shelf import Shelf
 
 Chain = tuple[x509.Certificate, ...]
 
+CHAIN: Final = Kind(
+    name="certificate",
+    octets=16_384,
+    accept="application/pem-certificate-chain, */*",
+    check=credential.load_chain,
+)
+
 
 class CertificateStore:
-    """Bounded, in memory, one fetch per URL at a time however many threads ask.
+    """Reads chains out of a store of documents, and keeps those that were read lately.
 
-    A failure is remembered too, for a short time: a host that does not answer must not
-    cost every message of a burst the whole deadline. Only so many threads wait for a
-    host at a time; the next is told that we are busy, so that hosts which do not
-    answer hold up the messages that name them and no others. Chains are kept as they
-    were served: parsed, a stranger's certificate may take a hundred times the room.
-    Lost on restart, and not shared between workers.
+    While a document stays the same, so does the tuple: whoever validates a chain may
+    know it again by identity. Of a stranger's certificate the parsed form may take
+    thirty times the room of its octets, so that few of them are kept, by octets too.
     """
 
     def __init__(
         self,
-        fetch: Callable[[str], bytes],
+        documents: DocumentStore,
+        kind: Kind = CHAIN,
         *,
-        seconds: float = 86_400.0,
-        failure_seconds: float = 30.0,
-        entries: int = 2_000,
-        concurrency: int = 8,
         certificates: int = credential.CERTIFICATES,
-        clock: Callable[[], float] = time.monotonic,
+        entries: int = 2_000,
+        octets: int = 4 << 20,
     ) -> None:
-        """Take the fetcher and the limits.
+        """Take where the octets come from, and the limits.
 
         Args:
-            fetch: from URL to octets, or FetchError.
-            seconds: how long a chain is used without asking again.
-            failure_seconds: how long a failure is.
-            entries: URLs remembered; beyond, the least recently used is forgotten.
-            concurrency: threads that may wait for a host at the same time.
+            documents: by URL.
+            kind: how large a chain may be, and how long it is kept; what it must be is
+                said here.
             certificates: longest chain.
-            clock: seconds, from anywhere, that never go back.
+            entries: chains that are kept parsed.
+            octets: of those together, as they were served.
         """
-        self._fetch = fetch
-        self._seconds = seconds
-        self._failure_seconds = failure_seconds
-        self._entries = entries
-        self._certificates = certificates
-        self._clock = clock
-        self._places = BoundedSemaphore(concurrency)
-        self._lock = Lock()
-        self._known: OrderedDict[str, tuple[float, Future[bytes]]] = OrderedDict()
+        self._documents = documents
+        self._read = partial(credential.load_chain, limit=certificates)
+        self._kind = replace(kind, check=self._read)
+        self._parsed: Shelf[tuple[bytes, Chain]] = Shelf(entries, octets)
 
-    def chain(self, x5u: str) -> Chain:
+    def chain(self, x5u: str, *, wait: bool = True) -> Chain:
         """Return the chain at a URL, signer first.
+
+        Args:
+            x5u: the URL.
+            wait: False never asks its server, but takes what was fetched before.
 
         Raises:
             FetchError: it could not be fetched, now or a moment ago.
             Unverified: `Reason.CREDENTIAL_MALFORMED`: it is no chain.
         """
-        known = self._remembered(x5u)
-        octets = self._told(known) if known else self._wait(x5u)
-        return credential.load_chain(octets, self._certificates)
+        octets = self._documents.get(x5u, self._kind, wait=wait)
+        known = self._parsed.get(x5u)
+        if known is not None and known[0] == octets:
+            return known[1]
+        chain = self._read(octets)
+        self._parsed.put(x5u, (octets, chain), len(x5u) + len(octets))
+        return chain
 
-    def _wait(self, x5u: str) -> bytes:
-        """Fetch, or wait for the thread that does, if there is a place to wait."""
-        if not self._places.acquire(blocking=False):
-            raise FetchError("too many certificates are being fetched")
-        try:
-            return self._told(self._fetched(x5u))
-        finally:
-            self._places.release()
-
-    def _fetched(self, x5u: str) -> Future[bytes]:
-        future, mine = self._reserve(x5u)
-        if mine:
-            seconds = self._seconds
-            try:
-                octets = self._fetch(x5u)
-                credential.load_chain(octets, self._certificates)  # before it is kept
-                future.set_result(octets)
-            except BaseException as error:  # noqa: BLE001 - told to whoever waits
-                seconds = self._remember_failure(error)
-                future.set_exception(error)
-            with self._lock:
-                if self._known.get(x5u, (0.0, None))[1] is future:
-                    self._known[x5u] = (self._clock() + seconds, future)
-        return future
-
-    def _remember_failure(self, error: BaseException) -> float:
-        """Return for how long; what was not asked at all says nothing about a URL."""
-        if not isinstance(error, StirmilterError):
-            return 0.0
-        again = error.again if isinstance(error, FetchError) else None
-        return (
-            self._failure_seconds
-            if again is None
-            else min(again, self._failure_seconds)
-        )
-
-    @staticmethod
-    def _told(future: Future[bytes]) -> bytes:
-        try:
-            return future.result()
-        except StirmilterError as error:
-            # One error is told to many: without this, its trace would grow with each.
-            raise error.with_traceback(None) from None
-
-    def _remembered(self, x5u: str) -> Future[bytes] | None:
-        """Return the entry for a URL, if it can be used without waiting."""
-        with self._lock:
-            until, future = self._known.get(x5u, (0.0, None))
-            if future is None or not future.done() or self._clock() >= until:
-                return None
-            self._known.move_to_end(x5u)
-            return future
-
-    def _reserve(self, x5u: str) -> tuple[Future[bytes], bool]:
-        """Return the entry for a URL, and whether the caller is the one to fill it."""
-        with self._lock:
-            until, future = self._known.get(x5u, (0.0, None))
-            if future is not None and (not future.done() or self._clock() < until):
-                self._known.move_to_end(x5u)
-                return future, False
-            future = Future()
-            self._known[x5u] = (0.0, future)
-            self._known.move_to_end(x5u)
-            while len(self._known) > self._entries:
-                self._known.popitem(last=False)
-            return future, True
+    def cached(self, x5u: str) -> bool:
+        """Tell whether `chain` would answer from memory, be it with a failure."""
+        return self._documents.cached(x5u, self._kind)

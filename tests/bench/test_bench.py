@@ -51,4 +51,4 @@ def test_the_long_list_has_an_answer_for_every_number() -> None:
 def test_a_sample_names_functions_of_ours(tmp_path: Path) -> None:
     parties = Parties.create(str(tmp_path))
     found = shares(lambda: [parties.sign() for _ in range(2_000)])
-    assert "stir/jws.py sign" in dict(found)
+    assert "stir/jws.py SoftwareKey.sign" in dict(found)

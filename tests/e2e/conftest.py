@@ -35,6 +35,8 @@ anchors = ["{ca}/root.pem"]
 [fetch]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
+store = "sqlite:{folder}/certificates.sqlite"
+{fetch}
 [replay]
 store = "sqlite:{folder}/replay.sqlite"
 [journal]
@@ -77,7 +79,11 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start_one(
-            *sockets: str, milter: str = "", sign: str = "", more: str = ""
+            *sockets: str,
+            milter: str = "",
+            sign: str = "",
+            fetch: str = "",
+            more: str = "",
         ) -> Daemon:
             folder = Path(stack.enter_context(daemons.short_folder()))
             path = f"{folder}/milter.sock"
@@ -87,6 +93,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                     sockets=", ".join(f'"{s}"' for s in (f"unix:{path}", *sockets)),
                     milter=milter,
                     sign=sign,
+                    fetch=fetch,
                     more=more,
                     ca=ca.folder,
                     base=base,

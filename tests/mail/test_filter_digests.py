@@ -1,6 +1,7 @@
-"""Which digests of a body are computed, and that they suffice."""
+"""What is begun when the header is there: digests that suffice, and fetches."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -9,8 +10,11 @@ from stirmilter.services import VerificationPolicy
 from stirmilter.stir import passport
 from stirmilter.stir.msgi import digest_body
 from stirmilter.testca import TestCA
-from tests.laboratory import BODY
+from tests.laboratory import BOB, BODY, X5U
 from tests.mail.mails import OURS, PLAIN, STRANGER, Make, mail, signed
+
+TO_BOB = f"<+{BOB}/TYPE=PLMN@mms.example>"
+X5U_ONE = f"{X5U}one.pem"
 
 
 @pytest.mark.parametrize(
@@ -44,9 +48,12 @@ def test_no_digest_is_computed_that_nobody_needs(
         for algorithm in tokens
     ]
 
-    digests = make().digester(connection, mail(*PLAIN, *fields).headers).finish()
+    received = mail(*PLAIN, *fields, connection=connection)
 
-    assert {algorithm for _, algorithm in digests.digests} == algorithms
+    prepared = make().prepare(connection, received.recipients, received.headers)
+
+    digests = prepared.digester.finish().digests
+    assert {algorithm for _, algorithm in digests} == algorithms
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
@@ -56,7 +63,9 @@ def test_the_digests_that_were_computed_suffice(
     mail_filter = make()
     field = signed(ca, msgi=str(digest_body(BODY).value(algorithm)))
     received = mail(*PLAIN, field, connection=STRANGER)
-    digester = mail_filter.digester(STRANGER, received.headers)
+    digester = mail_filter.prepare(
+        STRANGER, received.recipients, received.headers
+    ).digester
     digester.update(BODY)
 
     decision = mail_filter.decide(replace(received, body=digester.finish()))
@@ -80,9 +89,43 @@ def test_a_token_with_another_digest_does_not_keep_us_from_signing(
     )
     field = signed(ca, msgi=str(digest_body(BODY).value("sha512")))
     sent = mail(*PLAIN, *["PASSporT: junk"] * others, field)
-    digester = mail_filter.digester(OURS, sent.headers)
+    digester = mail_filter.prepare(OURS, sent.recipients, sent.headers).digester
     digester.update(BODY)
 
     decision = mail_filter.decide(replace(sent, body=digester.finish()))
 
     assert decision.event.outcome == "signed"
+
+
+@pytest.mark.parametrize(
+    ("connection", "fields", "recipients", "urls"),
+    [
+        pytest.param(STRANGER, 1, (TO_BOB,), (X5U_ONE,), id="incoming"),
+        pytest.param(STRANGER, 0, (TO_BOB,), (), id="incoming-without-a-token"),
+        pytest.param(STRANGER, 1, ("<bob@mms.example>",), (), id="for-somebody-else"),
+        pytest.param(OURS, 1, (TO_BOB,), (), id="outgoing"),
+    ],
+)
+@pytest.mark.conformance("V-21")
+def test_what_incoming_mail_needs_is_fetched_before_its_body_is_there(
+    ca: TestCA,
+    make: Make,
+    connection: Connection,
+    fields: int,
+    recipients: tuple[str, ...],
+    urls: tuple[str, ...],
+) -> None:
+    headers = mail(*PLAIN, *[signed(ca)] * fields).headers
+
+    assert make().prepare(connection, recipients, headers).urls == urls
+
+
+def test_the_clock_is_not_read_for_mail_without_a_token(make: Make) -> None:
+    def unread() -> datetime:
+        raise AssertionError
+
+    received = mail(*PLAIN)
+
+    prepared = make(clock=unread).prepare(STRANGER, (TO_BOB,), received.headers)
+
+    assert prepared.urls == ()

@@ -33,7 +33,7 @@ def test_no_other_header_field_changes_the_digest(make: Make) -> None:
 
     for text in ("text/plain", "text/html; charset=utf-7"):
         sent = mail(*PLAIN, f"Content-Type: {text}")
-        digester = mail_filter.digester(OURS, sent.headers)
+        digester = mail_filter.prepare(OURS, sent.recipients, sent.headers).digester
         digester.update(BODY)
         decision = mail_filter.decide(replace(sent, body=digester.finish()))
         assert token(decision).claims.msgi == digest_body(BODY).value()

@@ -38,6 +38,7 @@ def configured(ca: TestCA, tmp_path: Path) -> Configured:
                 }
             ],
             "verify": {"anchors": [str(ca.anchors)]},
+            "fetch": {"store": "memory:"},
             "replay": {"store": "memory:"},
             "journal": {"path": ""},
         }

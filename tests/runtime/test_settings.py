@@ -16,6 +16,7 @@ from stirmilter.stir.passport import Limits
 from stirmilter.stores.hosts import HostPolicy
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+from stirmilter.stores.tiers import SqliteTier
 from stirmilter.stores.urls import HostSet
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, BOB, BODY, NOW
@@ -134,21 +135,50 @@ def test_settings_reach_the_fetcher(
     )
 
 
-def test_settings_reach_the_stores(configured: Configured) -> None:
-    fetch = {"cache_seconds": 1, "failure_seconds": 2, "cache_entries": 3}
-    change: Change = {"fetch": fetch, "limits.certificates": 4, "replay.limit": 5}
+def test_settings_reach_the_replay_store(configured: Configured) -> None:
+    change: Change = {"replay.limit": 5}
 
     built = runtime.build(configured(change))
     on_disk = runtime.build(configured({**change, "replay.store": "sqlite:r.sqlite"}))
 
-    chains, replays = built.certificates, built.filter.verification.replays
-    assert (chains._seconds, chains._failure_seconds) == (1, 2)
-    assert (chains._entries, chains._certificates) == (3, 4)
+    replays = built.filter.verification.replays
     assert isinstance(replays, MemoryReplayStore)
     assert replays._limit == 5
     replays = on_disk.filter.verification.replays
     assert isinstance(replays, SqliteReplayStore)
     assert replays._pages == 16
+
+
+def test_settings_reach_what_is_kept(configured: Configured) -> None:
+    fetch = {
+        "store": "sqlite:c.sqlite",
+        "octets": 1,
+        "floor_seconds": 0,
+        "cache_seconds": 3,
+        "ceiling_seconds": 4,
+        "stale_seconds": 0,
+        "failure_seconds": 6,
+        "cache_entries": 7,
+        "cache_octets": 1600,
+        "concurrency": 9,
+        "waiting": 10,
+    }
+
+    built = runtime.build(configured({"fetch": fetch, "limits.certificates": 4}))
+
+    chains, documents = built.certificates, built.certificates._documents
+    kind, tier = chains._kind, documents._tier
+    assert isinstance(tier, SqliteTier)
+    assert (kind.octets, kind.floor, kind.default, kind.ceiling) == (1, 0, 3, 4)
+    assert (kind.stale, kind.failure) == (0, 6)
+    assert chains._read.keywords == {"limit": 4}
+    assert (chains._parsed._entries, chains._parsed._octets) == (7, 100)
+    assert (documents._memory._entries, documents._memory._octets) == (7, 1600)
+    assert documents._failures._entries == 7
+    assert documents._places._value == 9
+    assert (tier._entries, tier._octets) == (7, 1600)
+    assert built.prefetcher._waiting == 10
+    assert built.filter.verification.credentials.repository is built.prefetcher
 
 
 def test_what_one_signs_another_verifies(ca: TestCA, configured: Configured) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of fetching share: a name server, and a watch at the door.
+"""What the tests of stores share: a name server, a watch at the door, shared stores.
 
 Where a test must show that nothing was connected to, or where to, the door to the
 network is watched: no test leaves this machine.
@@ -7,10 +7,15 @@ network is watched: no test leaves this machine.
 import errno
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from stirmilter.stores.documents import Tier
+from stirmilter.stores.redis import RedisServer
+from stirmilter.stores.tiers import RedisTier, SqliteTier
+from tests.redis_server import RedisServerProcess
 from tests.stores.servers import POLL, NameServer
 
 
@@ -36,3 +41,34 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
     return calls
+
+
+@pytest.fixture(scope="session")
+def redis_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RedisServerProcess]:
+    """Run one server for all tests that leave it alive."""
+    with RedisServerProcess(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+def _tier(request: pytest.FixtureRequest, folder: Path) -> Tier | None:
+    if request.param == "memory":
+        return None
+    if request.param == "sqlite":
+        return SqliteTier(folder / "certificates.sqlite")
+    server: RedisServerProcess = request.getfixturevalue("redis_server")
+    server.client().flushall()
+    return RedisTier(RedisServer("certificate store", server.url))
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def tier(request: pytest.FixtureRequest, tmp_path: Path) -> Tier | None:
+    """Share documents in each way there is."""
+    return _tier(request, tmp_path)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def any_tier(request: pytest.FixtureRequest, tmp_path: Path) -> Tier | None:
+    """Share documents in each way there is, or not at all."""
+    return _tier(request, tmp_path)

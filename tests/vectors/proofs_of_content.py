@@ -6,10 +6,12 @@ from typing import Final
 
 from stirmilter.stir.msgi import digest_body
 from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.documents import DocumentStore
 from tests.laboratory import ALICE, BODY, NOW, message
 from tests.stir import der
 from tests.stir.tokens import ABSENT, MSGI
 from tests.stores.servers import OK, drip, say
+from tests.stores.webs import fetching
 from tests.vectors.taxonomy import (
     PATIENCE,
     Laboratory,
@@ -29,7 +31,8 @@ _LATIN: Final = b"Gr\xfc\xdfe\r\n"
 def garbage_cached(lab: Laboratory) -> str:
     """Serve garbage, mend it, and ask at once and when the failure is forgotten."""
     now, content = 0.0, b"garbage"
-    store = CertificateStore(lambda _: content, failure_seconds=30, clock=lambda: now)
+    documents = DocumentStore(fetching(lambda _: content), clock=lambda: now)
+    store = CertificateStore(documents)
     token = lab.world.token("one")
     told = [lab.verdict(token, repository=store)]
     content = lab.ca.files("one").chain.read_bytes()
@@ -45,7 +48,8 @@ def similar_urls(lab: Laboratory) -> str:
         "https://certs.example/a_b/c": lab.ca.files("one").chain.read_bytes(),
         "https://certs.example/a/b_c": lab.ca.files("other").chain.read_bytes(),
     }
-    service = lab.world.verifier(repository=CertificateStore(chains.__getitem__))
+    store = CertificateStore(DocumentStore(fetching(chains.__getitem__)))
+    service = lab.world.verifier(repository=store)
     values = [lab.world.token("one", {"x5u": url}) for url in chains]
     found = service.verify(message(), values, NOW).passports
     return ", ".join(result.reason.code for result in found)

@@ -11,11 +11,12 @@ from stirmilter.stir import hazmat
 from stirmilter.stir.result import Unverified
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.documents import DocumentStore, Fetch
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, NOW, message
 from tests.services.world import Case, World
-from tests.stores.fetchers import bodies, fetcher
+from tests.stores.fetchers import fetcher
 from tests.stores.servers import Answer, https
 from tests.vectors.reading import ACCEPTED
 
@@ -46,10 +47,10 @@ class Laboratory:
         service = self.world.verifier(**parts)
         return service.verify(message(), list(values), NOW).result.reason.code
 
-    def at(self, url: str, fetch: Callable[[str], bytes]) -> str:
+    def at(self, url: str, fetch: Fetch) -> str:
         """Return the code for a good token whose chain is fetched from a URL."""
         token = self.world.token("one", {"x5u": url})
-        return self.verdict(token, repository=CertificateStore(fetch))
+        return self.verdict(token, repository=CertificateStore(DocumentStore(fetch)))
 
 
 Run = Callable[[Laboratory], str]
@@ -105,7 +106,7 @@ def carried(*values: str) -> Run:
 
 def fetched(url: str) -> Run:
     """Judge a good token whose x5u is this, with the fetcher of production."""
-    return lambda lab: lab.at(url, bodies(lab.production))
+    return lambda lab: lab.at(url, lab.production.get)
 
 
 def allowed(url: str) -> Run:
@@ -127,7 +128,7 @@ def served(answer: Answer, seconds: float = 5.0) -> Run:
     def run(lab: Laboratory) -> str:
         with https(lab.ca, answer) as server:
             url = f"https://127.0.0.1:{server.port}/a.pem"
-            return lab.at(url, bodies(fetcher(lab.ca, seconds=seconds)))
+            return lab.at(url, fetcher(lab.ca, seconds=seconds).get)
 
     return run
 

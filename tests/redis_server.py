@@ -1,0 +1,80 @@
+"""A real redis-server on a UNIX socket, that tests may kill and start again."""
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+import redis
+
+
+class RedisServerProcess:
+    """One server in a folder of its own; keeps its data when it is started again."""
+
+    def __init__(self, folder: Path, *options: str, durable: bool = False) -> None:
+        """Take a folder, whose path must be short enough for a socket in it.
+
+        Args:
+            folder: for the socket, and for what the server keeps.
+            options: of redis-server.
+            durable: whether what was answered survives `kill`.
+        """
+        self.socket = folder / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        durably = ["--appendonly", "yes", "--appendfsync", "always"]
+        self._command = [
+            "redis-server",
+            *("--port", "0", "--unixsocket", str(self.socket)),
+            *("--dir", str(folder), "--save", "", "--daemonize", "no"),
+            *(durably if durable else []),
+            *options,
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(500):
+            if self._answers():
+                return
+            time.sleep(0.02)
+        raise AssertionError("redis-server does not answer")
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(30)
+
+    def restart(self) -> None:
+        """Kill it and start it again."""
+        self.kill()
+        self.start()
+
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(30)
+
+    def client(self) -> redis.Redis:
+        """Return a client of its own, to look at what is there."""
+        return redis.Redis(unix_socket_path=str(self.socket))
+
+    def _answers(self) -> bool:
+        client = self.client()
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
