@@ -13,7 +13,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -32,6 +32,7 @@ _HEAD: Final = 16_384
 _PROMISES: Final = 16
 """Informational responses (RFC 9110 §15.2) before the answer; one is usual."""
 
+_SECOND: Final = timedelta(seconds=1)
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
 _OVERLOADED: Final = frozenset({429, 503})
@@ -88,7 +89,7 @@ def exchange(
     _check(head, request)
     body = _body(events, request.octets)
     changed = head.status_code == _OK
-    etag, last_modified = _validators(head)
+    etag, last_modified = _validators(head, answered)
     if not changed:  # what it does not repeat is as it was
         etag = etag or request.validators[0]
         last_modified = last_modified or request.validators[1]
@@ -187,13 +188,27 @@ def _too_much(octets: int) -> FetchError:
     return FetchError(f"more than {octets} octets")
 
 
-def _validators(head: h11.Response) -> tuple[str, str]:
-    """Return ETag and Last-Modified, where there is one of each and it is sound."""
-    found: dict[bytes, list[str]] = {b"etag": [], b"last-modified": []}
+def _validators(head: h11.Response, answered: datetime) -> tuple[str, str]:
+    """Return ETag and Last-Modified, where there is one of each and it is sound.
+
+    A Last-Modified of the very second of the answer does not tell what was written
+    later in that second (RFC 9110 §8.8.2.2): with it, a new list would stay unseen.
+    """
+    found: dict[bytes, list[str]] = {b"etag": [], b"last-modified": [], b"date": []}
     for name, value in head.headers:
         if name in found:
             found[name].append(value.decode("latin-1"))
-    return _only(_ETAG, found[b"etag"]), _only(_DATE, found[b"last-modified"])
+    modified = _only(_DATE, found[b"last-modified"])
+    if not _is_earlier(modified, _only(_DATE, found[b"date"]), answered):
+        modified = ""
+    return _only(_ETAG, found[b"etag"]), modified
+
+
+def _is_earlier(modified: str, date: str, answered: datetime) -> bool:
+    """Tell whether an HTTP date lies a second or more before the answer."""
+    first = freshness.http_date(modified, answered)
+    second = freshness.http_date(date, answered) or answered
+    return first is not None and second - first >= _SECOND
 
 
 def _only(pattern: re.Pattern[str], values: Iterable[str]) -> str:

@@ -267,8 +267,10 @@ def test_a_signer_is_good_until_it_is_revoked(published: Published, kind: str) -
     published.ca.crl(datetime.now(UTC) - timedelta(hours=1))
     before = published.verify(built, "it")
     published.ca.revoke("it", datetime.now(UTC))
-    while published.verify(built, "it").passed:
+    for _ in range(100):
         assert built.revocations.refresh() == []
+        if not published.verify(built, "it").passed:
+            break
     after = published.verify(built, "it")
 
     assert missing.reason.code == "status-unavailable"

@@ -42,6 +42,25 @@ def test_validators_and_lifetime_come_with_the_body(ca: TestCA) -> None:
     assert 0 < response.lifetime <= 60
 
 
+@pytest.mark.parametrize(
+    ("date", "kept"),
+    [
+        pytest.param("Fri, 02 Jan 2026 12:00:00 GMT", "", id="same-second"),
+        pytest.param("Fri, 02 Jan 2026 12:00:01 GMT", DATE, id="a-second-later"),
+        pytest.param("Fri, 02 Jan 2026 11:59:59 GMT", "", id="from-the-future"),
+    ],
+)
+def test_a_date_that_is_too_young_does_not_tell_what_came_after(
+    ca: TestCA, date: str, kept: str
+) -> None:
+    """RFC 9110 §8.8.2.2: it may be written again within the second."""
+    lines = f"Date: {date}\r\nLast-Modified: {DATE}\r\n\r\n"
+
+    response, _ = fetched(ca, OK, lines.encode(), CHAIN)
+
+    assert response.last_modified == kept
+
+
 def test_a_server_that_says_nothing_leaves_it_open(ca: TestCA) -> None:
     response, _ = fetched(ca, OK, b"\r\n", CHAIN)
 
