@@ -1,0 +1,1 @@
+"""SPF, DKIM, ARC and DMARC, judged in process beside STIR."""
