@@ -17,6 +17,7 @@ from cryptography import x509
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError, StoreError
 from stirmilter.runtime import Runtime, check_group
+from stirmilter.runtime.stores import redis_replay_store
 from stirmilter.services import Signer
 from stirmilter.stir import credential
 from stirmilter.stir.jws import SoftwareKey
@@ -104,6 +105,26 @@ def _store_findings(config: Config) -> Iterable[Finding]:
         kind, _, path = store.partition(":")
         if kind == "sqlite" and not (config.folder / path).parent.is_dir():
             yield Finding("error", where, f"{path}: its folder does not exist")
+
+
+def replay_findings(config: Config) -> Iterable[Finding]:
+    """Ask the Redis server that holds the replay keys whether it keeps them."""
+    if config.replay.store.startswith(("memory:", "sqlite:")):
+        return
+    try:
+        policy, keeps = redis_replay_store(config).checked()
+    except (ConfigError, StoreError) as error:
+        yield Finding("error", "replay.store", str(error))
+        return
+    if policy not in ("noeviction", ""):
+        text = "the server may evict keys, and replays then pass: maxmemory-policy is"
+        yield Finding("error", "replay.store", f"{text} {policy}; set noeviction")
+    elif not keeps:
+        text = "after a restart of the server, what was on its way is replay-unknown;"
+        text += " appendonly yes and appendfsync always would spare that"
+        yield Finding("ok", "replay.store", text)
+    else:
+        yield Finding("ok", "replay.store", "the server answers and keeps every key")
 
 
 def _socket_findings(config: Config) -> Iterable[Finding]:

@@ -1,5 +1,6 @@
 """A real redis-server on a UNIX socket, that tests may kill and start again."""
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -47,6 +48,16 @@ class RedisServerProcess:
         assert self._process is not None
         self._process.kill()
         self._process.wait(30)
+
+    def hang(self) -> None:
+        """Let it take connections and say nothing, until `go_on`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End `hang`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Kill it and start it again."""

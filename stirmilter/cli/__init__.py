@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import click
 
-from stirmilter.cli import daemon, journal, laboratory, message, trust
+from stirmilter.cli import daemon, journal, laboratory, message, replay, trust
 from stirmilter.cli.common import CONFIGURATION, NOT_VERIFIED, fail
 from stirmilter.errors import ConfigError, StirmilterError
 
@@ -30,6 +30,7 @@ for command in (
     message.verify,
     message.inspect,
     journal.journal,
+    replay.replay,
     trust.trust,
     laboratory.testca,
     laboratory.demo,

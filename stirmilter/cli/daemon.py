@@ -104,6 +104,7 @@ def check(
             click.echo(f"insert\t{name}\t{' '.join(value.split())}")
         return
     found = list(findings.findings(built, now))
+    found += findings.replay_findings(built.config)
     for signer in built.signers:
         found += findings.possessed(signer)
     if x5u:

@@ -150,6 +150,8 @@ class Fetch(Section):
     concurrency: Count = 16
     waiting: Count = 1_000
     store: SharedStore = "sqlite:/var/lib/stirmilter/certificates.sqlite"
+    store_seconds: Seconds = 0.5
+    store_rest_seconds: Skew = 1.0
     floor_seconds: Lapse = 3_600.0
     cache_seconds: Seconds = 86_400.0
     ceiling_seconds: Seconds = 604_800.0
@@ -164,10 +166,12 @@ class Fetch(Section):
 class Replay(Section):
     """[replay]."""
 
-    store: Annotated[str, Field(pattern=r"^(memory:|sqlite:.+)$")] = (
-        "sqlite:/var/lib/stirmilter/replay.sqlite"
-    )
+    store: SharedStore = "sqlite:/var/lib/stirmilter/replay.sqlite"
     limit: Count = 1_000_000
+    prefix: Annotated[str, Field(pattern=r"^[!-~]{0,100}$")] = "stirmilter:replay:"
+    seconds: Seconds = 1.0
+    rest_seconds: Skew = 1.0
+    on_failure: Literal["unknown", "pass"] = "unknown"
 
 
 class Journal(Section):

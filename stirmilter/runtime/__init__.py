@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError
 from stirmilter.mail.filter import MailFilter
@@ -96,6 +97,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             policy=policies.verification_policy(config),
             revocation=trust.revocation_service(config, revocations),
             references=trust.references(config, documents),
+            trouble=log.degraded,
         ),
     )
     anchors = [one for trusted in sets for one in trusted.anchors.certificates]

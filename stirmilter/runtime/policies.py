@@ -64,6 +64,7 @@ def verification_policy(config: Config) -> VerificationPolicy:
         passports=limits.passports,
         x5u=limits.x5u,
         diversions=limits.diversions,
+        replay_failure=config.replay.on_failure,
         uris=verify.uris,
         paths=config.fetch.cache_entries,
         reference_lifetime=timedelta(seconds=config.fetch.reference_seconds),

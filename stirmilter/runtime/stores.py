@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stirmilter import log
 from stirmilter.config import Config
@@ -24,6 +24,10 @@ from stirmilter.stores.recorder import Recorder, RecorderSettings
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 from stirmilter.stores.tiers import RedisTier, SqliteTier
 from stirmilter.stores.urls import HostSet
+
+if TYPE_CHECKING:
+    from stirmilter.stores.redis import RedisServer
+    from stirmilter.stores.replay.redis import RedisReplayStore
 
 _PARSED: Final = 16
 """Parsed, a stranger's chain takes up to thirty times the room: fewer are kept so."""
@@ -98,37 +102,105 @@ def certificate_store(config: Config, documents: DocumentStore) -> CertificateSt
 
 def tier(config: Config) -> Tier | None:
     """Say what workers, or relays, share; nothing is opened yet."""
-    where = f"{config.source}: fetch.store"
-    kind, _, path = config.fetch.store.partition(":")
+    fetch = config.fetch
+    kind, _, path = fetch.store.partition(":")
     if kind == "memory":
         return None
     if kind == "sqlite":
         return SqliteTier(
             config.folder / path,
-            entries=config.fetch.cache_entries,
-            octets=config.fetch.cache_octets,
+            entries=fetch.cache_entries,
+            octets=fetch.cache_octets,
+            seconds=fetch.store_seconds,
             rebuilt=log.rebuilt("certificate store"),
         )
+    return RedisTier(
+        _redis(
+            config,
+            "certificate store",
+            "fetch.store",
+            seconds=fetch.store_seconds,
+            pause=fetch.store_rest_seconds,
+        )
+    )
+
+
+def replay_store(config: Config) -> ReplayStore:
+    """Open the replay store; a server is connected to with the first message.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    replay = config.replay
+    kind = replay.store.partition(":")[0]
+    if kind == "memory":
+        return MemoryReplayStore(replay.limit, retention(config), since=_now())
+    return (
+        sqlite_replay_store(config) if kind == "sqlite" else redis_replay_store(config)
+    )
+
+
+def sqlite_replay_store(config: Config) -> SqliteReplayStore:
+    """Open the replay store that the workers of a machine share.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    replay = config.replay
+    try:
+        return SqliteReplayStore(
+            config.folder / replay.store.removeprefix("sqlite:"),
+            replay.limit,
+            retention(config),
+            seconds=replay.seconds,
+            since=_now,
+            rebuilt=log.rebuilt("replay store"),
+        )
+    except (StoreError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ConfigError(f"{config.source}: replay.store", str(error)) from None
+
+
+def redis_replay_store(config: Config) -> RedisReplayStore:
+    """Make the replay store that several relays share."""
+    replay = config.replay
+    server = _redis(
+        config,
+        "replay store",
+        "replay.store",
+        seconds=replay.seconds,
+        pause=replay.rest_seconds,
+    )
+    from stirmilter.stores.replay.redis import RedisReplayStore  # noqa: PLC0415 - extra
+
+    return RedisReplayStore(server, retention(config), prefix=replay.prefix, since=_now)
+
+
+def retention(config: Config) -> timedelta:
+    """Say how long after its signature a token can be fresh (RFC 8224 §12.1)."""
+    verify = config.verify
+    # Ages are whole seconds, so a token is fresh for up to one more.
+    return timedelta(seconds=verify.freshness + verify.skew + 1)
+
+
+def _redis(
+    config: Config, name: str, where: str, *, seconds: float, pause: float
+) -> RedisServer:
+    """Make a way to the server that a setting names."""
     try:
         from stirmilter.stores.redis import RedisServer  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         problem = 'needs redis-py: pip install "stirmilter[redis]"'
-        raise ConfigError(where, problem) from None
+        raise ConfigError(f"{config.source}: {where}", problem) from None
+    section, _, field = where.partition(".")
+    url = getattr(getattr(config, section), field)
     try:
-        return RedisTier(RedisServer("certificate store", config.fetch.store))
+        return RedisServer(name, url, seconds=seconds, pause=pause)
     except StoreError as error:
-        raise ConfigError(where, str(error)) from None
+        raise ConfigError(f"{config.source}: {where}", str(error)) from None
 
 
-def replay_store(config: Config) -> ReplayStore:
-    """Open the replay store, or raise ConfigError."""
-    kind, _, path = config.replay.store.partition(":")
-    if kind == "memory":
-        return MemoryReplayStore(config.replay.limit)
-    try:
-        return SqliteReplayStore(config.folder / path, config.replay.limit)
-    except (StoreError, ValueError) as error:  # ValueError: a NUL in the path
-        raise ConfigError(f"{config.source}: replay.store", str(error)) from None
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:

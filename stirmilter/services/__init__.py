@@ -16,7 +16,12 @@ async twins; safe to call from many threads. The clock is an argument.
 """
 
 from stirmilter.services.authentication import AuthenticationService
-from stirmilter.services.message import CertificateRepository, Message, ReplayStore
+from stirmilter.services.message import (
+    CertificateRepository,
+    Message,
+    ReplayStore,
+    read_value,
+)
 from stirmilter.services.policy import VerificationPolicy
 from stirmilter.services.revocation import (
     RevocationLists,
@@ -41,4 +46,5 @@ __all__ = [
     "Verification",
     "VerificationPolicy",
     "VerificationService",
+    "read_value",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -25,11 +26,23 @@ class CertificateRepository(Protocol):
 class ReplayStore(Protocol):
     """Who used a key first; `stores.replay` has several."""
 
-    def claim(self, key: str, holder: str, until: datetime, now: datetime) -> str:
-        """Record `holder` for `key` unless one is recorded, and return whose it is.
+    def claim(
+        self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
+    ) -> bool:
+        """Record `holder` for all keys, unless another one is recorded for any.
 
-        One atomic step, however many threads and processes share the store.
-        Raises StoreError when it cannot answer.
+        One atomic step, however many threads, processes and machines share the store;
+        one that returns False has recorded nothing.
+
+        Args:
+            keys: 16 octets each.
+            holder: 16 octets; a second claim by the same one is granted as well.
+            signed_at: of the token. The store keeps the keys for as long after it as
+                the policy calls a token fresh, at least.
+            now: aware time.
+
+        Raises:
+            StoreError: it cannot answer.
         """
         ...
 
@@ -60,7 +73,7 @@ class Message:
 
     delivery: str = ""
     """What a retry of this delivery repeats and a replay does not: the replay store
-    keeps it beside the key."""
+    keeps a digest of it beside the key."""
 
     date: datetime | None = None
     """When the message says it was written; compared with ``iat``, never believed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from stirmilter.stir.credential import CERTIFICATES
 from stirmilter.stir.msgi import FORMS, Form
@@ -30,6 +31,9 @@ class VerificationPolicy:
 
     spc_numbers: Mapping[str, NumberSet] | None = None
     """If not None, whose numbers are whose: a carrier speaks for its own alone."""
+
+    replay_failure: Literal["unknown", "pass"] = "unknown"
+    """What a replay store that does not answer means for a token that is good."""
 
     uris: bool = True
     """Whether a diversion by a URI counts; identities of messages are the caller's."""

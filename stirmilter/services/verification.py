@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from stirmilter.errors import FetchError, StoreError
-from stirmilter.services import foresight
+from stirmilter.errors import FetchError
+from stirmilter.services import foresight, outcome
 from stirmilter.services.credentials import CredentialService, Vouched
 from stirmilter.services.foresight import Needs
 from stirmilter.services.message import (
@@ -23,7 +22,8 @@ from stirmilter.services.message import (
     read_value,
 )
 from stirmilter.services.policy import VerificationPolicy
-from stirmilter.services.revocation import RevocationService, notes
+from stirmilter.services.replays import ReplayGuard
+from stirmilter.services.revocation import RevocationService
 from stirmilter.services.trust import TrustSet
 from stirmilter.stir import claims, diversion, identity, jws
 from stirmilter.stir.claims import Claims
@@ -36,10 +36,7 @@ from stirmilter.stir.result import (
     StirResult,
     Unverified,
     most_informed,
-    printable,
 )
-
-_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +73,7 @@ class VerificationService:
         policy: VerificationPolicy,
         revocation: RevocationService | None = None,
         references: Callable[[str], bytes] | None = None,
+        trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Take whom to trust, what decides, and the ports.
 
@@ -86,6 +84,7 @@ class VerificationService:
             policy: what the operator decides.
             revocation: who knows what is revoked; None asks nobody.
             references: fetches a TNAuthList by reference; None fetches none.
+            trouble: told what did not work and cost no message its pass.
         """
         if isinstance(anchors, TrustAnchors):
             anchors = [TrustSet(anchors=anchors)]
@@ -98,7 +97,7 @@ class VerificationService:
             certificates=policy.certificates,
             paths=policy.paths,
         )
-        self.replays = replays
+        self.replays = ReplayGuard(replays, policy.replay_failure, trouble)
         self.policy = policy
 
     def algorithms(self, values: Iterable[str]) -> set[str]:
@@ -161,7 +160,7 @@ class VerificationService:
         # Which diversions were needed is known only now. A good one vouches for itself
         # alone, not for the message.
         everything = tuple(
-            delivery.judged.get(id(one)) or _unused(one)
+            delivery.judged.get(id(one)) or outcome.unused(one)
             if isinstance(one, Passport)
             else one
             for one in results
@@ -199,6 +198,7 @@ class VerificationService:
         authority: Authority = "none"
         body: BodyMatch = "absent"
         diversions = 0
+        missed: tuple[str, ...] = ()
         vouched: Vouched | None = None
         speaker = token.claims.orig.value
         try:
@@ -229,9 +229,9 @@ class VerificationService:
             self._check_policy(token.claims, signer, authority)
             diversions = self._check_covered(token.claims, delivery)
             # RFC 8224 §12.1. Last, so that only a good token can use up its key.
-            self._claim(token, signed_at, message, now)
-        except (Unverified, FetchError, StoreError) as error:
-            reason, detail, rule = _explain(error)
+            missed = self.replays.claim(token, message, now)
+        except (Unverified, FetchError) as error:
+            reason, detail, rule = outcome.explain(error)
         else:
             reason, detail, rule = Reason.VERIFIED, "", ""
         found = StirResult(
@@ -241,10 +241,10 @@ class VerificationService:
             authority,
             body,
             rule,
-            notes=_notes(token.claims, message, policy.skew),
+            notes=(*outcome.notes(token.claims, message, policy.skew), *missed),
             diversions=diversions,
         )
-        return _evidence(found, vouched)
+        return outcome.evidence(found, vouched)
 
     def _judge_diversion(self, token: Passport, delivery: _Delivery) -> StirResult:
         """Judge one ``div`` token, whose place in the chain is already known."""
@@ -264,11 +264,11 @@ class VerificationService:
             jws.verify(token.signing_input, token.signature, signer.public_key)
             self._check_carrier(signer, authority, speaker)
         except (Unverified, FetchError) as error:
-            reason, detail, rule = _explain(error)
+            reason, detail, rule = outcome.explain(error)
         else:
             reason, detail, rule = Reason.VERIFIED, "", ""
         found = StirResult(reason, detail, token, authority, rule=rule)
-        return _evidence(found, vouched)
+        return outcome.evidence(found, vouched)
 
     def _credential(
         self, token: Passport, signed_at: datetime, speaker: str, delivery: _Delivery
@@ -361,19 +361,6 @@ class VerificationService:
             detail = f"not a number of SPC {', '.join(carriers)}"
             raise Unverified(Reason.NOT_AUTHORIZED, detail, "profile §5")
 
-    def _claim(
-        self, token: Passport, signed_at: datetime, message: Message, now: datetime
-    ) -> None:
-        """Use up the token for each recipient of this delivery."""
-        # Ages are whole seconds: the token is fresh for up to one more.
-        until = signed_at + self.policy.freshness + _SECOND
-        for recipient in sorted(message.dest):
-            key = f"{token.fingerprint}:{recipient}"
-            holder = self.replays.claim(key, message.delivery, until, now)
-            if holder != message.delivery:
-                detail = "seen before in another delivery"
-                raise Unverified(Reason.REPLAYED, detail, "RFC 8224 §12.1")
-
 
 def _check_orig(content: Claims, message: Message) -> None:
     """Hold ``orig`` against the signalling; by itself it proves nothing (§6.2.4)."""
@@ -383,47 +370,3 @@ def _check_orig(content: Claims, message: Message) -> None:
         raise Unverified(Reason.ORIG_MISMATCH, detail, rule)
     if content.orig.value != message.orig:
         raise Unverified(Reason.ORIG_MISMATCH, "orig is not the originator", rule)
-
-
-def _explain(error: Unverified | FetchError | StoreError) -> tuple[Reason, str, str]:
-    """Return reason, detail and rule of what ended a judgement."""
-    if isinstance(error, Unverified):
-        return error.reason, error.detail, error.rule
-    if isinstance(error, StoreError):
-        return Reason.REPLAY_UNKNOWN, printable(str(error)), ""
-    reason = (
-        Reason.CREDENTIAL_UNAVAILABLE
-        if error.temporary
-        else Reason.CREDENTIAL_UNTRUSTED
-    )
-    return reason, printable(str(error)), "RFC 8224 §6.2 step 3"
-
-
-def _evidence(result: StirResult, vouched: Vouched | None) -> StirResult:
-    """Add who vouched, and what was known of it at reception (RFC 9475 §4)."""
-    if vouched is None:
-        return result
-    return replace(
-        result,
-        credential=vouched.credential,
-        trust=vouched.trust.name,
-        status=vouched.status.word,
-        notes=(*result.notes, *notes(vouched.status)),
-    )
-
-
-def _unused(token: Passport) -> StirResult:
-    """Set aside a ``div`` token that takes this message nowhere (RFC 8946 §4.2)."""
-    detail = "no good msg token leads to it, or it leads to nobody here"
-    return StirResult(Reason.UNSUPPORTED_PPT, detail, token, rule="RFC 8946 §4.2")
-
-
-def _notes(content: Claims, message: Message, skew: timedelta) -> tuple[str, ...]:
-    """Name what is odd and costs no pass: an ``iat`` far from Date (V-11)."""
-    if message.date is None:
-        return ()
-    apart = content.iat - int(message.date.timestamp())
-    if abs(apart) <= skew.total_seconds():
-        return ()
-    side = "after" if apart > 0 else "before"
-    return (f"iat is {abs(apart)} s {side} Date",)

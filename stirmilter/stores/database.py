@@ -112,6 +112,11 @@ class Database:
             self._local.pid = os.getpid()
         return connection
 
+    @property
+    def inode(self) -> int:
+        """Number of the file that this thread's connection works on."""
+        return int(getattr(self._local, "file", 0))
+
     def failed(self, error: sqlite3.Error) -> StoreError:
         """Make what a store raises of what SQLite raised.
 

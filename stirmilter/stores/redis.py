@@ -11,10 +11,11 @@ import re
 import time
 from collections.abc import Callable
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import Connection
 from redis.retry import Retry
 
 from stirmilter.errors import StoreError
@@ -56,6 +57,7 @@ class RedisServer:
         self._lock = Lock()
         self._rests_until = 0.0
         self._why = ""
+        self._greeting: Callable[[Callable[..., Any]], None] | None = None
         try:
             self._client = redis.Redis.from_url(
                 url,
@@ -63,9 +65,30 @@ class RedisServer:
                 socket_connect_timeout=seconds,
                 retry=Retry(NoBackoff(), 0),
                 health_check_interval=0,
+                redis_connect_func=self._connected,
             )
         except ValueError as error:
             raise StoreError(f"{name}: {self.shown}: {error}") from None
+
+    def greet(self, greeting: Callable[[Callable[..., Any]], None]) -> None:
+        """Have something said on each new connection, before anything else.
+
+        Args:
+            greeting: given what sends a command and returns its raw answer; what it
+                raises of `redis.RedisError` ends the connection.
+        """
+        self._greeting = greeting
+
+    def _connected(self, connection: Connection) -> None:
+        connection.on_connect()  # type: ignore[no-untyped-call]
+        if self._greeting is None:
+            return
+
+        def ask(*command: object) -> Any:  # noqa: ANN401 - whatever it answers
+            connection.send_command(*command)  # type: ignore[no-untyped-call]
+            return connection.read_response()
+
+        self._greeting(ask)
 
     def ask(self, question: Callable[[redis.Redis], T]) -> T:
         """Ask once.

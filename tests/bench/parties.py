@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,9 +41,11 @@ class Cached:
 class Forgetful:
     """Takes every token for new: what is measured is the token, not the store."""
 
-    def claim(self, _key: str, holder: str, _until: datetime, now: datetime) -> str:
-        assert now == NOW
-        return holder
+    def claim(
+        self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
+    ) -> bool:
+        assert signed_at <= now == NOW
+        return bool(keys and holder)
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,8 @@ def test_a_fault_names_file_key_value_and_remedy(path: Path) -> None:
         pytest.param(
             "[replay]\nxyz = 1",
             "replay.xyz",
-            "no such setting; known: limit, store",
+            "no such setting; known: limit, on_failure, prefix, rest_seconds, seconds,"
+            " store",
             id="like-nothing-known",
         ),
         pytest.param(

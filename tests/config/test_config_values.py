@@ -87,9 +87,9 @@ from tests.config.files import SIGNER, faults
         pytest.param('[replay]\nstore = ""', "replay.store", id="no-store"),
         pytest.param('[replay]\nstore = "sqlite:"', "replay.store", id="no-file"),
         pytest.param('[replay]\nstore = "memory:x"', "replay.store", id="named-memory"),
-        pytest.param(
-            '[replay]\nstore = "redis://h"', "replay.store", id="no-redis-yet"
-        ),
+        pytest.param('[replay]\nstore = "redis:h"', "replay.store", id="no-redis"),
+        pytest.param('[replay]\nprefix = "a b"', "replay.prefix", id="blank"),
+        pytest.param('[replay]\non_failure = "x"', "replay.on_failure", id="no-way"),
         pytest.param('[journal]\npath = "a\\u0000"', "journal.path", id="nul-in-path"),
         pytest.param("[journal]\ndays = 0", "journal.days", id="no-days"),
         pytest.param("[journal]\ndays = 1e6", "journal.days", id="thousands-of-years"),

@@ -9,6 +9,7 @@ import pytest
 from stirmilter import runtime
 from stirmilter.errors import ConfigError
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+from stirmilter.stores.replay.redis import RedisReplayStore
 from stirmilter.stores.tiers import RedisTier, SqliteTier
 from stirmilter.testca import TestCA
 from tests.runtime.configurations import Configured
@@ -32,6 +33,8 @@ def test_anchors_of_several_files_are_all_trusted(
     [
         pytest.param("memory:", MemoryReplayStore, id="memory"),
         pytest.param("sqlite:replay.sqlite", SqliteReplayStore, id="sqlite"),
+        pytest.param("redis://127.0.0.1:1/0", RedisReplayStore, id="redis"),
+        pytest.param("unix:///nowhere/redis.sock", RedisReplayStore, id="socket"),
     ],
 )
 def test_the_replay_store_is_the_configured_one(
@@ -39,7 +42,7 @@ def test_the_replay_store_is_the_configured_one(
 ) -> None:
     built = runtime.build(configured({"replay.store": store}))
 
-    assert type(built.filter.verification.replays) is kind
+    assert type(built.filter.verification.replays.store) is kind
     assert (tmp_path / "replay.sqlite").exists() is (kind is SqliteReplayStore)
 
 
@@ -50,7 +53,7 @@ def test_another_replay_store_may_be_given(
 
     built = runtime.build(configured({"replay.store": "sqlite:r.sqlite"}), mine)
 
-    assert built.filter.verification.replays is mine
+    assert built.filter.verification.replays.store is mine
     assert not (tmp_path / "r.sqlite").exists()
 
 

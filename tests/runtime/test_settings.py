@@ -1,10 +1,12 @@
 """From a configuration to wired objects: each setting reaches its place."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,9 @@ from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.passport import Limits
 from stirmilter.stores.hosts import HostPolicy
 from stirmilter.stores.journal import Journal, JournalSettings
+from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
+from stirmilter.stores.replay.redis import RedisReplayStore
 from stirmilter.stores.tiers import SqliteTier
 from stirmilter.stores.urls import HostSet
 from stirmilter.testca import TestCA
@@ -135,18 +139,51 @@ def test_settings_reach_the_fetcher(
     )
 
 
-def test_settings_reach_the_replay_store(configured: Configured) -> None:
-    change: Change = {"replay.limit": 5}
+def test_settings_reach_the_replay_store(
+    configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, tuple[Any, dict[str, Any]]] = {}
 
-    built = runtime.build(configured(change))
-    on_disk = runtime.build(configured({**change, "replay.store": "sqlite:r.sqlite"}))
+    def note(kind: type) -> Callable[..., object]:
+        def make(*given: object, **named: object) -> object:
+            made[kind.__name__] = (given, named)
+            return object()
 
-    replays = built.filter.verification.replays
-    assert isinstance(replays, MemoryReplayStore)
-    assert replays._limit == 5
-    replays = on_disk.filter.verification.replays
-    assert isinstance(replays, SqliteReplayStore)
-    assert replays._pages == 16
+        return make
+
+    for kind in (MemoryReplayStore, SqliteReplayStore):
+        monkeypatch.setattr(stores, kind.__name__, note(kind))
+    for one in (RedisServer, RedisReplayStore):
+        monkeypatch.setattr(f"{one.__module__}.{one.__name__}", note(one))
+    change: Change = {
+        "replay.limit": 5,
+        "replay.seconds": 0.7,
+        "replay.rest_seconds": 0.8,
+        "replay.prefix": "p:",
+        "replay.on_failure": "pass",
+        "verify.freshness": 100.0,
+        "verify.skew": 10.0,
+    }
+    before = datetime.now(UTC)
+    for store in ("memory:", "sqlite:r.sqlite", "redis://127.0.0.1:1"):
+        built = runtime.build(configured({**change, "replay.store": store}))
+        assert built.filter.verification.replays.on_failure == "pass"
+
+    kept = timedelta(seconds=111)
+    given, named = made["MemoryReplayStore"]
+    assert given == (5, kept)
+    assert before <= named["since"] <= datetime.now(UTC)
+    given, named = made["SqliteReplayStore"]
+    assert given[1:] == (5, kept)
+    assert named["seconds"] == 0.7
+    assert before <= named["since"]() <= datetime.now(UTC)
+    given, named = made["RedisServer"]
+    assert given == ("replay store", "redis://127.0.0.1:1")
+    assert named == {"seconds": 0.7, "pause": 0.8}
+    given, named = made["RedisReplayStore"]
+    assert given[1] == kept
+    assert named["prefix"] == "p:"
+    assert before <= named["since"]() <= datetime.now(UTC)
 
 
 def test_settings_reach_what_is_kept(configured: Configured) -> None:
@@ -186,7 +223,9 @@ def test_what_one_signs_another_verifies(ca: TestCA, configured: Configured) -> 
     laboratory: Change = {"fetch": {"laboratory": True, "tls_ca": str(ca.tls_ca)}}
     with ca.publish() as base:
         x5u: Change = {"signer.0.x5u": f"{base}/one.pem"}
-        built = runtime.build(configured({**laboratory, **x5u}))
+        # What is signed was signed long ago, and a new store would know nothing of it.
+        replays = MemoryReplayStore()
+        built = runtime.build(configured({**laboratory, **x5u}), replays)
         built.filter.clock = lambda: NOW
         headers = (
             Header("From", f"+{ALICE}".encode()),

@@ -1,10 +1,10 @@
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from stirmilter.services import ReplayStore, VerificationService
-from stirmilter.stir import passport
 from stirmilter.stir.result import Reason
 from stirmilter.stores.replay import MemoryReplayStore
 from tests.laboratory import BOB, CAROL, NOW, message
@@ -97,19 +97,59 @@ def test_store_that_is_full_is_one_that_cannot_answer(world: World) -> None:
     assert deliver(service, later, "second") is Reason.REPLAY_UNKNOWN
 
 
-def test_store_sees_no_token_and_learns_the_time(world: World) -> None:
-    claims: list[tuple[str, str, datetime, datetime]] = []
+def test_store_sees_neither_token_nor_number_and_learns_the_time(world: World) -> None:
+    asked: list[tuple[Sequence[bytes], bytes, datetime, datetime]] = []
 
     class Recorder(MemoryReplayStore):
-        def claim(self, key: str, holder: str, until: datetime, now: datetime) -> str:
-            claims.append((key, holder, until, now))
-            return holder
+        def claim(
+            self,
+            keys: Sequence[bytes],
+            holder: bytes,
+            signed_at: datetime,
+            now: datetime,
+        ) -> bool:
+            asked.append((keys, holder, signed_at, now))
+            return True
 
-    value = world.token("one")
+    value = world.token("one", payload={"dest": {"tn": [BOB, CAROL]}})
     replays: ReplayStore = Recorder()
-    deliver(world.verifier(replays=replays), value, "first", at=NOW + SECOND)
+    service = world.verifier(replays=replays)
+    deliver(service, value, "first", BOB, CAROL, at=NOW + SECOND)
+    deliver(service, value, "second", CAROL, BOB, at=NOW + SECOND)
 
-    [(key, holder, until, now)] = claims
-    assert key == f"{passport.parse(value).fingerprint}:{BOB}"
-    assert (holder, now) == ("first", NOW + SECOND)
-    assert until == NOW + DAY + SECOND, "fresh for whole seconds, so for one more"
+    [(keys, holder, signed_at, now), again] = asked
+    assert (signed_at, now) == (datetime.fromtimestamp(IAT, UTC), NOW + SECOND)
+    assert [len(key) for key in (*keys, holder)] == [16, 16, 16]
+    assert len(set(keys)) == 2
+    assert again[0] == keys, "whatever order the recipients come in"
+    assert again[1] != holder
+
+
+def test_what_a_failure_means_is_the_policys(world: World) -> None:
+    """A store in trouble takes no pass from a good token, if the operator says so."""
+    said: list[str] = []
+    service = world.verifier(
+        replays=MemoryReplayStore(limit=1),
+        policy={"replay_failure": "pass"},
+        trouble=said.append,
+    )
+
+    assert deliver(service, world.token("one"), "first") is Reason.VERIFIED
+    assert not said
+    later = world.token("one", payload={"iat": IAT + 1})
+    found = service.verify(message(delivery="second"), [later], NOW).result
+
+    assert found.reason is Reason.VERIFIED
+    assert found.notes == ("not looked for a replay",)
+    [text] = said
+    assert text.startswith("not looked for a replay: replay store: full, 1 live keys")
+
+
+def test_a_failing_store_never_hides_what_is_wrong(world: World) -> None:
+    service = world.verifier(
+        replays=MemoryReplayStore(limit=1), policy={"replay_failure": "pass"}
+    )
+    value = world.token("one")
+
+    assert deliver(service, value, "first") is Reason.VERIFIED
+    assert deliver(service, value, "second") is Reason.REPLAYED

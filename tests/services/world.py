@@ -109,6 +109,7 @@ class World:
             anchors=self.trusted,
             replays=parts.get("replays") or MemoryReplayStore(),
             policy=policy,
+            trouble=parts.get("trouble", lambda _: None),
         )
 
 

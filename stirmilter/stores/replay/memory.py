@@ -1,0 +1,118 @@
+"""Replay keys in the memory of one process."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Final
+
+from stirmilter.errors import StoreError
+from stirmilter.stores.replay.entries import Entry, Stats
+from stirmilter.stores.replay.retention import (
+    RETENTION,
+    Horizon,
+    predates,
+    too_young,
+)
+
+_NAME: Final = "replay store"
+
+
+class MemoryReplayStore:
+    """Exact until `limit` keys are live; then it refuses to answer.
+
+    One lock, held for a few dictionary look-ups. Lost on restart, and not shared
+    between workers. Keys are forgotten second by second, so one costs its octets, its
+    holder's and two references: about 150 octets.
+    """
+
+    def __init__(
+        self,
+        limit: int = 1_000_000,
+        retention: timedelta = RETENTION,
+        *,
+        since: datetime | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            limit: keys that may be live.
+            retention: for how long after its token was signed a key is kept.
+            since: when earlier tokens may have been used elsewhere or before a
+                restart: their claims are refused. None lets them pass.
+            monotonic: seconds that never go back.
+        """
+        self._limit = limit
+        self._retention = retention
+        self._since = since
+        self._lock = Lock()
+        self._horizon = Horizon(retention, monotonic)
+        self._holders: dict[bytes, bytes] = {}
+        self._seconds: dict[int, list[bytes]] = {}
+        self._order: list[int] = []
+
+    def claim(
+        self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
+    ) -> bool:
+        """Record `holder` for all keys, unless another one is recorded for any.
+
+        Raises:
+            StoreError: there is no room. Forgetting a key would let its token pass
+                again. Or the token is older than what is known here.
+        """
+        with self._lock:
+            self._forget(int(self._horizon.at(now)))
+            new = []
+            for key in dict.fromkeys(keys):
+                held = self._holders.get(key)
+                if held is None:
+                    new.append(key)
+                elif held != holder:
+                    return False
+            if new:
+                self._record(new, holder, signed_at)
+            return True
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield what is kept, what is forgotten first before all else."""
+        for second in sorted(self._order):
+            until = datetime.fromtimestamp(second, UTC)
+            for key in self._seconds[second]:
+                yield Entry(key, self._holders[key], until)
+
+    def stats(self) -> Stats:
+        """Tell how full it is."""
+        return Stats(len(self._holders), self._limit, self._since)
+
+    def clear(self, keys: Sequence[bytes] | None = None) -> int:
+        """Forget some keys, or all; return how many of them there were."""
+        with self._lock:
+            gone = set(self._holders if keys is None else keys) & self._holders.keys()
+            for second, kept in list(self._seconds.items()):
+                self._seconds[second] = [key for key in kept if key not in gone]
+            for key in gone:
+                del self._holders[key]
+            return len(gone)
+
+    def _record(self, keys: list[bytes], holder: bytes, signed_at: datetime) -> None:
+        if self._since is not None and predates(signed_at, self._since):
+            raise too_young(_NAME, self._since)
+        if len(self._holders) + len(keys) > self._limit:
+            raise StoreError(f"{_NAME}: full, {self._limit} live keys (replay.limit)")
+        # Rounded up: a key is kept a little too long rather than too short.
+        second = int((signed_at + self._retention).timestamp()) + 1
+        kept = self._seconds.get(second)
+        if kept is None:
+            kept = self._seconds[second] = []
+            heapq.heappush(self._order, second)
+        kept += keys
+        self._holders.update(dict.fromkeys(keys, holder))
+
+    def _forget(self, horizon: int) -> None:
+        while self._order and self._order[0] <= horizon:
+            for key in self._seconds.pop(heapq.heappop(self._order)):
+                del self._holders[key]

@@ -1,0 +1,1 @@
+"""Replay stores: one contract, and what each does beyond it."""

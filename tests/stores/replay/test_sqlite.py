@@ -1,0 +1,347 @@
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from stirmilter.errors import StoreError
+from stirmilter.stores.replay import SqliteReplayStore
+from tests.laboratory import NOW
+from tests.stores.replay.conftest import RETENTION, SIGNED, SMALL, A, B, Clock, key
+
+CLAIMER = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from stirmilter.stores.replay import SqliteReplayStore
+
+path, name, signed_at, now = sys.argv[1:]
+store = SqliteReplayStore(Path(path), seconds=30)
+print("ready", flush=True)
+sys.stdin.readline()
+when = map(datetime.fromisoformat, (signed_at, now))
+signed_at, now = when
+for number in range(300):
+    key = number.to_bytes(16, "big")
+    print(store.claim([key], name.encode() * 16, signed_at, now))
+store.close()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "replay.sqlite"
+
+
+def scattered(number: int) -> bytes:
+    """A key as they are: a digest."""
+    return hashlib.sha256(key(number)).digest()[:16]
+
+
+def fill(store: SqliteReplayStore, most: int = 100 * SMALL) -> int:
+    """Claim keys until there is no room, and return how many there was room for."""
+    for number in range(most):
+        try:
+            store.claim([scattered(number)], A, SIGNED, NOW)
+        except StoreError as error:
+            assert "full (replay.limit, or the disk)" in str(error)  # noqa: PT017
+            return number
+    raise AssertionError("the store never filled")
+
+
+def test_of_processes_that_race_one_wins(path: Path) -> None:
+    SqliteReplayStore(path)
+    with ExitStack() as processes:
+        racers = [
+            processes.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", CLAIMER, path, name, str(SIGNED), str(NOW)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for name in ("a", "b")
+        ]
+        for racer in racers:
+            assert racer.stdout is not None
+            assert racer.stdout.readline() == "ready\n"
+        for racer in racers:
+            assert racer.stdin is not None
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
+        results = [racer.communicate(timeout=30)[0].split() for racer in racers]
+
+    assert [racer.returncode for racer in racers] == [0, 0]
+    pairs = list(zip(*results, strict=True))
+    assert len(pairs) == 300
+    assert all(sorted(pair) == ["False", "True"] for pair in pairs)
+
+
+def test_a_claim_outlives_the_process(path: Path) -> None:
+    with closing(SqliteReplayStore(path)) as store:
+        assert store.claim([key(1)], A, SIGNED, NOW)
+
+    with closing(SqliteReplayStore(path)) as store:
+        assert not store.claim([key(1)], B, SIGNED, NOW)
+        assert store.claim([key(1)], A, SIGNED, NOW)
+
+
+def test_a_file_does_not_outgrow_its_limit(path: Path) -> None:
+    with closing(SqliteReplayStore(path, 50 * SMALL)) as store:
+        filled = fill(store)
+        assert not store.claim([scattered(0)], B, SIGNED, NOW), "it is known"
+        assert store.claim([scattered(0)], A, SIGNED, NOW)
+
+    assert 50 * SMALL <= filled <= 60 * SMALL
+    assert path.stat().st_size <= 50 * SMALL * 88
+
+
+def test_there_is_room_again_when_keys_are_due(path: Path) -> None:
+    clock = Clock()
+    with closing(
+        SqliteReplayStore(path, SMALL, RETENTION, monotonic=clock.monotonic)
+    ) as store:
+        filled = fill(store)
+        later = clock.pass_to(NOW + RETENTION)
+
+        for number in range(filled, filled + SMALL):
+            assert store.claim([key(number)], A, later, later)
+
+
+def test_a_night_of_keys_is_forgotten_in_small_parts(path: Path) -> None:
+    clock = Clock()
+    with closing(
+        SqliteReplayStore(path, retention=RETENTION, monotonic=clock.monotonic)
+    ) as store:
+        for number in range(1_000):
+            store.claim([key(number)], A, SIGNED, NOW)
+        clock.offset += 2
+        store.claim([key(1_000)], A, SIGNED, NOW)  # nothing is due; it counts anew
+        later = clock.pass_to(NOW + RETENTION)
+        store.claim([key(2_000)], A, later, later)
+        assert store.stats().keys == 1_001 + 1 - 512
+
+        for number in range(300):
+            store.claim([key(3_000 + number)], A, later, later)
+        assert store.stats().keys == 1_001 + 1 - 512 + 300, "not with each message"
+
+        clock.offset += 2
+        store.claim([key(4_000)], A, later, later)
+        assert store.stats().keys == 302
+
+
+def test_what_comes_faster_is_forgotten_faster(path: Path) -> None:
+    """Or a file would fill under a load that it has room for."""
+    clock = Clock()
+    with closing(
+        SqliteReplayStore(path, retention=RETENTION, monotonic=clock.monotonic)
+    ) as store:
+        for number in range(2_000):
+            store.claim([key(number)], A, SIGNED, NOW)
+        later = clock.pass_to(NOW + RETENTION)
+        store.claim([key(9_000)], A, later, later)
+
+        assert store.stats().keys == 1
+
+
+def test_a_smaller_limit_keeps_what_is_there(path: Path) -> None:
+    with closing(SqliteReplayStore(path, 10 * SMALL)) as store:
+        for number in range(10 * SMALL):
+            store.claim([key(number)], A, SIGNED, NOW)
+
+    with closing(SqliteReplayStore(path, SMALL)) as store:
+        assert not store.claim([key(0)], B, SIGNED, NOW)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("no-such-folder/replay.sqlite", id="folder-missing"),
+        pytest.param(".", id="folder"),
+        pytest.param("text/replay.sqlite", id="below-a-file"),
+    ],
+)
+def test_a_path_that_cannot_be_used_fails_at_once(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text").write_text("a file")
+
+    with pytest.raises(StoreError, match="replay store") as caught:
+        SqliteReplayStore(tmp_path / name)
+
+    assert str(tmp_path / name) in str(caught.value)
+
+
+# A file that breaks: said, rebuilt, and what it lost is not known
+
+
+def spoil(path: Path) -> None:
+    path.write_text("not a database " * 1000)
+
+
+@pytest.fixture
+def rebuilt() -> list[Path]:
+    return []
+
+
+Reopen = Callable[[], SqliteReplayStore]
+
+
+@pytest.fixture
+def reopen(path: Path, rebuilt: list[Path]) -> Reopen:
+    return lambda: SqliteReplayStore(
+        path, retention=RETENTION, since=lambda: NOW, rebuilt=rebuilt.append
+    )
+
+
+def test_a_file_that_is_no_database_is_set_aside(
+    path: Path, rebuilt: list[Path], reopen: Reopen
+) -> None:
+    spoil(path)
+
+    with closing(reopen()) as store:
+        assert store.claim([key(1)], A, NOW, NOW)
+
+    [aside] = rebuilt
+    assert aside.name.startswith("replay.sqlite.broken-")
+    assert aside.read_text().startswith("not a database")
+
+
+@pytest.mark.conformance("V-09")
+def test_no_replay_passes_over_a_file_that_broke(
+    path: Path, rebuilt: list[Path], reopen: Reopen
+) -> None:
+    with closing(reopen()) as store:
+        assert store.claim([key(1)], A, NOW, NOW)
+    spoil(path)
+    later = NOW + timedelta(minutes=1)
+    with closing(
+        SqliteReplayStore(
+            path, retention=RETENTION, since=lambda: later, rebuilt=rebuilt.append
+        )
+    ) as store:
+        with pytest.raises(StoreError, match="knows nothing of tokens signed before"):
+            store.claim([key(1)], B, NOW, later)
+        assert store.claim([key(2)], B, later, later)
+
+    assert len(rebuilt) == 1
+
+
+def test_a_file_that_breaks_in_use_fails_once(
+    path: Path, rebuilt: list[Path], reopen: Reopen
+) -> None:
+    with closing(reopen()) as store:
+        store.claim([key(1)], A, NOW, NOW)
+        store.close()
+        spoil(path)
+        for _ in range(2):
+            try:
+                good = store.claim([key(2)], A, NOW, NOW)
+            except StoreError as error:
+                assert "replay store" in str(error)  # noqa: PT017 - it may or may not
+        assert good
+
+    assert len(rebuilt) == 1
+
+
+def test_a_sibling_goes_on_in_the_new_file(path: Path, reopen: Reopen) -> None:
+    with closing(reopen()) as first, closing(reopen()) as second:
+        first.claim([key(1)], A, NOW, NOW)
+        second.claim([key(2)], A, NOW, NOW)
+        path.unlink()
+        assert first.claim([key(3)], A, NOW, NOW)
+
+        assert not second.claim([key(3)], B, NOW, NOW)
+
+
+def test_a_file_of_an_older_version_is_taken_over(path: Path, reopen: Reopen) -> None:
+    """Its keys had another form; so nothing is known of the tokens before."""
+    with closing(sqlite3.connect(path)) as old:
+        old.execute(
+            "CREATE TABLE claims (key TEXT PRIMARY KEY, holder TEXT, until REAL)"
+        )
+        old.execute("INSERT INTO claims VALUES ('k:12025550123', 'h', 1)")
+        old.commit()
+
+    with closing(reopen()) as store:
+        with pytest.raises(StoreError, match="knows nothing"):
+            store.claim([key(1)], A, NOW - timedelta(hours=1), NOW)
+        assert store.claim([key(1)], A, NOW, NOW)
+
+
+# Others at the same file
+
+
+def test_a_writer_that_stays_too_long_is_not_waited_for(path: Path) -> None:
+    with (
+        closing(SqliteReplayStore(path, seconds=0.1)) as store,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            store.claim([key(1)], A, SIGNED, NOW)
+        other.execute("ROLLBACK")
+
+        assert store.claim([key(1)], B, SIGNED, NOW)
+
+
+def test_a_writer_that_goes_is_waited_for(path: Path) -> None:
+    with (
+        closing(SqliteReplayStore(path, seconds=30)) as store,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO uses VALUES (?, ?, ?)", (key(1), A, 4_000_000_000))
+
+        def claim() -> bool:
+            with closing(store):
+                return store.claim([key(1)], B, SIGNED, NOW)
+
+        waiting = pool.submit(claim)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.1)
+        other.execute("COMMIT")
+
+        assert not waiting.result(30)
+
+
+def test_a_file_that_may_only_be_read_is_no_store(path: Path) -> None:
+    with closing(SqliteReplayStore(path)) as store:
+        connection = store._database.connection()
+        connection.execute("PRAGMA query_only = 1")
+
+        with pytest.raises(StoreError, match="readonly"):
+            store.claim([key(1)], A, SIGNED, NOW)
+
+        connection.execute("PRAGMA query_only = 0")
+        assert store.claim([key(1)], B, SIGNED, NOW)
+
+
+def test_a_forked_process_opens_its_own_connection(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's locks belong to the process that took them."""
+    with closing(SqliteReplayStore(path)) as store:
+        store.claim([key(1)], A, SIGNED, NOW)
+        parents = store._database.connection()
+        assert store._database.connection() is parents
+
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+
+        assert store._database.connection() is not parents
+        assert not store.claim([key(1)], B, SIGNED, NOW)
+        parents.close()
+
+
+def test_no_connection_is_open_before_the_first_claim(path: Path) -> None:
+    """The store is made before the workers are forked."""
+    store = SqliteReplayStore(path)
+
+    assert getattr(store._database._local, "connection", None) is None
