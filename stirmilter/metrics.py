@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stirmilter.events import Handled
+from stirmilter.events import Fetched, Handled
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram, Metric
@@ -85,7 +85,7 @@ class Metrics:
         # Kept as the time of the list, since an age would stand still between scrapes.
         self._crls = Gauge(
             _CRL,
-            "Seconds since a revocation list was last had in good order.",
+            "Seconds since the newest revocation list was made (thisUpdate).",
             ["url"],
             registry=None,
             multiprocess_mode="livemax",
@@ -126,9 +126,10 @@ class Metrics:
         """Count messages whose evidence is lost."""
         self._lost.inc(count)
 
-    def fetched(self, outcome: str) -> None:
-        """Count a fetch; `outcome` is a word from a closed list."""
-        self._fetches.labels(_bounded(outcome, self._fetch_outcomes, _FETCHES)).inc()
+    def fetched(self, event: Fetched) -> None:
+        """Count a fetch by its outcome, a word from a closed list."""
+        label = _bounded(event.outcome, self._fetch_outcomes, _FETCHES)
+        self._fetches.labels(label).inc()
 
     def crl_age(self, url: str, seconds: float) -> None:
         """Note how old a revocation list is; it goes on to age until noted again.
@@ -136,7 +137,7 @@ class Metrics:
         Args:
             url: one that the operator configured, or a certificate that an anchor
                 vouched for; beyond a bound they share a label.
-            seconds: since it was last had in good order.
+            seconds: since it was made (``thisUpdate``).
         """
         label = _bounded(url, self._urls, _URLS)
         self._crls.labels(label).set(time.time() - seconds)

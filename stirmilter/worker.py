@@ -15,8 +15,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, NoReturn
 
 import milter
@@ -28,6 +29,7 @@ from stirmilter.housekeeping import Housekeeper, Task
 from stirmilter.metrics import Metrics
 from stirmilter.runtime import Runtime, stores
 from stirmilter.stir.result import printable
+from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.recorder import Recorder
 
 Observer = Callable[[Handled], None]
@@ -35,6 +37,7 @@ Observer = Callable[[Handled], None]
 _SETTLE: Final = 0.3  # seconds
 _WRITE: Final = 3.0  # seconds for the evidence that waits; the supervisor gives us 5
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
+_REPLAYS: Final = 10.0  # seconds between two looks at a server
 _GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
 
 
@@ -84,7 +87,9 @@ def serve(
             header_octets=runtime.config.limits.header_octets,
         )
         adapter.register(service, listener.fileno())
-        Housekeeper(tasks(runtime)).start()
+        if metrics is not None:
+            runtime.fetcher.watch(metrics.fetched)
+        Housekeeper(tasks(runtime, metrics)).start()
         threading.Thread(
             target=_libmilter, args=(recorder,), name="libmilter", daemon=True
         ).start()
@@ -109,11 +114,25 @@ def tell(*readers: Observer) -> Observer:
     return observe
 
 
-def tasks(runtime: Runtime) -> list[Task]:
+def tasks(runtime: Runtime, metrics: Metrics | None = None) -> list[Task]:
     """Name what a worker does beside its messages."""
-    if runtime.config.revocation.mode == "off":
-        return []
-    return [Task("revocation lists", runtime.revocations.refresh, _REVOCATION)]
+    found = []
+    if runtime.config.revocation.mode != "off":
+        look = partial(_revocation, runtime.revocations, metrics)
+        found.append(Task("revocation lists", look, _REVOCATION))
+    # A store on a server; those of this machine need no look.
+    store = runtime.filter.verification.replays.store
+    if (looked := getattr(store, "look", None)) is not None:
+        found.append(Task("replay store", looked, _REPLAYS))
+    return found
+
+
+def _revocation(store: RevocationStore, metrics: Metrics | None) -> Iterable[str]:
+    """Fetch the lists that are due, and tell how old all of them are."""
+    yield from store.refresh()
+    if metrics is not None:
+        for place, seconds in store.ages().items():
+            metrics.crl_age(place, seconds)
 
 
 def spare_the_collector() -> None:

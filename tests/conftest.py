@@ -1,5 +1,6 @@
 """Fixtures of all tests; the helpers behind them stand in `laboratory`."""
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 from tests.conformance.rows import check_markers
 from tests.laboratory import ALICE, NOW
+from tests.redis_server import RedisServerProcess, servers
 
 # A slow machine is no failure; what must not be slow is counted, or benchmarked.
 settings.register_profile("untimed", deadline=None)
@@ -50,3 +52,10 @@ def vectors() -> Path:
     if not VECTORS.is_dir():
         pytest.skip("no folder shared/vectors beside the checkout")
     return VECTORS
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Callable[..., RedisServerProcess]]:
+    """Makes Redis servers that a test may kill."""
+    with servers() as make:
+        yield make

@@ -3,10 +3,14 @@
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
 import redis
+
+from stirmilter.demo.daemons import short_folder
 
 
 class RedisServerProcess:
@@ -89,3 +93,16 @@ class RedisServerProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+@contextmanager
+def servers() -> Iterator[Callable[..., RedisServerProcess]]:
+    """Make servers that a test may kill; those that still run end with the block."""
+    with ExitStack() as stack:
+
+        def make(*options: str, durable: bool = False) -> RedisServerProcess:
+            folder = Path(stack.enter_context(short_folder()))
+            server = RedisServerProcess(folder, *options, durable=durable)
+            return stack.enter_context(server)
+
+        yield make

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stirmilter.events import Fetched
 from stirmilter.metrics import Metrics
 from tests.stores.events import EVENT
 
@@ -145,7 +146,7 @@ def test_lost_evidence_is_counted(metrics: Metrics) -> None:
 
 def test_fetches_are_counted_and_their_labels_have_an_end(metrics: Metrics) -> None:
     for number in range(100):
-        metrics.fetched(f"outcome-{number}")
+        metrics.fetched(Fetched("h", f"outcome-{number}", 0, 0.1))  # type: ignore[arg-type]
 
     found = samples(metrics)
     assert total(found, "stirmilter_fetches_total") == 100

@@ -110,7 +110,7 @@ class Fetcher:
         self.policy = policy
         self._names = Names(resolver)
         self._gate = HostGate(policy.hosts, clock)
-        self._observe = observe
+        self._observers = [observe]
         self._now = now
         self._tls = ssl.create_default_context(cafile=policy.tls_ca)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -125,6 +125,10 @@ class Fetcher:
             FetchError: as `get`.
         """
         self._target(url, schemes)
+
+    def watch(self, observe: Callable[[Fetched], None]) -> None:
+        """Have another one told of each fetch."""
+        self._observers.append(observe)
 
     def get(
         self,
@@ -165,12 +169,16 @@ class Fetcher:
             response = self._visit(request, deadline)
         except FetchError as error:
             seconds = time.monotonic() - started
-            self._observe(Fetched(host, _outcome(error), 0, seconds, str(error)))
+            self._tell(Fetched(host, _outcome(error), 0, seconds, str(error)))
             raise
         outcome: Outcome = "unchanged" if response.body is None else "fetched"
         size = len(response.body or b"")
-        self._observe(Fetched(host, outcome, size, time.monotonic() - started))
+        self._tell(Fetched(host, outcome, size, time.monotonic() - started))
         return response
+
+    def _tell(self, event: Fetched) -> None:
+        for observe in self._observers:
+            observe(event)
 
     def body(
         self,

@@ -38,7 +38,7 @@ tls_ca = "{ca}/tls-ca.pem"
 store = "sqlite:{folder}/certificates.sqlite"
 {fetch}
 [replay]
-store = "sqlite:{folder}/replay.sqlite"
+{replay}
 [journal]
 path = "journal.sqlite"
 {more}
@@ -83,6 +83,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             milter: str = "",
             sign: str = "",
             fetch: str = "",
+            replay: str = "",
             more: str = "",
         ) -> Daemon:
             folder = Path(stack.enter_context(daemons.short_folder()))
@@ -94,6 +95,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                     milter=milter,
                     sign=sign,
                     fetch=fetch,
+                    replay=replay or f'store = "sqlite:{folder}/replay.sqlite"',
                     more=more,
                     ca=ca.folder,
                     base=base,

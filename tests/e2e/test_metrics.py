@@ -8,16 +8,18 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stirmilter.demo.postfix import free_port
+from stirmilter.testca import TestCA
 from tests import mta
 from tests.e2e.conftest import Daemon, Start
 from tests.e2e.test_daemon import until, workers
-from tests.e2e.test_milter import BOB, SENDER, headers
+from tests.e2e.test_milter import BOB, SENDER, STRANGER, headers
 
 pytestmark = pytest.mark.e2e
 
@@ -234,3 +236,30 @@ def answers(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_fetches_and_the_age_of_lists_are_told(
+    start: Start, published: tuple[TestCA, str]
+) -> None:
+    ca, base = published
+    _, indirect = ca.crl(datetime.now(UTC) - timedelta(hours=1))
+    port = free_port()
+    more = (
+        f'[metrics]\nlisten = "inet:{port}@127.0.0.1"\ncounters = "metrics"\n'
+        f'[revocation]\ncrls = ["{base}/{indirect.name}", "{base}/none.crl"]\n'
+        f'crl_issuers = ["{ca.crl_issuers}"]\n'
+    )
+    daemon = start(more=more)
+    until(lambda: value(port, "stirmilter_crl_age_seconds") > 0, "the list is there")
+    assert 3_500 < value(port, "stirmilter_crl_age_seconds") < 3_900
+    assert value(port, "stirmilter_crl_age_seconds", url=f"{base}/{indirect.name}")
+    before = value(port, "stirmilter_fetches_total", outcome="fetched")
+
+    with mta.session(daemon.socket) as ours:
+        token = ours.message(SENDER, [BOB], headers(100), b"Hello\r\n")
+    with mta.session(daemon.socket, STRANGER) as theirs:
+        field = (b"PASSporT", b" " + token.value(b"PASSporT"))
+        theirs.message(SENDER, [BOB], [field, *headers(100)], b"Hello\r\n")
+
+    assert value(port, "stirmilter_fetches_total", outcome="fetched") == before + 1
+    assert value(port, "stirmilter_fetches_total", outcome="failed") >= 1

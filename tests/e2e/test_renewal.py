@@ -249,7 +249,7 @@ def test_what_was_never_proven_waits_until_the_web_server_comes_up(
 
     relay.serve()
     until(lambda: "new credentials" in daemon.logged(), "it is proven by itself")
-    # An old worker may take one more connection while it drains; its client comes again.
+    # An old worker that drains may take one more; its client would come again.
     until(lambda: send(daemon).verdict == b"c", "the new workers sign")
     assert signer_of(relay, daemon) == "first"
 

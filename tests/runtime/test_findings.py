@@ -1,5 +1,6 @@
 """What check has to say about a configuration that can be built."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from stirmilter.runtime import Runtime
 from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, NOW
+from tests.redis_server import RedisServerProcess
 from tests.runtime.configurations import YEARS, Change, Configured
 
 
@@ -245,3 +247,46 @@ def test_check_finds_that_the_folder_of_the_journal_is_missing(
     [finding] = found(built)
     assert (finding.level, finding.subject) == ("warning", "journal.path")
     assert finding.text.startswith("missing/j.sqlite: its folder does not exist")
+
+
+# The server that holds the replay keys
+
+
+def told(configured: Configured, url: str) -> list[tuple[str, str]]:
+    config = configured({"replay.store": url})
+    return [(one.level, one.text) for one in findings.replay_findings(config)]
+
+
+def test_a_replay_store_of_this_machine_needs_no_look(configured: Configured) -> None:
+    assert told(configured, "memory:") == []
+    assert told(configured, "sqlite:r.sqlite") == []
+
+
+def test_a_replay_server_that_evicts_is_an_error(
+    configured: Configured, own_redis: Callable[..., RedisServerProcess]
+) -> None:
+    [(level, text)] = told(
+        configured, own_redis("--maxmemory-policy", "volatile-ttl").url
+    )
+
+    assert level == "error"
+    assert text.endswith("maxmemory-policy is volatile-ttl; set noeviction")
+
+
+def test_what_a_restart_of_the_replay_server_costs_is_said(
+    configured: Configured, own_redis: Callable[..., RedisServerProcess]
+) -> None:
+    assert told(configured, own_redis(durable=True).url) == [
+        ("ok", "the server answers and keeps every key")
+    ]
+    [(level, text)] = told(configured, own_redis().url)
+    assert level == "ok"
+    assert "appendfsync always would spare that" in text
+
+
+def test_a_replay_server_that_is_down_is_an_error(configured: Configured) -> None:
+    [(level, text)] = told(configured, "redis://:s3cret@127.0.0.1:1/0")
+
+    assert level == "error"
+    assert text.startswith("replay store: redis://127.0.0.1:1/0: ")
+    assert "s3cret" not in text

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import redis
 
+from stirmilter.errors import StoreError
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay.entries import Entry, Stats
 from stirmilter.stores.replay.retention import RETENTION, too_young
@@ -98,6 +99,16 @@ class RedisReplayStore:
         if said in (b"ok", b"taken"):
             return bool(said == b"ok")
         raise too_young(self._server.name, datetime.fromtimestamp(float(said), UTC))
+
+    def look(self) -> Iterator[str]:
+        """Speak to the server, and yield what is wrong with it.
+
+        Without a message: so that it is known since when it runs, and that it does.
+        """
+        try:
+            self._server.ask(lambda r: r.ping())
+        except StoreError as error:
+            yield str(error)
 
     def entries(self) -> Iterator[Entry]:
         """Yield what is kept, in no order."""

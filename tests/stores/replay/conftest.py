@@ -1,5 +1,5 @@
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from stirmilter.demo.daemons import short_folder
 from stirmilter.services import ReplayStore
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
@@ -92,36 +91,11 @@ class Maker:
         return RedisReplayStore(server, RETENTION, since=began)
 
 
-@pytest.fixture(scope="session")
-def redis_process() -> Iterator[RedisServerProcess]:
-    """One server for all that do not kill it."""
-    with short_folder() as folder:
-        process = RedisServerProcess(Path(folder))
-        process.start()
-        yield process
-        process.stop()
-
-
-@pytest.fixture
-def own_redis() -> Iterator[Callable[..., RedisServerProcess]]:
-    """Makes servers that a test may kill."""
-    with ExitStack() as stack:
-
-        def make(*options: str, durable: bool = False) -> RedisServerProcess:
-            folder = Path(stack.enter_context(short_folder()))
-            process = RedisServerProcess(folder, *options, durable=durable)
-            process.start()
-            stack.callback(process.stop)
-            return process
-
-        yield make
-
-
 @pytest.fixture(params=["memory", "sqlite", "redis"])
 def maker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
     made = Maker(request.param, tmp_path)
     if request.param == "redis":
-        made.server = request.getfixturevalue("redis_process")
+        made.server = request.getfixturevalue("redis_server")
         RedisServer("test", made.server.url).ask(lambda client: client.flushall())
     with made.stack:
         yield made

@@ -1,0 +1,191 @@
+"""Replays at the milter socket, over stores that fail in the middle of the traffic."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests import mta
+from tests.e2e.conftest import Daemon, Start
+from tests.e2e.test_daemon import until
+from tests.e2e.test_milter import SENDER, STRANGER, headers, recipient
+from tests.redis_server import RedisServerProcess
+
+pytestmark = pytest.mark.e2e
+
+THIEF = "192.0.2.66"
+BODY = b"Hello\r\n"
+MakeServer = Callable[..., RedisServerProcess]
+
+
+def at(server: RedisServerProcess, more: str = "rest_seconds = 0.2") -> str:
+    return f'store = "{server.url}"\n{more}'
+
+
+@dataclass
+class Mail:
+    """Signed messages, each with its fields and its recipients."""
+
+    fields: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
+
+    def sign(self, daemon: Daemon, numbers: range) -> None:
+        """Have the daemon sign more."""
+        with mta.session(daemon.socket) as ours:
+            for number in numbers:
+                lines = headers(number)
+                answer = ours.message(SENDER, [recipient(number)], lines, BODY)
+                token = (b"PASSporT", b" " + answer.value(b"PASSporT"))
+                self.fields.append([token, *lines])
+
+    def deliver(self, session: mta.MTA, number: int) -> str:
+        """Deliver one, and return the reason of the result."""
+        answer = session.message(SENDER, [recipient(number)], self.fields[number], BODY)
+        assert answer.verdict == b"c", "nothing is refused by default"
+        found = re.search(rb"reason=(\S+)", answer.value(b"Authentication-Results"))
+        assert found
+        return found[1].decode()
+
+
+@pytest.mark.conformance("V-09", "V-10")
+@pytest.mark.parametrize("durable", [True, False], ids=["durable", "forgetful"])
+def test_redis_dies_and_comes_back_among_a_thousand_messages(
+    start: Start, own_redis: MakeServer, durable: bool
+) -> None:
+    """No replay is accepted, and no message is lost: what is unknown comes again."""
+    server = own_redis(durable=durable)
+    daemon = start(replay=at(server))
+    mail = Mail()
+    mail.sign(daemon, range(1000))
+    time.sleep(1.1)  # what was signed is older than the server's next run
+    first: Counter[str] = Counter()
+    stolen: Counter[str] = Counter()
+    unknown = []
+    with (
+        mta.session(daemon.socket, STRANGER) as theirs,
+        mta.session(daemon.socket, THIEF) as thief,
+    ):
+        for number in range(1000):
+            if number == 300:
+                server.kill()
+            if number == 500:
+                server.start()
+                time.sleep(0.3)
+            reason = mail.deliver(theirs, number)
+            first[reason] += 1
+            if reason == "replay-unknown":
+                unknown.append(number)
+            # What came through, and what came before the crash, is tried once more.
+            stolen[mail.deliver(thief, number if reason == "verified" else 7)] += 1
+        again = Counter(mail.deliver(theirs, number) for number in unknown)
+        last = Counter(mail.deliver(thief, number) for number in range(1000))
+
+    assert set(first) == {"verified", "replay-unknown"}
+    assert first.total() == 1000
+    assert first["verified"] >= 300
+    assert stolen["verified"] == last["verified"] == 0
+    if durable:
+        assert first["replay-unknown"] == 200, "only while it was dead"
+        assert again == {"verified": 200}
+        assert last == {"replayed": 1000}
+    else:
+        assert set(again) == {"replay-unknown"}
+        assert set(last) <= {"replayed", "replay-unknown"}
+
+
+@pytest.mark.conformance("V-09")
+def test_two_relays_share_one_server(start: Start, own_redis: MakeServer) -> None:
+    server = own_redis()
+    one, other = start(replay=at(server)), start(replay=at(server))
+    mail = Mail()
+    mail.sign(one, range(3))
+
+    with mta.session(one.socket, STRANGER) as session:
+        assert [mail.deliver(session, n) for n in range(3)] == ["verified"] * 3
+    with mta.session(other.socket, THIEF) as session:
+        assert [mail.deliver(session, n) for n in range(3)] == ["replayed"] * 3
+
+
+@pytest.mark.conformance("V-10")
+def test_a_retry_after_a_lost_reply_is_no_replay(start: Start) -> None:
+    """A client that lost our 250 comes again, perhaps to another worker."""
+    daemon = start()
+    mail = Mail()
+    mail.sign(daemon, range(1))
+
+    for _ in range(10):
+        with mta.session(daemon.socket, STRANGER) as again:
+            assert mail.deliver(again, 0) == "verified"
+    for _ in range(10):
+        with mta.session(daemon.socket, THIEF) as thief:
+            assert mail.deliver(thief, 0) == "replayed"
+
+
+def test_a_server_that_hangs_costs_a_message_its_seconds_and_no_more(
+    start: Start, own_redis: MakeServer
+) -> None:
+    server = own_redis()
+    daemon = start(replay=at(server, "seconds = 0.3\nrest_seconds = 30.0"))
+    mail = Mail()
+    mail.sign(daemon, range(30))
+    server.hang()
+    try:
+        with mta.session(daemon.socket, STRANGER) as session:
+            reasons = [mail.deliver(session, number) for number in range(30)]
+    finally:
+        server.go_on()
+
+    assert reasons == ["replay-unknown"] * 30
+    log = daemon.logged()
+    asked = [line for line in log.splitlines() if "Timeout" in line]
+    assert sum("not asked again yet" not in line for line in asked) <= 2, "per worker"
+
+
+def test_where_the_operator_says_so_mail_passes_without_a_store(
+    start: Start, own_redis: MakeServer
+) -> None:
+    server = own_redis()
+    daemon = start(replay=at(server, 'on_failure = "pass"'))
+    mail = Mail()
+    mail.sign(daemon, range(2))
+    server.kill()
+
+    with mta.session(daemon.socket, STRANGER) as session:
+        assert [mail.deliver(session, n) for n in range(2)] == ["verified"] * 2
+
+    assert "not looked for a replay: replay store: unix://" in daemon.logged()
+
+
+@pytest.mark.conformance("V-09")
+def test_a_file_that_is_spoilt_under_a_running_daemon_is_rebuilt(start: Start) -> None:
+    daemon = start()
+    mail = Mail()
+    mail.sign(daemon, range(6))
+    file = Path(daemon.configuration.with_name("replay.sqlite"))
+    with mta.session(daemon.socket, STRANGER) as session:
+        assert mail.deliver(session, 0) == "verified"
+    for suffix in ("-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+    file.write_bytes(b"not a database " * 5000)
+
+    verified = Counter[int]()
+    for client in (STRANGER, THIEF):
+        for number in range(6):
+            with mta.session(daemon.socket, client) as session:
+                reason = mail.deliver(session, number)
+            verified[number] += reason == "verified"
+            assert reason in ("verified", "replayed", "replay-unknown")
+
+    assert verified[0] <= 1, "to its first holder, by a worker that still knew it"
+    assert max(verified.values()) <= 1
+    until(lambda: "replay store: the file is broken" in daemon.logged(), "it is said")
+    assert list(file.parent.glob("replay.sqlite.broken-*"))
+    time.sleep(1.1)
+    mail.sign(daemon, range(6, 8))
+    with mta.session(daemon.socket, STRANGER) as session:
+        assert mail.deliver(session, 7) == "verified"
+    with mta.session(daemon.socket, THIEF) as session:
+        assert mail.deliver(session, 7) == "replayed"
