@@ -50,8 +50,9 @@ conformance: venv ## write docs/conformance.md: each row of the standards with i
 fuzz: fuzz-venv ## feed the parsers inputs that reach new branches; FUZZ_SECONDS=600 for longer
 	build/fuzz/venv/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-bench: venv ## signatures and verifications beside openssl's, and hostile inputs, against targets
+bench: venv ## signatures and verifications beside openssl's, hostile inputs, stores, against targets
 	.venv/bin/python -m tests.bench.core
+	.venv/bin/python -m tests.bench.stores
 
 mutants: venv ## change stir/ in two thousand ways: a test must fail each time; half an hour
 	rm -rf mutants

@@ -38,6 +38,7 @@ _SETTLE: Final = 0.3  # seconds
 _WRITE: Final = 3.0  # seconds for the evidence that waits; the supervisor gives us 5
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _REPLAYS: Final = 10.0  # seconds between two looks at a server
+_LOOKERS: Final = 2  # threads that look into what is shared
 _GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
 
 
@@ -69,8 +70,9 @@ def serve(
     with (
         ThreadPoolExecutor(settings.threads, "judge") as executor,
         ThreadPoolExecutor(fetches, "fetch") as fetchers,
+        ThreadPoolExecutor(_LOOKERS, "look") as lookers,
     ):
-        runtime.prefetcher.start(fetchers)
+        runtime.prefetcher.start(fetchers, lookers)
         service = adapter.Service(
             filter=runtime.filter,
             executor=executor,

@@ -77,3 +77,7 @@ class CertificateStore:
     def cached(self, x5u: str) -> bool:
         """Tell whether `chain` would answer from memory, be it with a failure."""
         return self._documents.cached(x5u, self._kind)
+
+    def kept(self, x5u: str) -> bool:
+        """Tell the same of memory and what is shared; the latter is read if need be."""
+        return self._documents.kept(x5u, self._kind)

@@ -146,6 +146,17 @@ class DocumentStore:
         except StirmilterError:
             return True
 
+    def kept(self, url: str, kind: Kind) -> bool:
+        """Tell whether `get` would answer without the network, be it with a failure."""
+        key = _key(url, kind)
+        try:
+            if self._at_hand(key, kind) is not None:
+                return True
+            known = self._known(url, kind, key)
+        except StirmilterError:
+            return True
+        return known is not None and known.fresh_at(self._clock())
+
     def _at_hand(self, key: str, kind: Kind) -> Document | None:
         """Return what is in memory, if it can be used; raise a failure that is."""
         now = self._clock()

@@ -27,12 +27,18 @@ class Prefetcher:
         self._store = store
         self._waiting = waiting
         self._lock = Lock()
-        self._executor: Executor | None = None
+        self._threads: tuple[Executor, Executor] | None = None
         self._under_way: dict[str, Future[None]] = {}
 
-    def start(self, executor: Executor) -> None:
-        """Fetch on these threads from now on, and nowhere else."""
-        self._executor = executor
+    def start(self, fetchers: Executor, lookers: Executor) -> None:
+        """Do it on these threads from now on, and nowhere else.
+
+        Args:
+            fetchers: wait for hosts.
+            lookers: look into what is shared: what is there must not queue behind
+                hosts that do not answer.
+        """
+        self._threads = fetchers, lookers
 
     def begin(self, urls: Iterable[str]) -> list[Future[None]]:
         """Have fetched what is not in memory; return what is to be waited for.
@@ -53,23 +59,46 @@ class Prefetcher:
             FetchError: it could not be fetched, or `start` was called and it was not.
             Unverified: `Reason.CREDENTIAL_MALFORMED`: it is no chain.
         """
-        return self._store.chain(x5u, wait=self._executor is None)
+        return self._store.chain(x5u, wait=self._threads is None)
 
     def _begin(self, url: str) -> Future[None] | None:
         with self._lock:
             if url in self._under_way:
                 return self._under_way[url]
-            if self._executor is None or len(self._under_way) >= self._waiting:
+            if self._threads is None or len(self._under_way) >= self._waiting:
                 return None
-            future = self._executor.submit(self._fetch, url)
-            self._under_way[url] = future
+            fetchers, lookers = self._threads
+            future = self._under_way[url] = Future()
+            lookers.submit(self._look, url, fetchers, future)
             return future
 
-    def _fetch(self, url: str) -> None:
+    def _look(self, url: str, fetchers: Executor, future: Future[None]) -> None:
+        """Take what is shared into memory, or have it fetched."""
+        try:
+            if not self._store.kept(url):
+                fetchers.submit(self._fetch, url, future)
+                return
+        except BaseException as error:  # noqa: BLE001 - whoever waits is to know
+            self._end(url, future, error)
+        else:
+            self._end(url, future)
+
+    def _fetch(self, url: str, future: Future[None]) -> None:
         """Leave the chain, or why there is none, in the store's memory."""
         try:
             with suppress(StirmilterError):
                 self._store.chain(url)
-        finally:
-            with self._lock:
-                del self._under_way[url]
+        except BaseException as error:  # noqa: BLE001 - whoever waits is to know
+            self._end(url, future, error)
+        else:
+            self._end(url, future)
+
+    def _end(
+        self, url: str, future: Future[None], error: BaseException | None = None
+    ) -> None:
+        with self._lock:
+            del self._under_way[url]
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(None)

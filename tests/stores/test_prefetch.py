@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from threading import Event, current_thread
 
 import pytest
@@ -10,6 +11,7 @@ from stirmilter.errors import FetchError
 from stirmilter.stores.certificates import CertificateStore
 from stirmilter.stores.documents import DocumentStore
 from stirmilter.stores.prefetch import Prefetcher
+from stirmilter.stores.tiers import SqliteTier
 from stirmilter.testca import TestCA
 from tests.stores.webs import Clock, SlowWeb, Web, fetching
 
@@ -36,7 +38,7 @@ def prefetcher(
 ) -> Prefetcher:
     documents = DocumentStore(web.get, clock=clock or Clock())
     made = Prefetcher(CertificateStore(documents), waiting)
-    made.start(threads)
+    made.start(threads, threads)
     return made
 
 
@@ -102,7 +104,7 @@ def test_fetching_is_done_by_threads_of_its_own(
         return ca.files("one").chain.read_bytes()
 
     made = Prefetcher(CertificateStore(DocumentStore(fetching(get))))
-    made.start(threads)
+    made.start(threads, threads)
 
     with pytest.raises(FetchError, match="not fetched"):
         made.chain(A)
@@ -174,7 +176,7 @@ def test_a_thousand_hosts_that_do_not_answer_leave_what_is_known_alone(
         return ca.files("one").chain.read_bytes()
 
     made = Prefetcher(CertificateStore(DocumentStore(fetching(get))))
-    made.start(threads)
+    made.start(threads, threads)
     wait(made.begin([A]))
 
     under_way = made.begin(f"https://{n}.example/x.pem" for n in range(1_000))
@@ -185,3 +187,45 @@ def test_a_thousand_hosts_that_do_not_answer_leave_what_is_known_alone(
 
     assert found == [2] * 100
     assert hanging == 1_000
+
+
+def test_what_is_shared_does_not_queue_behind_hosts_that_do_not_answer(
+    ca: TestCA, tmp_path: Path
+) -> None:
+    """What a sibling has fetched, and put into the file, is there for all."""
+    released = Event()
+
+    def get(url: str) -> bytes:
+        if url != A:
+            released.wait(30)
+            raise FetchError("no answer")
+        return ca.files("one").chain.read_bytes()
+
+    tier = SqliteTier(tmp_path / "certificates.sqlite")
+    CertificateStore(DocumentStore(fetching(get), tier)).chain(A)
+    made = Prefetcher(CertificateStore(DocumentStore(fetching(get), tier)))
+    with ThreadPoolExecutor(2) as fetchers, ThreadPoolExecutor(1) as lookers:
+        made.start(fetchers, lookers)
+        cold = made.begin(f"https://{n}.example/x.pem" for n in range(100))
+        wait(made.begin([A]))
+        hanging = sum(not future.done() for future in cold)
+        released.set()
+        wait(cold)
+
+    assert hanging == 100
+    assert len(made.chain(A)) == 2
+
+
+def test_a_bug_is_told_to_whoever_waits(
+    web: Web, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = prefetcher(web, threads)
+    for name in ("kept", "chain"):
+        with monkeypatch.context() as patched:
+            patched.setattr(made._store, name, lambda _: 1 / 0)
+            [future] = made.begin([B])
+            with pytest.raises(ZeroDivisionError):
+                future.result(10)
+
+    wait(made.begin([B]))
+    assert web.fetched == [B]
