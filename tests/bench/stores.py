@@ -1,6 +1,6 @@
-"""What a replay claim costs in each store, empty and with a million keys.
+"""What remembering costs: a cached chain, and a replay claim with a million live keys.
 
-    python -m tests.bench.claims [--keys 1000000] [--json]
+    python -m tests.bench.stores [--keys 1000000]
 
 Wall time, since a claim waits for a lock, a file or a server. SQLite is asked by two
 processes at once, as two workers do, each as fast as it can.
@@ -22,14 +22,26 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from stirmilter.services import ReplayStore
+from stirmilter.services import ReplayStore, TrustSet
+from stirmilter.services.credentials import CredentialService
+from stirmilter.stir import credential
+from stirmilter.stir.credential import TrustAnchors
+from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.stores.certificates import CertificateStore
+from stirmilter.stores.documents import DocumentStore
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 from stirmilter.stores.replay.redis import RedisReplayStore
+from stirmilter.stores.response import Response
+from stirmilter.stores.tiers import SqliteTier
+from stirmilter.testca import TestCA
 from tests.bench.core import Figure
+from tests.laboratory import ALICE
 from tests.redis_server import servers
 
 CLAIMS: Final = 20_000
+CHAIN_TARGET: Final = 60.0
+X5U: Final = "https://certs.example/one.pem"
 SQLITE_TARGET: Final = 60.0
 REDIS_TARGET: Final = 300.0
 GROWTH_TARGET: Final = 2.0
@@ -157,10 +169,35 @@ def redis_figures(keys: int) -> list[Figure]:
         )
 
 
+def chain_figures(folder: Path) -> list[Figure]:
+    """Measure a chain that is cached, and validated before, status included."""
+    now = datetime.now(UTC)
+    ca = TestCA.create(folder / "ca", now)
+    octets = ca.signer("one", TNAuthList.build(numbers=[ALICE]), now).chain.read_bytes()
+
+    def fetch(url: str, **_: object) -> Response:
+        assert url == X5U
+        return Response(body=octets)
+
+    documents = DocumentStore(fetch, SqliteTier(folder / "certificates.sqlite"))
+    anchors = TrustAnchors(credential.load_chain(ca.anchors.read_bytes()))
+    credentials = CredentialService(
+        CertificateStore(documents), [TrustSet(anchors=anchors)]
+    )
+    taken = []
+    for _ in range(CLAIMS):
+        started = time.perf_counter()
+        vouched = credentials.at(X5U, now, now, ALICE)
+        credentials.check(vouched, ALICE)
+        taken.append(time.perf_counter() - started)
+    return [Figure("cached chain and validation", micro(taken), "us", CHAIN_TARGET)]
+
+
 def figures(keys: int) -> list[Figure]:
     """Measure everything."""
     with TemporaryDirectory() as folder:
         return [
+            *chain_figures(Path(folder)),
             *memory_figures(keys),
             *sqlite_figures(keys, Path(folder)),
             *redis_figures(keys),

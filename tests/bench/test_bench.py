@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import core
+from tests.bench import core, stores
 from tests.bench.core import Figure
 from tests.bench.parties import Parties
 from tests.bench.sample import shares
@@ -52,3 +52,14 @@ def test_a_sample_names_functions_of_ours(tmp_path: Path) -> None:
     parties = Parties.create(str(tmp_path))
     found = shares(lambda: [parties.sign() for _ in range(2_000)])
     assert "stir/jws.py SoftwareKey.sign" in dict(found)
+
+
+def test_every_store_is_measured() -> None:
+    found = {figure.name: figure for figure in stores.figures(keys=2_000)}
+
+    assert {name for name, figure in found.items() if figure.target is None} == {
+        "claim, memory",
+        "claim, memory, 2000 live keys",
+    }
+    assert len(found) == 11
+    assert all(figure.value > 0 for figure in found.values())
