@@ -117,7 +117,7 @@ class BodyDigester:
         self._carry = b"\r" if data.endswith(b"\r") else b""
         if self._carry:
             data = data[:-1]
-        held = _trailing_crlfs(data)
+        held = trailing_crlfs(data)
         content = data[: len(data) - 2 * held]
         if content:
             self._release()
@@ -167,7 +167,7 @@ def _feed_crlfs(state: _Hash, count: int) -> None:
     state.update(_CRLF * (count % _FLUSH))
 
 
-def _trailing_crlfs(data: bytes) -> int:
+def trailing_crlfs(data: bytes) -> int:
     """Count the CRLFs that end `data`, without a loop over them.
 
     The tail made of CR and LF alternates from its last doubled octet on; if it begins
