@@ -17,6 +17,7 @@ from __future__ import annotations
 import socketserver
 import struct
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from threading import Event, Thread
 from typing import Final, NamedTuple, Self
@@ -49,11 +50,13 @@ class DnsServer:
 
     def __init__(self) -> None:
         self.questions: list[Question] = []
+        self.clients: list[object] = []
+        """Addresses that answers went to."""
         self.ttl = 60
         self.negative_ttl: int | None = 60
         """TTL of the SOA record in negative answers; None leaves it out."""
-        self.fails: set[str] = set()
-        """Names answered by SERVFAIL, with all that is below them."""
+        self.fails: set[str | tuple[str, str]] = set()
+        """Names answered by SERVFAIL, with all below them; or a name and a kind."""
         self.refuses: set[str] = set()
         """Names answered by REFUSED."""
         self.silent: set[str] = set()
@@ -108,7 +111,7 @@ class DnsServer:
         """Return the answer to a question, or None for silence."""
         query = dns.message.from_wire(wire)
         [question] = query.question
-        name = _key(question.name.to_text(omit_final_dot=True))
+        name = _written(question.name)
         kind = dns.rdatatype.to_text(question.rdtype)
         self.questions.append(Question(name, kind, transport))
         if self._stopped.wait(self.slow.get(name, 0)) or _within(name, self.silent):
@@ -116,7 +119,7 @@ class DnsServer:
         if name in self.garbage:
             return wire[:2] + b"\xff" * 30
         response = dns.message.make_response(query)
-        if _within(name, self.fails):
+        if _within(name, self.fails) or (name, kind) in self.fails:
             response.set_rcode(dns.rcode.SERVFAIL)
         elif name in self.refuses:
             response.set_rcode(dns.rcode.REFUSED)
@@ -130,7 +133,7 @@ class DnsServer:
         self, response: dns.message.Message, owner: dns.name.Name, kind: str
     ) -> None:
         for _ in range(_ALIASES):
-            name = _key(owner.to_text(omit_final_dot=True))
+            name = _written(owner)
             known = self._zone.get(name, {})
             if known.get(kind):
                 self._append(response, owner, known[kind])
@@ -176,6 +179,7 @@ class DnsServer:
             def handle(self) -> None:
                 wire, door = self.request
                 answer = owner.answer(wire, "udp")
+                owner.clients.append(self.client_address)
                 if answer is not None:
                     with suppress(OSError):
                         door.sendto(answer, self.client_address)
@@ -201,11 +205,17 @@ class DnsServer:
 
 
 def _key(name: str) -> str:
-    return name.rstrip(".").lower()
+    """Return the name as dnspython writes it: a space in a label has an escape."""
+    labels = [label.encode("latin-1") for label in name.rstrip(".").split(".")]
+    return _written(dns.name.Name([*filter(None, labels), b""]))
 
 
-def _within(name: str, domains: set[str]) -> bool:
-    return any(name == one or name.endswith(f".{one}") for one in domains)
+def _written(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower()
+
+
+def _within(name: str, domains: Iterable[object]) -> bool:
+    return any(f".{name}".endswith(f".{one}") for one in domains)
 
 
 def _target(record: dns.rdata.Rdata) -> dns.name.Name:

@@ -393,7 +393,7 @@ def test_the_longest_memory_is_a_setting(
 def test_help_does_not_pay_for_the_dns() -> None:
     program = (
         "import sys, click.testing, stirmilter.cli as cli;"
-        "click.testing.CliRunner().invoke(cli.main, ['--help']);"
+        "click.testing.CliRunner().invoke(cli.cli, ['--help']);"
         "print([m for m in sys.modules if m.split('.')[0] in ('dns', 'spf')])"
     )
     done = subprocess.run(
