@@ -316,6 +316,8 @@ def test_what_the_dns_did_not_tell_is_a_temporary_error_if_it_matters(
 
     assert (found.word, found.reason) == (word, reason)
     assert (found.policy == "") == (word == "temperror")
+    known = {"_dmarc.b.example.com", "_dmarc.example.net"}
+    assert found.organizational == ("example.com" if broken in known else "")
 
 
 @pytest.mark.parametrize(
@@ -373,6 +375,8 @@ def test_the_number_of_identifiers_is_bounded(
 
     assert dmarc.check("example.com", None, dkim, lookups).word == "fail"
     assert dmarc.check("example.com", None, dkim, lookups, 11).word == "pass"
+    failing = by_spf("example.com", "temperror")
+    assert dmarc.check("example.com", failing, dkim[-1:], lookups, 1).word == "pass"
 
 
 @pytest.mark.parametrize(

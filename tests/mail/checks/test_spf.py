@@ -164,6 +164,23 @@ def test_the_domain_follows_the_last_at_sign(zone: DnsServer) -> None:
     assert (found.word, routed.word) == ("fail", "fail")
 
 
+@pytest.mark.parametrize(
+    ("sender", "local_part"),
+    [
+        ("<@example.com,@example.org:one@example.net>", "one"),
+        ("<@example.net>", "postmaster"),
+        ("one@example.net", "one"),
+    ],
+)
+def test_the_local_part_is_what_remains(
+    zone: DnsServer, sender: str, local_part: str
+) -> None:
+    zone.add("example.net", "TXT", "v=spf1 exists:%{l}.example -all")
+    zone.add(f"{local_part}.example", "A", "127.0.0.2")
+
+    assert checked(zone, sender).word == "pass"
+
+
 def test_a_domain_in_unicode_is_asked_for_in_a_labels(zone: DnsServer) -> None:
     zone.add("xn--bcher-kva.example", "TXT", "v=spf1 exists:%{d}.allowed.example -all")
     zone.add("xn--bcher-kva.example.allowed.example", "A", "127.0.0.2")
@@ -200,6 +217,23 @@ def test_names_of_an_address_that_fail_are_passed_over(zone: DnsServer) -> None:
 
     assert checked(zone, client="192.0.2.1").word == "fail"
     assert checked(zone, client="192.0.2.2").word == "pass"
+
+
+@pytest.mark.parametrize(("number", "word"), [(9, "pass"), (10, "fail")])
+def test_ten_names_of_an_address_are_looked_at(number: int, word: str) -> None:
+    """RFC 7208 §4.6.4; the names come in the order of the answer."""
+    names = [f"n{n}.example.net" for n in range(12)]
+
+    class Named(Says):
+        def ask(self, name: str, kind: Kind) -> Answer:
+            if kind == "PTR":
+                return Answer("found", tuple(names))
+            if kind == "A":
+                there = name == names[number]
+                return Answer("found", ("192.0.2.1" if there else "192.0.2.9",))
+            return super().ask(name, kind)
+
+    assert spf.mail_from(CLIENT, HELO, SENDER, Named("v=spf1 ptr -all")).word == word
 
 
 def test_a_long_name_is_cut_until_it_is_one(zone: DnsServer) -> None:
