@@ -8,7 +8,8 @@ domains included. Of its release 2.0.14 this mends:
 * a name of more than 253 characters after expansion loses one label, not as many as it
   takes (RFC 7208 §7.3);
 * a failure to find the names of an address is no failure of SPF (§5.5);
-* a number of thousands of digits is an exception in Python.
+* a number of thousands of digits is an exception in Python;
+* each macro may cost a sixth of a millisecond, and there may be thousands.
 
 The explanation that a domain publishes (``exp=``) is neither asked for nor used: it is
 a stranger's text for our replies, and §6.2 leaves the choice to us.
@@ -55,6 +56,7 @@ _PROBLEMS: Final = (
     ("No valid SPF record for included", "include-without-record"),
     ("redirect domain has no SPF", "redirect-without-record"),
     ("too long", "too-long"),
+    ("too many macros", "too-many-macros"),
 )
 
 
@@ -76,6 +78,8 @@ class SpfLimits:
     """Names end at 253; a macro may be longer than what it stands for."""
 
     local_part: int = 512
+    macros: int = 100
+    """Expanded in all; each may stand for the whole sender, turned and quoted."""
 
 
 class Evaluation(spf.query):
@@ -101,6 +105,7 @@ class Evaluation(spf.query):
         self.l, self.o, self.d = local_part, domain, domain
         self._resolver = resolver
         self._limits = limits
+        self._macros = 0
 
     def run(self) -> tuple[Word, str]:
         """Return the word and the code of why."""
@@ -136,7 +141,10 @@ class Evaluation(spf.query):
 
     def expand(self, s: str, stripdot: bool = True) -> str:
         """Cut a name from the left until it is short enough (RFC 7208 §7.3)."""
-        expanded = super().expand(s, stripdot)
+        self._macros += s.count("%{")
+        if self._macros > self._limits.macros:
+            raise spf.PermError("too many macros")
+        expanded = super().expand(_Whole(s), stripdot)
         while len(expanded) > domainname.LENGTH and "." in expanded:
             expanded = expanded.partition(".")[2]
         return expanded
@@ -182,6 +190,16 @@ class Evaluation(spf.query):
             pairs = (record.partition(" ") for record in answer.records)
             return [(int(pair[0]), pair[2].removesuffix(".")) for pair in pairs]
         return list(answer.records)
+
+
+class _Whole(str):
+    """A text that pyspf searches once, and not once for each of its labels."""
+
+    __slots__ = ()
+
+    def split(self, *_: object) -> list[str]:
+        """Return the text in one piece."""
+        return [str(self)]
 
 
 def _plain(client: IPv4Address | IPv6Address) -> str:

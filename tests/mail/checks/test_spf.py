@@ -356,6 +356,44 @@ def test_a_hostile_record_costs_little(record: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "term",
+    [
+        pytest.param("?exists:%%" + ".a" * 240 + ".com", id="dots"),
+        pytest.param("?a:." + "a" * 500 + "!", id="label"),
+        pytest.param("ip6::::", id="address"),
+        pytest.param("x{}=" + "%{{Sr-}}" * 80, id="macros"),
+    ],
+)
+def test_a_hostile_chain_of_records_costs_little(term: str) -> None:
+    class Chain(Says):
+        def ask(self, name: str, kind: Kind) -> Answer:
+            super().ask(name, kind)
+            following = f"v=spf1 include:i{len(self.asked)}.example"
+            terms = [term.format(n) for n in range(7_500 // len(term))]
+            return Answer("found", (" ".join([following, *terms]),))
+
+    sender = f"{'a-' * 250}@example.net"
+    before = time.process_time()
+
+    found = spf.mail_from(CLIENT, HELO, sender, Chain())
+
+    assert found.word == "permerror"
+    assert time.process_time() - before < 0.5
+
+
+def test_the_number_of_macros_is_bounded() -> None:
+    record = "v=spf1" + " exists:%{i}%{d}.example" * 3 + " -all"
+    limits = spf.SpfLimits(macros=5)
+
+    def reason(limits: spf.SpfLimits | None) -> str:
+        says = Says(record)
+        return spf.mail_from(CLIENT, HELO, SENDER, says, limits).reason
+
+    assert reason(limits) == "too-many-macros"
+    assert reason(spf.SpfLimits(void_lookups=3)) == "all"
+
+
+@pytest.mark.parametrize(
     "record", ["v=spf1 exists:%{d" + "9" * 500 + "}.com", "v=spf1 a/" + "9" * 500]
 )
 def test_a_number_of_many_digits_is_no_exception(record: str) -> None:
