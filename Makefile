@@ -23,7 +23,7 @@ FUZZ_SECONDS = 60
 # Mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz bench mutants lock clean debian-packages venv fuzz-venv
+.PHONY: help demo test check conformance fuzz bench mutants lock clean debian-packages venv fuzz-venv oracles
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -31,7 +31,7 @@ help: ## this list
 demo: venv ## carry a signed MMS from one operator to another, outcome in demo-out/
 	.venv/bin/stirmilter demo --out demo-out
 
-test: check ## check, then the tests with their coverage
+test: check oracles ## check, then the tests with their coverage
 	.venv/bin/coverage erase
 	.venv/bin/coverage run -m pytest
 	.venv/bin/coverage combine --quiet
@@ -43,6 +43,10 @@ check: venv ## format, lint, types, the layers of the architecture, and the conf
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/python -m tests.conformance --check
+
+# Test data that only source archives hold; by the hashes of dev.lock, once.
+oracles: venv
+	.venv/bin/python -m tests.oracles
 
 conformance: venv ## write docs/conformance.md: each row of the standards with its tests
 	.venv/bin/python -m tests.conformance

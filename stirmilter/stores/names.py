@@ -8,37 +8,29 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
 import dns.exception
 import dns.name
 import dns.resolver
 
-from stirmilter.errors import FetchError
+from stirmilter.errors import FetchError, StoreError
 from stirmilter.stores.addresses import Address
 from stirmilter.stores.deadline import Deadline
+from stirmilter.stores.resolvconf import SYSTEM, ResolvConf
 
 _MOST: Final = 32  # addresses; no repository has as many, and each is looked at
-_PATIENCE: Final = 1.0  # seconds for one name server, before the next is asked
-SYSTEM: Final = Path("/etc/resolv.conf")
 
 
 class Names:
-    """Asks the system's name servers, or others; safe to share between threads.
-
-    ``resolv.conf`` is read again when it changes: this process may have been started
-    before the network was, and lives for months.
-    """
+    """Asks the system's name servers, or others; safe to share between threads."""
 
     def __init__(
         self, resolver: dns.resolver.Resolver | None = None, path: Path = SYSTEM
     ) -> None:
         """Take a resolver to use instead of the system's, if any."""
         self._given = resolver
-        self._path = path
-        self._lock = Lock()
-        self._read: tuple[tuple[int, int, int], dns.resolver.Resolver] | None = None
+        self._file = ResolvConf(path)
 
     def addresses(self, host: str, deadline: Deadline) -> list[Address]:
         """Return every address of a name, of IPv4 and of IPv6.
@@ -75,18 +67,6 @@ class Names:
     def _system(self) -> dns.resolver.Resolver:
         """Return the resolver of the system's file as it is now."""
         try:
-            stat = self._path.stat()
-            state = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            with self._lock:
-                if self._read is None or self._read[0] != state:
-                    self._read = (state, self._load())
-                return self._read[1]
-        # ValueError: dnspython, over a file that it cannot make sense of.
-        except (OSError, ValueError, dns.exception.DNSException) as error:
-            raise FetchError(f"{self._path}: {error}") from None
-
-    def _load(self) -> dns.resolver.Resolver:
-        resolver = dns.resolver.Resolver(str(self._path))
-        # A dead server at the top of the file must leave time for the next.
-        resolver.timeout = min(resolver.timeout, _PATIENCE)
-        return resolver
+            return self._file.resolver()
+        except StoreError as error:
+            raise FetchError(str(error)) from None

@@ -6,32 +6,19 @@ answer and not an exception that a library on the way may swallow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-Kind = Literal["A", "AAAA", "MX", "TXT", "PTR"]
+from stirmilter.stores.answers import Answer, Kind, Outcome
 
-Outcome = Literal["found", "no-data", "no-name", "temporary", "malformed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the DNS said.
-
-    `records` holds, for A, AAAA and PTR, text (addresses; names in lower case without
-    final dot); for MX ``"10 mail.example.net"``, best first; for TXT the character
-    strings of one record joined, decoded as Latin-1, so that no octet is lost.
-    """
-
-    outcome: Outcome
-    records: tuple[str, ...] = ()
-    detail: str = ""
-    """Why it is temporary or malformed; printable."""
+__all__ = ["Answer", "Kind", "Outcome", "Resolver"]
 
 
 class Resolver(Protocol):
     """Asks the DNS within the deadline of the message; safe between threads."""
 
     def ask(self, name: str, kind: Kind) -> Answer:
-        """Ask once for a fully qualified name, in A-labels, without search domains."""
+        """Ask once for a fully qualified name, without search domains.
+
+        U-labels are asked for as A-labels. What is no domain name is ``malformed``.
+        """
         ...

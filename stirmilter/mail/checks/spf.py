@@ -1,0 +1,105 @@
+"""SPF of the MAIL FROM and HELO identities (RFC 7208 §2.3, §2.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+from stirmilter.mail.checks.dns import Resolver
+from stirmilter.mail.checks.spfrecord import Evaluation, SpfLimits
+from stirmilter.mail.results import SpfResult, Word
+from stirmilter.stores import domainname
+
+__all__ = ["SpfLimits", "helo", "mail_from"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    scope: Literal["mailfrom", "helo"]
+    local_part: str
+    domain: str
+    """As it was given."""
+
+    address: str
+
+
+def mail_from(
+    client: IPv4Address | IPv6Address | None,
+    helo: str,
+    sender: str,
+    resolver: Resolver,
+    limits: SpfLimits | None = None,
+) -> SpfResult:
+    """Check the MAIL FROM identity; that of the null sender is postmaster at HELO.
+
+    Args:
+        client: None for a submission that came over no network.
+        helo: the argument of HELO or EHLO, as given.
+        sender: the argument of MAIL FROM, with its brackets or without.
+        resolver: asks for this message.
+        limits: what it may cost.
+
+    Source: RFC 7208 §2.4, §4.3.
+    """
+    path = sender.strip().removeprefix("<").removesuffix(">")
+    if not path:
+        identity = _Identity("mailfrom", "postmaster", helo, f"postmaster@{helo}")
+    else:
+        local_part, _, domain = path.rpartition("@")
+        if local_part.startswith("@"):  # a source route (RFC 5321 §4.1.1.3)
+            local_part = local_part.rpartition(":")[2]
+        known = domain if "@" in path else ""
+        identity = _Identity("mailfrom", local_part or "postmaster", known, path)
+    return _check(client, helo, identity, resolver, limits or SpfLimits())
+
+
+def helo(
+    client: IPv4Address | IPv6Address | None,
+    name: str,
+    resolver: Resolver,
+    limits: SpfLimits | None = None,
+) -> SpfResult:
+    """Check the HELO identity, beside MAIL FROM (RFC 7208 §2.3); none is DMARC's."""
+    identity = _Identity("helo", "postmaster", name, name)
+    return _check(client, name, identity, resolver, limits or SpfLimits())
+
+
+def _check(
+    client: IPv4Address | IPv6Address | None,
+    helo: str,
+    identity: _Identity,
+    resolver: Resolver,
+    limits: SpfLimits,
+) -> SpfResult:
+    """Run check_host() where there is something to check (RFC 7208 §4.3)."""
+    domain = domainname.canonical(identity.domain) or ""
+    if domain.startswith("[") or "." not in domain:
+        domain = ""
+    if client is None:
+        word, reason = _nothing("no-client")
+    elif not domain:
+        word, reason = _nothing("no-domain")
+    elif len(identity.local_part) > limits.local_part:
+        word, reason = "permerror", "too-long"
+    else:
+        evaluation = Evaluation(
+            client,
+            helo,
+            local_part=identity.local_part,
+            domain=domain,
+            resolver=resolver,
+            limits=limits,
+        )
+        word, reason = evaluation.run()
+    return SpfResult(
+        word=word,
+        reason=reason,
+        scope=identity.scope,
+        domain=domain,
+        address=identity.address,
+    )
+
+
+def _nothing(reason: str) -> tuple[Word, str]:
+    return "none", reason

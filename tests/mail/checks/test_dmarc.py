@@ -1,0 +1,455 @@
+"""Whose domain vouches for the author, and what the owner asks for if none does."""
+
+import time
+from ipaddress import ip_address
+
+import pytest
+
+from stirmilter.mail.checks import dmarc, dmarcwalk, spf
+from stirmilter.mail.results import DkimSignature, DmarcResult, SpfResult, Word
+from stirmilter.stores.dns import Dns, DnsLimits, Lookups
+from tests.dns_server import DnsServer
+
+LARGE = 300_000
+
+
+def by_spf(domain: str, word: Word = "pass") -> SpfResult:
+    return SpfResult(word=word, domain=domain)
+
+
+def by_dkim(*domains: str, word: Word = "pass") -> list[DkimSignature]:
+    return [DkimSignature(word=word, domain=domain) for domain in domains]
+
+
+def publish(zone: DnsServer, records: dict[str, str]) -> None:
+    for domain, tags in records.items():
+        zone.add(f"_dmarc.{domain}", "TXT", f"v=DMARC1; {tags}")
+
+
+def test_a_walk_asks_at_most_eight_questions(zone: DnsServer, lookups: Lookups) -> None:
+    """The example of RFC 9989 §4.10."""
+    dmarcwalk.walk("a.b.c.d.e.f.g.h.i.j.mail.example.com", lookups)
+
+    assert [one.name for one in zone.questions] == [
+        "_dmarc.a.b.c.d.e.f.g.h.i.j.mail.example.com",
+        "_dmarc.g.h.i.j.mail.example.com",
+        "_dmarc.h.i.j.mail.example.com",
+        "_dmarc.i.j.mail.example.com",
+        "_dmarc.j.mail.example.com",
+        "_dmarc.mail.example.com",
+        "_dmarc.example.com",
+        "_dmarc.com",
+    ]
+
+
+@pytest.mark.parametrize(("labels", "questions"), [(1, 1), (7, 7), (8, 8), (9, 8)])
+def test_a_walk_ends_at_the_top(
+    zone: DnsServer, lookups: Lookups, labels: int, questions: int
+) -> None:
+    name = ".".join("abcdefghi"[:labels])
+    dmarcwalk.walk(name, lookups)
+
+    assert len(zone.questions) == questions
+    assert zone.questions[-1].name == f"_dmarc.{name[-1]}"
+
+
+@pytest.mark.parametrize(
+    ("records", "organizational"),
+    [
+        # The examples of RFC 9989 §4.10.2.
+        ({"mail.example.com": "p=none", "example.com": "p=none"}, "example.com"),
+        ({"mail.example.com": "p=none; psd=n", "example.com": "p=none"},
+         "mail.example.com"),
+        ({"com": "p=none; psd=y"}, "example.com"),
+        ({"example.com": "p=none; psd=y", "com": "p=none"}, "mail.example.com"),
+        # Ours.
+        ({}, "a.mail.example.com"),
+        ({"a.mail.example.com": "p=none"}, "a.mail.example.com"),
+        ({"a.mail.example.com": "p=none; psd=y", "com": "p=none"},
+         "a.mail.example.com"),
+        ({"com": "p=none"}, "com"),
+        ({"com": "p=none; psd=u", "example.com": "p=none"}, "com"),
+        ({"com": "p=none; psd=y", "example.com": "p=none; psd=n"}, "example.com"),
+    ],
+)  # fmt: skip
+def test_the_walk_finds_the_organizational_domain(
+    zone: DnsServer,
+    lookups: Lookups,
+    records: dict[str, str],
+    organizational: str,
+) -> None:
+    publish(zone, records)
+
+    found = dmarcwalk.walk("a.mail.example.com", lookups)
+
+    assert found.organizational == organizational
+
+
+@pytest.mark.parametrize(
+    ("records", "policy", "above"),
+    [
+        ({"a.example.com": "p=quarantine", "example.com": "p=reject"}, "quarantine",
+         "example.com"),
+        ({"example.com": "p=reject"}, "reject", "example.com"),
+        ({"example.com": "p=reject; sp=quarantine"}, "quarantine", "example.com"),
+        ({"com": "p=reject; psd=y"}, "reject", "example.com"),
+        ({"com": "p=reject; psd=y", "example.com": "p=quarantine"}, "quarantine",
+         "example.com"),
+        ({"com": "p=reject", "example.com": "p=quarantine"}, "reject", "com"),
+        ({"a.example.com": "rua=mailto:x@example.com", "example.com": "p=reject"},
+         "none", "example.com"),
+    ],
+)  # fmt: skip
+def test_the_policy_is_of_the_author_or_the_organization_or_the_suffix(
+    zone: DnsServer,
+    lookups: Lookups,
+    records: dict[str, str],
+    policy: str,
+    above: str,
+) -> None:
+    zone.add("a.example.com", "A", "192.0.2.1")
+    publish(zone, records)
+
+    found = dmarc.check("a.example.com", None, [], lookups)
+
+    assert found == DmarcResult(
+        word="fail",
+        reason="not-authenticated",
+        domain="a.example.com",
+        organizational=above,
+        policy=policy,  # type: ignore[arg-type]
+    )
+
+
+def test_a_record_between_the_author_and_the_organization_is_nobodys(
+    zone: DnsServer, lookups: Lookups
+) -> None:
+    publish(zone, {"b.example.com": "p=reject", "example.com": "p=quarantine"})
+
+    assert dmarc.check("a.b.example.com", None, [], lookups).policy == "quarantine"
+
+
+@pytest.mark.parametrize(
+    ("known", "policy"),
+    [
+        ("example.com", "reject"),
+        ("a.example.com", "none"),
+        ("b.a.example.com", "none"),
+    ],
+)
+def test_np_is_for_domains_that_do_not_exist(
+    zone: DnsServer, lookups: Lookups, known: str, policy: str
+) -> None:
+    zone.add(known, "A", "192.0.2.1")
+    publish(zone, {"example.com": "p=none; np=reject"})
+
+    assert dmarc.check("a.example.com", None, [], lookups).policy == policy
+
+
+def test_existence_is_asked_for_only_if_it_matters(
+    zone: DnsServer, lookups: Lookups
+) -> None:
+    publish(zone, {"example.com": "p=reject; sp=reject; np=reject"})
+    publish(zone, {"example.net": "p=none; np=reject"})
+
+    dmarc.check("a.example.com", None, [], lookups)
+    dmarc.check("example.net", None, [], lookups)
+
+    assert {one.kind for one in zone.questions} == {"TXT"}
+
+
+@pytest.mark.parametrize("records", [{}, {"example.com": ""}, {"com": "p=nonsense"}])
+def test_without_a_policy_there_is_no_dmarc(
+    zone: DnsServer, lookups: Lookups, records: dict[str, str]
+) -> None:
+    publish(zone, records)
+
+    found = dmarc.check("example.com", by_spf("example.com"), [], lookups)
+
+    assert found.word == "none"
+    assert found.reason == ("no-policy" if records else "no-record")
+
+
+def test_several_records_are_none_and_those_of_something_else_do_not_count(
+    zone: DnsServer, lookups: Lookups
+) -> None:
+    zone.add("_dmarc.example.com", "TXT", "v=DMARC1; p=reject", "v=DMARC1; p=none")
+    zone.add(
+        "_dmarc.example.net", "TXT", "v=DMARC1; p=reject", "v=spf1 -all", "x" * 900
+    )
+
+    assert dmarc.check("example.com", None, [], lookups).reason == "no-record"
+    assert dmarc.check("example.net", None, [], lookups).policy == "reject"
+
+
+@pytest.mark.parametrize(
+    ("tags", "identifier", "aligned"),
+    [
+        ("p=reject", "a.example.com", True),
+        ("p=reject", "example.com", True),
+        ("p=reject", "b.c.example.com", True),
+        ("p=reject", "example.net", False),
+        ("p=reject", "notexample.com", False),
+        ("p=reject", "com", False),
+        ("p=reject; adkim=s; aspf=s", "a.example.com", True),
+        ("p=reject; adkim=s; aspf=s", "example.com", False),
+        ("p=reject; adkim=s; aspf=s", "b.a.example.com", False),
+    ],
+)
+def test_what_is_aligned_passes(
+    zone: DnsServer, lookups: Lookups, tags: str, identifier: str, aligned: bool
+) -> None:
+    publish(zone, {"example.com": tags})
+
+    for method, found in (
+        ("spf", dmarc.check("a.example.com", by_spf(identifier), [], lookups)),
+        ("dkim", dmarc.check("a.example.com", None, by_dkim(identifier), lookups)),
+    ):
+        assert found.word == ("pass" if aligned else "fail")
+        assert found.reason == ("" if aligned else "not-aligned")
+        assert found.aligned == ((f"{method}={identifier}",) if aligned else ())
+        assert found.policy == "reject"
+
+
+def test_each_method_has_its_own_strictness(zone: DnsServer, lookups: Lookups) -> None:
+    publish(zone, {"example.com": "p=reject; aspf=s"})
+    publish(zone, {"example.net": "p=reject; adkim=s"})
+
+    def aligned(domain: str) -> tuple[str, ...]:
+        above = f"a.{domain}"
+        return dmarc.check(domain, by_spf(above), by_dkim(above), lookups).aligned
+
+    assert aligned("example.com") == ("dkim=a.example.com",)
+    assert aligned("example.net") == ("spf=a.example.net",)
+
+
+def test_an_organization_of_its_own_is_not_aligned_with_the_one_above(
+    zone: DnsServer, lookups: Lookups
+) -> None:
+    publish(zone, {"example.com": "p=reject", "lab.example.com": "p=none; psd=n"})
+
+    above = dmarc.check("example.com", None, by_dkim("x.lab.example.com"), lookups)
+    below = dmarc.check("x.lab.example.com", None, by_dkim("example.com"), lookups)
+    within = dmarc.check("x.lab.example.com", None, by_dkim("lab.example.com"), lookups)
+
+    assert (above.word, below.word, within.word) == ("fail", "fail", "pass")
+
+
+def test_neighbours_below_a_public_suffix_are_not_aligned(
+    zone: DnsServer, lookups: Lookups
+) -> None:
+    publish(zone, {"bank": "p=reject; psd=y"})
+
+    found = dmarc.check("one.bank", None, by_dkim("two.bank", "a.one.bank"), lookups)
+
+    assert found.aligned == ("dkim=a.one.bank",)
+
+
+def test_every_identifier_that_passes_counts(zone: DnsServer, lookups: Lookups) -> None:
+    publish(zone, {"example.com": "p=reject"})
+    dkim = [
+        *by_dkim("example.com", word="fail"),
+        *by_dkim("example.net", "a.example.com", "a.example.com", "example.com"),
+    ]
+
+    found = dmarc.check("example.com", by_spf("example.com"), dkim, lookups)
+
+    assert found.aligned == (
+        "spf=example.com",
+        "dkim=a.example.com",
+        "dkim=example.com",
+    )
+
+
+@pytest.mark.parametrize("word", ["fail", "softfail", "neutral", "none", "permerror"])
+def test_what_does_not_pass_does_not_count(
+    zone: DnsServer, lookups: Lookups, word: Word
+) -> None:
+    publish(zone, {"example.com": "p=reject"})
+    dkim = by_dkim("example.com", word=word)
+
+    found = dmarc.check("example.com", by_spf("example.com", word), dkim, lookups)
+
+    assert (found.word, found.reason) == ("fail", "not-authenticated")
+
+
+def test_the_identity_of_helo_says_nothing(zone: DnsServer, lookups: Lookups) -> None:
+    publish(zone, {"example.com": "p=reject"})
+    zone.add("example.com", "TXT", "v=spf1 +all")
+    client = ip_address("192.0.2.1")
+    by_helo = spf.helo(client, "example.com", lookups)
+    null = spf.mail_from(client, "example.com", "<>", lookups)
+
+    assert (by_helo.word, null.word) == ("pass", "pass")
+    assert dmarc.check("example.com", by_helo, [], lookups).word == "fail"
+    assert dmarc.check("example.com", null, [], lookups).word == "pass"
+
+
+@pytest.mark.parametrize(
+    ("broken", "identifier", "word", "reason"),
+    [
+        # No record is known yet.
+        ("_dmarc.a.example.com", "a.example.com", "temperror", "dns"),
+        # The author's own is, and his organization is not.
+        ("_dmarc.example.org", "b.example.org", "temperror", "undecided-alignment"),
+        ("_dmarc.example.org", "o.example.org", "pass", ""),
+        ("_dmarc.example.org", "example.net", "fail", "not-aligned"),
+        # That of the identifier is not.
+        ("_dmarc.b.example.com", "b.example.com", "temperror", "undecided-alignment"),
+        # Nobody needs that one.
+        ("_dmarc.example.net", "b.example.net", "fail", "not-aligned"),
+    ],
+)
+def test_what_the_dns_did_not_tell_is_a_temporary_error_if_it_matters(
+    zone: DnsServer,
+    lookups: Lookups,
+    broken: str,
+    identifier: str,
+    word: str,
+    reason: str,
+) -> None:
+    publish(zone, {"example.com": "p=reject", "o.example.org": "p=reject"})
+    zone.fails.add(broken)
+    author = "o.example.org" if "example.org" in broken else "a.example.com"
+
+    found = dmarc.check(author, None, by_dkim(identifier), lookups)
+
+    assert (found.word, found.reason) == (word, reason)
+    assert (found.policy == "") == (word == "temperror")
+    known = {"_dmarc.b.example.com", "_dmarc.example.net"}
+    assert found.organizational == ("example.com" if broken in known else "")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "word"),
+    [("b.example.com", "temperror"), ("attacker.example", "fail")],
+)
+def test_only_an_identifier_that_could_have_helped_leaves_it_undecided(
+    zone: DnsServer, lookups: Lookups, identifier: str, word: str
+) -> None:
+    """A sender must not escape the policy of another by a dead server of his own."""
+    publish(zone, {"example.com": "p=reject"})
+
+    failing = by_spf(identifier, "temperror")
+    signed = by_dkim(identifier, word="temperror")
+
+    assert dmarc.check("example.com", failing, [], lookups).word == word
+    assert dmarc.check("example.com", None, signed, lookups).word == word
+    passing = by_dkim("example.com")
+    assert dmarc.check("example.com", failing, passing, lookups).word == "pass"
+
+
+def test_a_stranger_makes_us_ask_nothing(zone: DnsServer, lookups: Lookups) -> None:
+    publish(zone, {"example.com": "p=reject"})
+    many = by_dkim(*(f"{n}.attacker.example" for n in range(100)))
+
+    dmarc.check("example.com", by_spf("attacker.example"), many, lookups)
+
+    assert {one.name for one in zone.questions} == {"_dmarc.example.com", "_dmarc.com"}
+
+
+def test_slow_names_of_spf_leave_time_for_dmarc(zone: DnsServer) -> None:
+    zone.silent.add("attacker.example")
+    publish(zone, {"example.com": "p=reject"})
+    limits = DnsLimits(question_seconds=0.2, server_seconds=0.1, questions=20)
+    whole = Dns([zone.address], limits).for_message(1.0)
+    includes = " ".join(f"include:{n}.attacker.example" for n in range(9))
+    zone.add("attacker.test", "TXT", f"v=spf1 {includes} -all")
+
+    judged = spf.mail_from(
+        ip_address("192.0.2.1"),
+        "attacker.test",
+        "x@attacker.test",
+        whole.reserve(0.8, 10),
+    )
+
+    assert judged.word == "temperror"
+    assert dmarc.check("example.com", judged, [], whole).word == "fail"
+
+
+def test_the_number_of_identifiers_is_bounded(
+    zone: DnsServer, lookups: Lookups
+) -> None:
+    publish(zone, {"example.com": "p=reject", "lab.example.com": "p=none; psd=n"})
+    dkim = by_dkim(*(f"{n}.lab.example.com" for n in range(10)), "example.com")
+
+    assert dmarc.check("example.com", None, dkim, lookups).word == "fail"
+    assert dmarc.check("example.com", None, dkim, lookups, 11).word == "pass"
+    failing = by_spf("example.com", "temperror")
+    assert dmarc.check("example.com", failing, dkim[-1:], lookups, 1).word == "pass"
+
+
+@pytest.mark.parametrize(
+    ("fields", "domain", "reason"),
+    [
+        (["One <one@Example.COM>"], "example.com", ""),
+        (["one@example.com, two@EXAMPLE.com."], "example.com", ""),
+        (["one@b\u00fccher.example"], "xn--bcher-kva.example", ""),
+        (["+15551234567/TYPE=PLMN@mms.example"], "mms.example", ""),
+        (["Group: one@example.com;"], "example.com", ""),
+        (['"a@example.net" <one@example.com>'], "example.com", ""),
+        (["one@example.com (two@example.net)"], "example.com", ""),
+        (["+15551234567/TYPE=PLMN, one@example.com"], "example.com", ""),
+        (["+15551234567/TYPE=PLMN"], "", "no-domain"),
+        (["+15551234567"], "", "no-domain"),
+        (["one@[192.0.2.1]"], "", "no-domain"),
+        (["Group:;"], "", "no-domain"),
+        ([""], "", "no-domain"),
+        ([], "", "no-from"),
+        (["one@example.com", "one@example.com"], "", "several-from"),
+        (["one@example.com, two@example.net"], "", "several-domains"),
+        (["one@example.com <two@example.net>"], "", "unreadable-from"),
+        (["one@example.com@example.net"], "", "unreadable-from"),
+        (["one@a..example"], "", "malformed-domain"),
+        (["one@\udcff.example"], "", "malformed-domain"),
+        ([f"one@{'a' * 64}.example"], "", "malformed-domain"),
+    ],
+)
+def test_the_author_domain_is_one_or_none(
+    fields: list[str], domain: str, reason: str
+) -> None:
+    assert dmarc.author(fields) == (domain, reason)
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        (["one@example.com"], "fail"),
+        (["+15551234567/TYPE=PLMN"], "none"),
+        ([], "none"),
+        (["one@example.com, two@example.net"], "permerror"),
+        (["one@a..example"], "permerror"),
+    ],
+)
+def test_a_message_is_checked_by_its_from(
+    zone: DnsServer, lookups: Lookups, fields: list[str], word: str
+) -> None:
+    publish(zone, {"example.com": "p=reject"})
+
+    found = dmarc.check_message(fields, None, [], lookups)
+
+    assert (found.word, found.domain) == (word, "example.com" if word == "fail" else "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a@b.example," * (LARGE // 12),
+        "(" * LARGE,
+        '"' * LARGE,
+        "one@" + "a." * (LARGE // 2) + "example",
+        "one@" + "\u00fc" * LARGE + ".example",
+        "<" * LARGE,
+    ],
+    ids=["many", "comments", "quotes", "labels", "unicode", "brackets"],
+)
+def test_a_hostile_from_costs_little(
+    zone: DnsServer, lookups: Lookups, value: str
+) -> None:
+    before = time.process_time()
+
+    found = dmarc.check_message([value], None, [], lookups)
+
+    assert found.word == "permerror"
+    assert time.process_time() - before < 1
+    assert zone.questions == []

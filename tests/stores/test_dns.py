@@ -1,0 +1,405 @@
+"""What is asked of the DNS, how long that may take, and what is remembered of it."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import dns.resolver
+import pytest
+
+from stirmilter.stores.answers import Answer, AnswerMemory, Kind
+from stirmilter.stores.dns import Dns, DnsLimits, Lookups
+from tests.dns_server import DnsServer
+
+HURRIED = DnsLimits(question_seconds=0.3, server_seconds=0.1)
+
+
+@pytest.fixture
+def server() -> Iterator[DnsServer]:
+    with DnsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def system(server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> DnsServer:
+    """Let files that name 127.0.0.1 mean this server, whose port none can name."""
+    reset = dns.resolver.Resolver.reset
+
+    def redirected(resolver: dns.resolver.Resolver) -> None:
+        reset(resolver)
+        resolver.port = server.address[1]
+
+    monkeypatch.setattr(dns.resolver.Resolver, "reset", redirected)
+    return server
+
+
+def message(server: DnsServer, limits: DnsLimits | None = None) -> Lookups:
+    return Dns([server.address], limits).for_message()
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "records"),
+    [
+        ("A", ["192.0.2.1"], ("192.0.2.1",)),
+        ("AAAA", ["2001:DB8::1"], ("2001:db8::1",)),
+        ("MX", ["20 b.example.", "10 A.example."], ("10 a.example", "20 b.example")),
+        ("MX", ["0 ."], ("0 .",)),
+        ("PTR", ["Mail.Example."], ("mail.example",)),
+        ("TXT", ["v=spf1 -all"], ("v=spf1 -all",)),
+        ("TXT", [""], ("",)),
+    ],
+)
+def test_every_kind_of_record_becomes_text(
+    server: DnsServer, kind: Kind, values: list[str], records: tuple[str, ...]
+) -> None:
+    server.add("one.example", kind, *values)
+
+    assert message(server).ask("one.example", kind) == Answer("found", records)
+
+
+def test_the_strings_of_a_text_record_are_joined_and_no_octet_is_lost(
+    server: DnsServer,
+) -> None:
+    server.add("one.example", "TXT", (b"v=spf1 ip4:192.0", b".2.1 \xff", b"\x00-all"))
+
+    found = message(server).ask("one.example", "TXT")
+
+    assert found.records == ("v=spf1 ip4:192.0.2.1 \xff\x00-all",)
+
+
+def test_a_name_without_data_is_not_a_name_that_does_not_exist(
+    server: DnsServer,
+) -> None:
+    server.add("one.example", "A", "192.0.2.1")
+    server.add("deep.below.example", "A", "192.0.2.1")
+    asker = message(server)
+
+    assert asker.ask("one.example", "TXT").outcome == "no-data"
+    assert asker.ask("below.example", "TXT").outcome == "no-data"
+    assert asker.ask("other.example", "TXT").outcome == "no-name"
+
+
+def test_an_alias_is_followed(server: DnsServer) -> None:
+    server.add("one.example", "CNAME", "two.example.")
+    server.add("two.example", "TXT", "here")
+
+    assert message(server).ask("one.example", "TXT").records == ("here",)
+
+
+def test_no_search_domain_is_appended(system: DnsServer, tmp_path: Path) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_text("search inside.example\nnameserver 127.0.0.1\n")
+    system.add("one.inside.example", "A", "192.0.2.1")
+
+    assert Dns(path=path).for_message().ask("one", "A").outcome == "no-name"
+    assert {question.name for question in system.questions} == {"one"}
+
+
+def test_a_changed_file_of_the_system_is_read_again(
+    system: DnsServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "resolv.conf"
+    system.add("one.example", "A", "192.0.2.1")
+    asker = Dns(path=path, limits=DnsLimits(failed_seconds=0)).for_message()
+
+    before = asker.ask("one.example", "A")
+    path.write_text("nameserver 127.0.0.1\n")
+
+    assert (before.outcome, "resolv.conf" in before.detail) == ("temporary", True)
+    assert asker.ask("one.example", "A").outcome == "found"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "a..example",
+        ".example",
+        f"{'a' * 64}.example",
+        "a." * 127 + "example",
+        "a." * 123 + "a" * 8,
+        "new\nline.example",
+        "nul\x00.example",
+        "\udcff.example",
+        "one\u2024two.example",
+        "b\u00fc\x07.example",
+        "x" * 300_000,
+    ],
+    ids=ascii,
+)
+def test_what_is_no_domain_name_is_not_asked_for(server: DnsServer, name: str) -> None:
+    found = message(server).ask(name, "A")
+
+    assert (found.outcome, server.questions) == ("malformed", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("ONE.Example.", "one.example"),
+        ("b\u00fccher.example", "xn--bcher-kva.example"),
+        ("B\u00dcCHER\u3002example", "xn--bcher-kva.example"),
+        ("bu\u0308cher.example", "xn--bcher-kva.example"),
+        ("\uff4f\uff4e\uff45.example", "one.example"),
+        ("stra\u00dfe.example", "xn--strae-oqa.example"),
+    ],
+)
+def test_a_name_is_asked_for_in_one_spelling(
+    server: DnsServer, name: str, asked: str
+) -> None:
+    message(server).ask(name, "A")
+
+    assert [question.name for question in server.questions] == [asked]
+
+
+def test_a_label_with_an_escape_is_taken_as_it_stands(server: DnsServer) -> None:
+    message(server).ask(r"a\.b c.example", "A")
+
+    assert [one.name for one in server.questions] == [r"a\\.b\032c.example"]
+
+
+def test_what_does_not_fit_a_datagram_comes_by_tcp(server: DnsServer) -> None:
+    server.truncates.add("one.example")
+    server.add("one.example", "TXT", "short")
+    server.add("two.example", "TXT", "x" * 4_000)
+    asker = message(server)
+
+    assert asker.ask("one.example", "TXT").records == ("short",)
+    assert asker.ask("two.example", "TXT").records == ("x" * 4_000,)
+    assert [one.transport for one in server.questions] == ["udp", "tcp"] * 2
+
+
+@pytest.mark.parametrize(
+    ("values", "detail"),
+    [
+        pytest.param(["x" * 33_000], "33000 octets", id="too-long"),
+        pytest.param([str(n) for n in range(101)], "101 records", id="too-many"),
+    ],
+)
+def test_an_answer_beyond_all_measure_is_malformed(
+    server: DnsServer, values: list[str], detail: str
+) -> None:
+    server.add("one.example", "TXT", *values)
+    asker = message(server)
+
+    found = asker.ask("one.example", "TXT")
+
+    assert (found.outcome, found.records) == ("malformed", ())
+    assert detail in found.detail
+    assert asker.ask("one.example", "TXT") is not None
+    assert server.asked("one.example") == 2  # once by UDP and once by TCP
+
+
+def test_a_server_that_fails_is_temporary_and_says_how(server: DnsServer) -> None:
+    server.fails.add("one.example")
+    server.refuses.add("two.example")
+    asker = message(server)
+
+    assert asker.ask("one.example", "A") == Answer("temporary", detail="SERVFAIL")
+    assert asker.ask("two.example", "A") == Answer("temporary", detail="REFUSED")
+
+
+@pytest.mark.parametrize("trouble", ["silent", "garbage"])
+def test_no_answer_is_temporary_and_asked_for_once_in_a_while(
+    server: DnsServer, trouble: str
+) -> None:
+    getattr(server, trouble).add("one.example")
+    asked = Dns([server.address], HURRIED)
+    first = asked.for_message().ask("one.example", "A")
+    questions = server.asked("one.example")
+
+    assert asked.for_message().ask("one.example", "A") == first
+    assert first.outcome == "temporary"
+    assert server.asked("one.example") == questions
+
+
+def test_a_failure_is_asked_about_again_after_a_while(server: DnsServer) -> None:
+    server.fails.add("one.example")
+    asker = message(server, DnsLimits(failed_seconds=0))
+    asker.ask("one.example", "A")
+    server.fails.clear()
+
+    assert asker.ask("one.example", "A").outcome == "no-name"
+
+
+def test_a_wait_cut_short_by_one_message_says_nothing_to_the_next(
+    server: DnsServer,
+) -> None:
+    server.add("one.example", "A", "192.0.2.1")
+    server.slow["one.example"] = 0.2
+    asked = Dns([server.address], DnsLimits(question_seconds=5, server_seconds=5))
+
+    assert asked.for_message(0.05).ask("one.example", "A").outcome == "temporary"
+    assert asked.for_message().ask("one.example", "A").outcome == "found"
+
+
+def test_a_dead_server_leaves_time_for_the_next(server: DnsServer) -> None:
+    server.add("one.example", "A", "192.0.2.1")
+    with DnsServer() as dead:
+        dead.silent.add("example")
+        limits = DnsLimits(question_seconds=1, server_seconds=0.1)
+        asked = Dns([dead.address, server.address], limits)
+
+        assert asked.for_message().ask("one.example", "A").outcome == "found"
+
+
+def test_all_questions_of_a_message_end_together(server: DnsServer) -> None:
+    server.silent.add("example")
+    asker = Dns([server.address], HURRIED).for_message(0.05)
+
+    first = asker.ask("one.example", "A")
+    second = asker.ask("two.example", "A")
+
+    assert first.outcome == second.outcome == "temporary"
+    assert second.detail == "no time is left for this message"
+    assert server.asked("two.example") == 0
+
+
+def test_a_message_may_ask_so_often_and_what_is_remembered_costs_nothing(
+    server: DnsServer,
+) -> None:
+    asker = message(server, DnsLimits(questions=2))
+    asker.ask("one.example", "A")
+    asker.ask("two.example", "A")
+
+    assert asker.ask("one.example", "A").outcome == "no-name"
+    assert asker.ask("three.example", "A") == Answer(
+        "temporary", detail="too many questions for one message"
+    )
+
+
+def test_a_part_leaves_questions_and_time_to_the_rest(server: DnsServer) -> None:
+    whole = Dns([server.address], DnsLimits(questions=6)).for_message(10)
+    part = whole.reserve(2.0, 4)
+    late = whole.reserve(60.0, 0)
+
+    assert late.ask("late.test", "A").detail == "no time is left for this message"
+    outcomes = [part.ask(f"{n}.example", "A").outcome for n in range(5)]
+    rest = [whole.ask(f"{n}.test", "A").outcome for n in range(4)]
+
+    assert outcomes == ["no-name"] * 2 + ["temporary"] * 3
+    assert rest == ["no-name"] * 3 + ["temporary"]
+
+
+@pytest.mark.parametrize("kind", ["A", "TXT"])
+def test_answers_are_remembered_and_absences_are(server: DnsServer, kind: Kind) -> None:
+    server.add("one.example", "A", "192.0.2.1")
+    asked = Dns([server.address])
+    for name in ("one.example", "ONE.example.", "none.example", "none.example"):
+        asked.for_message().ask(name, kind)
+
+    assert server.asked("one.example") == server.asked("none.example") == 1
+
+
+def test_nothing_is_remembered_longer_than_its_ttl(server: DnsServer) -> None:
+    server.ttl = 0
+    server.negative_ttl = 0
+    server.add("one.example", "A", "192.0.2.1")
+    asker = message(server)
+    for name in ("one.example", "none.example") * 2:
+        asker.ask(name, "A")
+
+    assert server.asked("one.example") == server.asked("none.example") == 2
+
+
+def test_a_negative_answer_without_its_soa_is_remembered_as_a_failure_is(
+    server: DnsServer,
+) -> None:
+    server.negative_ttl = None
+    asker = message(server, DnsLimits(failed_seconds=0))
+    for _ in range(2):
+        asker.ask("none.example", "A")
+
+    assert server.asked("none.example") == 2
+
+
+def test_many_threads_may_ask(server: DnsServer) -> None:
+    asked = Dns([server.address])
+    for number in range(20):
+        server.add(f"n{number}.example", "A", f"192.0.2.{number}")
+    wrong: list[int] = []
+
+    def ask(asker: Lookups) -> None:
+        for number in range(20):
+            found = asker.ask(f"n{number}.example", "A")
+            if found.records != (f"192.0.2.{number}",):
+                wrong.append(number)
+
+    threads = [
+        threading.Thread(target=ask, args=(asked.for_message(),)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wrong == []
+
+
+def test_the_memory_keeps_what_was_used_of_late() -> None:
+    memory = AnswerMemory(entries=2, octets=10_000)
+    answer = Answer("no-name")
+    memory.put("a", "A", answer, 60)
+    memory.put("b", "A", answer, 60)
+    memory.get("a", "A")
+    memory.put("c", "A", answer, 60)
+
+    assert [memory.get(name, "A") is None for name in "abc"] == [False, True, False]
+
+
+def test_the_memory_is_bounded_in_octets() -> None:
+    memory = AnswerMemory(entries=100, octets=10_000)
+    for number in range(20):
+        memory.put(str(number), "TXT", Answer("found", ("x" * 2_000,)), 60)
+    memory.put("large", "TXT", Answer("found", ("x" * 20_000,)), 60)
+
+    assert memory.get("19", "TXT") is None
+    assert memory.get("large", "TXT") is None
+    memory.put("1", "TXT", Answer("found", ("x" * 2_000,)), 60)
+    assert memory.get("1", "TXT") is not None
+
+
+def test_the_memory_forgets_in_time() -> None:
+    now = 0.0
+    memory = AnswerMemory(entries=2, octets=10_000, clock=lambda: now)
+    memory.put("a", "A", Answer("no-name"), 60)
+
+    now = 59.9
+    assert memory.get("a", "A") is not None
+    now = 60.0
+    assert memory.get("a", "A") is None
+
+
+def test_the_longest_memory_is_a_setting(
+    server: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, float] = {}
+
+    def put(_: AnswerMemory, name: str, *rest: object) -> None:
+        kept[name] = float(str(rest[-1]))
+
+    monkeypatch.setattr(AnswerMemory, "put", put)
+    server.ttl = server.negative_ttl = 1_000_000
+    server.add("one.example", "A", "192.0.2.1")
+    limits = replace(DnsLimits(), found_seconds=70, absent_seconds=7)
+    for name in ("one.example", "none.example"):
+        message(server, limits).ask(name, "A")
+
+    assert kept == {"one.example": 70, "none.example": 7}
+
+
+def test_help_does_not_pay_for_the_dns() -> None:
+    program = (
+        "import sys, click.testing, stirmilter.cli as cli;"
+        "click.testing.CliRunner().invoke(cli.cli, ['--help']);"
+        "print([m for m in sys.modules if m.split('.')[0] in ('dns', 'spf')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,1 @@
+"""What the tests use of checkdmarc, which marks no types."""

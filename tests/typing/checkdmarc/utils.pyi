@@ -1,0 +1,1 @@
+DNS_CACHE: dict[str, object]
