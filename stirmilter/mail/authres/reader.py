@@ -4,7 +4,7 @@ Wider than the grammar where OpenDKIM, OpenDMARC and rspamd are:
 
 * a value without quotes may hold all but white space, quotes, parentheses, semicolon
   and backslash (``header.b=a/b=``, ``smtp.mailfrom=<>``, an IPv6 address),
-* a value may be missing before a semicolon (``smtp.mailfrom=;``),
+* a value may be missing before a semicolon or the end (``smtp.mailfrom=;``),
 * the last semicolon may have nothing behind it,
 * ``reason`` may stand behind properties.
 
@@ -137,7 +137,7 @@ class _Reader:
         self._skip()
         quoted = self._quoted()
         bare = self._take(_BARE)
-        if quoted is None and bare is None and not self._sees(";"):
+        if (quoted, bare) == (None, None) and not (self._sees(";") or self._ended()):
             raise _Refused("no value")
         if quoted is not None and bare is not None and not bare.startswith("@"):
             raise _Refused("a word behind a quoted one")
