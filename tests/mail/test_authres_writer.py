@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stirmilter.mail import authres
+from stirmilter.mail.authres import Parsed, Property, ResInfo
 
 US = "mx.example"
 IDN = "bücher.example"
@@ -121,3 +122,81 @@ def read(value: str) -> tuple[str, list[tuple[str, str]]]:
         pairs.append((match[1], bare or re.sub(r"\\(.)", r"\1", quoted)))
         position = match.end()
     return authserv_id, pairs
+
+
+def test_several_methods_stand_in_lines_of_their_own() -> None:
+    value = authres.field(
+        US,
+        [
+            ResInfo("spf", "pass", None, (Property("smtp.mailfrom", "a@b.example"),)),
+            ResInfo("dkim", "fail", "no-key", (Property("header.d", "b.example"),)),
+        ],
+    )
+
+    assert value == (
+        "mx.example;\n\tspf=pass smtp.mailfrom=a@b.example;\n"
+        "\tdkim=fail reason=no-key header.d=b.example"
+    )
+
+
+def test_no_method_is_none() -> None:
+    assert authres.field(US) == "mx.example; none"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        pytest.param("a@b.example", "a@b.example", id="address"),
+        pytest.param("a=b/c?@b.example", "a=b/c?@b.example", id="atoms"),
+        pytest.param("@b.example", "@b.example", id="domain"),
+        pytest.param("a.@b.example", '"a.@b.example"', id="dot-at-the-end"),
+        pytest.param("a@b", '"a@b"', id="no-domain-name"),
+        pytest.param("a@b_c.example", '"a@b_c.example"', id="underscore"),
+        pytest.param("a@-b.example", '"a@-b.example"', id="hyphen"),
+        pytest.param("a@b@c.example", '"a@b@c.example"', id="two-signs"),
+        pytest.param("@", '"@"', id="sign"),
+    ],
+)
+def test_an_address_needs_no_quotes(text: str, written: str) -> None:
+    """RFC 8601 §2.2, pvalue."""
+    assert authres.write(US, "stir", "fail", text).endswith(f"reason={written}")
+
+
+@pytest.mark.parametrize(
+    ("method", "result", "name"),
+    [
+        pytest.param("a b", "pass", "x.y", id="method"),
+        pytest.param("a;spf", "pass", "x.y", id="semicolon"),
+        pytest.param("a", "pass x", "x.y", id="result"),
+        pytest.param("a", "pass", "x y.z", id="ptype"),
+        pytest.param("a", "pass", "x.y=z q", id="property"),
+        pytest.param("a", "pass", "x", id="no-property"),
+        pytest.param("a_b", "pass", "x.y", id="underscore"),
+        pytest.param("-a", "pass", "x.y", id="hyphen"),
+        pytest.param("", "pass", "x.y", id="nothing"),
+    ],
+)
+def test_a_name_is_a_keyword(method: str, result: str, name: str) -> None:
+    with pytest.raises(ValueError, match="not a keyword"):
+        authres.write(US, method, result, "", [(name, "a")])
+
+
+@given(
+    st.lists(
+        st.builds(
+            ResInfo,
+            method=WORDS,
+            result=WORDS,
+            reason=st.none() | VALUES,
+            properties=st.lists(
+                st.builds(Property, WORDS.map(lambda w: f"policy.{w}"), VALUES),
+                max_size=3,
+            ).map(tuple),
+        ),
+        max_size=4,
+    ).filter(lambda found: not found or found[0] != ResInfo("none", "none"))
+)
+def test_our_reader_reads_what_our_writer_writes(resinfos: list[ResInfo]) -> None:
+    value = authres.field(US, resinfos)
+
+    assert authres.parse(value) == Parsed(US, 1, tuple(resinfos))

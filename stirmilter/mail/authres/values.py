@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 NAME: Final = "Authentication-Results"
 FOLD_AT: Final = 78
 
-KEYWORD: Final = re.compile(r"[A-Za-z0-9](?:-*[A-Za-z0-9])*+", re.ASCII)
+KEYWORD: Final = re.compile(r"[A-Za-z0-9](?:-*[A-Za-z0-9])*", re.ASCII)
 """RFC 5321 §4.1.2: letters, digits and, between them, hyphens."""
 
 

@@ -15,8 +15,8 @@ from stirmilter.mail.authres.values import FOLD_AT, KEYWORD, NAME, Property, Res
 _TOKEN: Final = re.compile(r"[!#-'*+.0-9A-Z^-~-]+", re.ASCII)  # of MIME, no quotes
 _ADDRESS: Final = re.compile(
     r"""
-    (?: [!#-'*+/0-9=?A-Z^-~-]++ (?: \. [!#-'*+/0-9=?A-Z^-~-]++ )*+ )?+ @
-    (?: [0-9A-Za-z] (?: -*+ [0-9A-Za-z] )*+ \. )++ [0-9A-Za-z] (?: -*+ [0-9A-Za-z] )*+
+    (?: [!#-'*+/0-9=?A-Z^-~-]+ (?: \. [!#-'*+/0-9=?A-Z^-~-]+ )* )? @
+    (?: [0-9A-Za-z] (?: -* [0-9A-Za-z] )* \. )+ [0-9A-Za-z] (?: -* [0-9A-Za-z] )*
     """,
     re.ASCII | re.VERBOSE,
 )
