@@ -262,12 +262,10 @@ NAMES = st.sampled_from(["spf", "dkim", "dmarc", "arc", "x-new", "none", "reason
 CFWS = st.sampled_from(["", " ", "\n\t", " (c) ", "(a (b) \\) x=y;)"])
 BARE = st.sampled_from(["a", "1", "a@b.example", "@b.example", "a=b", "+1"])
 QUOTED = st.sampled_from(['"a b"', '"a;b"', '"a(b"'])
-"""No quoted pairs, which the other reader leaves as they are, and no empty one. Nor is it given a property
-behind a quoted one, which it does not see."""
+"""No quoted pairs, which the other reader leaves as they are, and no empty one. Nor is
+it given a property behind a quoted one, which it does not see."""
 
-PIECES = st.sampled_from(
-    ["; ", "=", "/1", ".", "reason=", "header.d=", " smtp.mailfrom=", "none", "pass"]
-)
+PIECES = st.sampled_from([";", "=", "/1", ".", " ", "(", ")", '"'])
 
 
 @st.composite
