@@ -9,7 +9,7 @@ The result of STIR stands in a field of its own: consumers may drop a whole fiel
 holds a method they do not know (§2.7.6), and ``stir`` is not registered.
 """
 
-from stirmilter.mail.authres.forgery import forged
+from stirmilter.mail.authres.forgery import forged, removals
 from stirmilter.mail.authres.reader import Limits, parse
 from stirmilter.mail.authres.rendering import LENGTH, SIGNATURES, render
 from stirmilter.mail.authres.values import (
@@ -35,6 +35,7 @@ __all__ = [
     "field",
     "forged",
     "parse",
+    "removals",
     "render",
     "write",
 ]

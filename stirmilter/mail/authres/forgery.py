@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 from stirmilter.mail.addresses import end_of_comment
+from stirmilter.mail.authres.values import NAME
+from stirmilter.mail.transaction import Header, Removal
 
 _ID: Final = re.compile(
     r'(?:"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<token>[^\x00-\x20\x7f()<>@,;:\\"/\[\]?=]+))',
@@ -16,6 +19,16 @@ _NAME_LENGTH: Final = 255  # no longer name is a domain's, so none is ours
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")  # RFC 3490 §3.1
 _CFWS: Final = re.compile(r"[ \t\r\n]*")
 _VERSION: Final = re.compile(r"1(?![0-9])")
+
+
+def removals(headers: Iterable[Header], authserv_id: str) -> tuple[Removal, ...]:
+    """List the fields of a message that claim to be ours, in its order."""
+    fields = (header for header in headers if header.named((NAME,)))
+    return tuple(
+        Removal(header.name, occurrence)
+        for occurrence, header in enumerate(fields, 1)
+        if forged(header.text, authserv_id)
+    )
 
 
 def forged(value: str, authserv_id: str) -> bool:
