@@ -145,7 +145,7 @@ def test_a_field_that_occurs_twice_is_not_protected_though_signed_twice(
     """Programs show different ones."""
     found = protection(GOOD, fields=(*FIELDS, name))
 
-    assert found.missing == (name.lower(),)
+    assert (found.missing, found.sealed) == ((name.lower(),), False)
 
 
 def test_two_passports_may_be_covered() -> None:
@@ -188,6 +188,12 @@ ALIGNED = DmarcResult(word="pass", aligned=("spf=x.example", "dkim=one.example")
         pytest.param((), None, False, id="no-domain"),
         pytest.param((), ALIGNED, True, id="aligned"),
         pytest.param((), replace(ALIGNED, aligned=()), False, id="not-aligned"),
+        pytest.param(
+            (),
+            replace(ALIGNED, aligned=("dkim=two.example",)),
+            False,
+            id="another-aligned",
+        ),
         pytest.param(("one.example",), None, True, id="trusted"),
         pytest.param(("ONE.example.",), None, True, id="trusted-in-another-spelling"),
         pytest.param(("example",), None, True, id="below-a-trusted-domain"),

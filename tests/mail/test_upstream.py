@@ -187,6 +187,15 @@ def test_the_topmost_field_counts() -> None:
     assert results.arc == ArcResult(word="pass")
 
 
+def test_only_those_who_say_something_are_named() -> None:
+    both = replace(OURS, authserv_ids=("quiet.example", "mx.example"))
+
+    results = read("quiet.example; none", OPENDMARC, upstreams=(both,))
+
+    assert results is not None
+    assert results.source == "mx.example"
+
+
 @pytest.mark.parametrize(
     ("said", "word"),
     [
