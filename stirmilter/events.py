@@ -13,6 +13,21 @@ IDENTIFIER_LENGTH: Final = 255
 """Characters of a message's identifier that are kept as evidence."""
 
 
+REMOVED_FIELDS: Final = 8
+"""Header fields taken out of a message that are kept as evidence."""
+
+REMOVED_LENGTH: Final = 500
+"""Characters of each."""
+
+
+class Removed(NamedTuple):
+    """A header field that was taken out of a message, since it claimed to be ours."""
+
+    name: str
+    text: str
+    """Its value as it arrived, folds and all; escaped where it is not printable."""
+
+
 class Certificate(NamedTuple):
     """One certificate of a path."""
 
@@ -86,6 +101,9 @@ class Evidence:
 
     tokens: tuple[Token, ...] = ()
     """In the order of the header."""
+
+    removed: tuple[Removed, ...] = ()
+    """In the order of the header; the first `REMOVED_FIELDS` of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ _ENDLESS: Final = 1 << 40
 _LIMITS: Final = Limits(token=_ENDLESS, dest=_ENDLESS)
 _ANCHORS: Final = TrustAnchors([ROOT.certificate])
 _OURS: Final = Reading(country="US", uris=True)
+_UNENDING: Final = authres.Limits(
+    length=_ENDLESS, depth=_ENDLESS, resinfos=_ENDLESS, properties=_ENDLESS
+)
 _CHUNK: Final = 7  # octets; odd, so that line ends are cut in two
 
 
@@ -134,6 +137,10 @@ def _results(text: str) -> None:
     authres.forged(text, "mx.example.net")
 
 
+def _results_of_others(text: str) -> None:
+    authres.parse(text, _UNENDING)
+
+
 def _chain(octets: bytes) -> None:
     try:
         chain = credential.load_chain(octets, _ENDLESS)
@@ -153,6 +160,7 @@ PARSERS: Final[dict[str, Callable[..., object]]] = {
     "MM4": _headers,
     "MM4 of ours": lambda octets: _headers(octets, _OURS),
     "results": _results,
+    "results of others": _results_of_others,
     "uri": uri.from_sip,
     "chain": _chain,
 }
@@ -293,6 +301,22 @@ _RESULTS: Final[dict[str, Text]] = {
     "labels": fill("xn--a."),
     "an unclosed quote": fill("\\\\", '"'),
 }
+_OTHERS: Final[dict[str, Text]] = {
+    "comments": fill("()", "mx;"),
+    "opening comments": fill("(", "mx;"),
+    "comments between words": fill("(a) . ", "mx; a=b c"),
+    "a long id": fill("a"),
+    "a long method": fill("a-", "mx;"),
+    "a long version": fill("1", "mx "),
+    "methods": fill(";a=b", "mx"),
+    "properties": fill(" a.b=c", "mx; a=b"),
+    "properties that end early": fill(" a.b=", "mx; a=b"),
+    "quoted values": fill(' a.b=""', "mx; a=b"),
+    "an unclosed quote": fill("\\\\", 'mx; a=b c.d="'),
+    "a quote of escapes": fill('\\"', 'mx; a=b c.d="', '"'),
+    "a bare value": fill("=", "mx; a=b c.d="),
+    "white space": fill(" \n", "mx; a"),
+}
 _URIS: Final[dict[str, Text]] = {
     "escapes": fill("%41", "sip:", "@a"),
     "a user and no host": fill("a", "sip:"),
@@ -327,6 +351,7 @@ _ALL: Final[dict[str, Mapping[str, Text | Octets]]] = {
     "MM4": _MM4,
     "MM4 of ours": _OWN_MM4,
     "results": _RESULTS,
+    "results of others": _OTHERS,
     "uri": _URIS,
     "chain": _CHAINS,
 }

@@ -84,6 +84,8 @@ def test_the_evidence_of_a_message_is_shown(
         "passport.1.revocation\tgood at reception",
         *certificates,
         "passport.1.note\tiat is 90 s after Date",
+        "removed\tAuthentication-Results: mx.example; stir=pass",
+        "removed\tAuthentication-Results: mx.example;\\u{a}\\u{9}spf=pass",
     ]
 
 
@@ -129,6 +131,10 @@ def test_a_program_is_given_everything_certificates_included(
     )
     assert chain == believed.path
     assert read["evidence"]["time"] == NOW.isoformat()
+    assert read["evidence"]["removed"] == [
+        ["Authentication-Results", "mx.example; stir=pass"],
+        ["Authentication-Results", "mx.example;\\u{a}\\u{9}spf=pass"],
+    ]
     assert token["valid"] == [(NOW - DAY).isoformat(), (NOW + DAY).isoformat()]
 
 

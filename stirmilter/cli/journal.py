@@ -99,6 +99,8 @@ def _facts(event: Handled) -> Iterator[tuple[str, object]]:
     for number, token in enumerate(kept.tokens, 1):
         for name, value in _token_facts(token, kept):
             yield f"passport.{number}.{name}", value
+    for field in kept.removed:
+        yield "removed", f"{field.name}: {field.text}"
 
 
 def _token_facts(token: Token, kept: Evidence) -> Iterator[tuple[str, object]]:

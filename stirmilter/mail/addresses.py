@@ -172,15 +172,17 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             position = match.end()
 
 
-def end_of_comment(text: str, start: int) -> int | None:
+def end_of_comment(text: str, start: int, deepest: int | None = None) -> int | None:
     """Return where the comment that begins at `start` ends, or None if it does not.
 
-    Comments nest (RFC 5322 §3.2.2).
+    Comments nest (RFC 5322 §3.2.2); nor does one end that nests more than `deepest`.
     """
     depth = 0
     for match in _COMMENT.finditer(text, start):
         if match[0] == "(":
             depth += 1
+            if deepest is not None and depth > deepest:
+                return None
         elif match[0] == ")":
             depth -= 1
             if depth == 0:

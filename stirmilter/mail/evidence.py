@@ -6,12 +6,20 @@ becomes printable and bounded here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from stirmilter.events import IDENTIFIER_LENGTH, Evidence, Token
+from stirmilter.events import (
+    IDENTIFIER_LENGTH,
+    REMOVED_FIELDS,
+    REMOVED_LENGTH,
+    Evidence,
+    Removed,
+    Token,
+)
 from stirmilter.mail.mm4 import View
-from stirmilter.mail.transaction import Connection
+from stirmilter.mail.transaction import Connection, Header, Removal
 from stirmilter.services import Signer
 from stirmilter.stir import identity
 from stirmilter.stir.passport import Passport
@@ -19,9 +27,13 @@ from stirmilter.stir.result import StirResult, printable
 
 
 def of_message(
-    view: View, connection: Connection, now: datetime, tokens: Iterable[Token] = ()
+    view: View,
+    connection: Connection,
+    now: datetime,
+    tokens: Iterable[Token] = (),
+    removed: tuple[Removed, ...] = (),
 ) -> Evidence:
-    """Note what names a message, and what its tokens proved."""
+    """Note what names a message, what its tokens proved, and what was taken out."""
     return Evidence(
         time=now,
         client=str(connection.client or ""),
@@ -29,7 +41,27 @@ def of_message(
         transaction_id=printable(view.transaction_id, IDENTIFIER_LENGTH),
         mms_message_id=printable(view.mms_message_id, IDENTIFIER_LENGTH),
         tokens=tuple(tokens),
+        removed=removed,
     )
+
+
+def removed(
+    headers: Sequence[Header], removals: Iterable[Removal]
+) -> tuple[Removed, ...]:
+    """Note the fields that are taken out of a message, so that nothing is lost.
+
+    Printable and bounded (`events.REMOVED_FIELDS`, `events.REMOVED_LENGTH`).
+    """
+    wanted = {(name.lower(), occurrence) for name, occurrence in removals}
+    seen: Counter[str] = Counter()
+    found: list[Removed] = []
+    for header in headers:
+        name = header.name.lower()
+        seen[name] += 1
+        if (name, seen[name]) in wanted and len(found) < REMOVED_FIELDS:
+            text = printable(header.text.strip(), REMOVED_LENGTH)
+            found.append(Removed(printable(header.name, IDENTIFIER_LENGTH), text))
+    return tuple(found)
 
 
 def judged(result: StirResult) -> Token:

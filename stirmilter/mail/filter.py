@@ -26,7 +26,6 @@ from stirmilter.mail.transaction import (
     Header,
     Insertion,
     Preparation,
-    Removal,
     Transaction,
 )
 from stirmilter.services import (
@@ -169,7 +168,8 @@ class MailFilter:
         A result under our name is removed here too: it is no less forged for coming
         from a client of ours, and the relay may deliver to our own readers.
         """
-        forged = _forged(transaction.headers, self.policy.authserv_id)
+        forged = authres.removals(transaction.headers, self.policy.authserv_id)
+        removed = evidence.removed(transaction.headers, forged)
         view = mm4.read(transaction.headers, self.policy.ours)
         message = Message(
             orig=view.originator,
@@ -194,7 +194,9 @@ class MailFilter:
                     error.detail,
                     view.originator,
                     action,
-                    evidence=evidence.of_message(view, transaction.connection, now),
+                    evidence=evidence.of_message(
+                        view, transaction.connection, now, removed=removed
+                    ),
                 ),
                 reply=("451", "4.7.0", "the message cannot be signed now"),
             )
@@ -216,7 +218,9 @@ class MailFilter:
                 "",
                 view.originator,
                 signer=signer.name if signer else "",
-                evidence=evidence.of_message(view, transaction.connection, now, made),
+                evidence=evidence.of_message(
+                    view, transaction.connection, now, made, removed
+                ),
             ),
         )
 
@@ -257,8 +261,10 @@ class MailFilter:
         word = verdict.combine(
             result.reason.word, headers_covered=False, dmarc_pass=False
         )
+        forged = authres.removals(transaction.headers, self.policy.authserv_id)
+        removed = evidence.removed(transaction.headers, forged)
         decision = Decision(
-            remove=_forged(transaction.headers, self.policy.authserv_id),
+            remove=forged,
             insert=(Insertion(authres.NAME, self._result_field(result, word)),),
             event=Handled(
                 "in",
@@ -267,7 +273,9 @@ class MailFilter:
                 result.detail,
                 message.orig,
                 x5u=result.passport.x5u if result.passport else "",
-                evidence=evidence.of_message(view, transaction.connection, now, tokens),
+                evidence=evidence.of_message(
+                    view, transaction.connection, now, tokens, removed
+                ),
             ),
         )
         return decision, found
@@ -386,15 +394,3 @@ def _delivery(transaction: Transaction) -> str:
         digest.update(f"\n{name}:".encode("utf-8", "surrogateescape"))
         digest.update(value)
     return digest.hexdigest()[:32]
-
-
-def _forged(headers: Sequence[Header], authserv_id: str) -> tuple[Removal, ...]:
-    """List the Authentication-Results that claim to be ours (RFC 8601 §5)."""
-    removals = []
-    occurrence = 0
-    for header in headers:
-        if header.named((authres.NAME,)):
-            occurrence += 1
-            if authres.forged(header.text, authserv_id):
-                removals.append(Removal(header.name, occurrence))
-    return tuple(removals)

@@ -2,6 +2,7 @@
 
     messages      one row for each message, found by queue id, Message-ID, X-Mms ids
     passports     one for each of its tokens, in the order of the header
+    removed       one for each header field that was taken out of it, as forged
     certificates  each once, however many messages rest on it
 
 `Journal` writes and forgets, for the daemon; `stores.journalreader` looks, for people.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,8 +25,11 @@ from typing import Final
 
 from stirmilter.events import (
     IDENTIFIER_LENGTH,
+    REMOVED_FIELDS,
+    REMOVED_LENGTH,
     Evidence,
     Handled,
+    Removed,
     Token,
 )
 from stirmilter.stir import identity
@@ -36,6 +41,7 @@ _SLICE: Final = 200  # messages that are forgotten in one transaction
 _SLICES: Final = 100  # and how often in a row, before what waits is written
 _CROWDED: Final = 0.9  # of the file; what is beyond is for the next batch
 _CACHE_OCTETS: Final = 1 << 20
+_NUMBER: Final = re.compile(r"(?<![0-9])[0-9]{7,15}(?![0-9])", re.ASCII)
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -61,6 +67,10 @@ CREATE TABLE IF NOT EXISTS passports (
     msgi TEXT NOT NULL, diversions INTEGER NOT NULL, notes TEXT NOT NULL,
     fingerprint BLOB NOT NULL, PRIMARY KEY (message, position)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS removed (
+    message INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL,
+    text TEXT NOT NULL, PRIMARY KEY (message, position)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS certificates (
     sha256 BLOB PRIMARY KEY, der BLOB NOT NULL, first_seen REAL NOT NULL,
     last_used REAL NOT NULL
@@ -73,6 +83,7 @@ INSERT INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _INSERT_PASSPORT: Final = """
 INSERT INTO passports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_INSERT_REMOVED: Final = "INSERT INTO removed VALUES (?, ?, ?, ?)"
 _INSERT_CERTIFICATE: Final = """
 INSERT INTO certificates VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
     first_seen = min(first_seen, excluded.first_seen),
@@ -97,7 +108,8 @@ class JournalSettings:
     """Greatest size of the file; the oldest messages go before it is full."""
 
     full_numbers: bool = False
-    """Whether numbers of originators are kept unmasked."""
+    """Whether numbers of originators, and those in fields that were taken out, are kept
+    unmasked."""
 
     seconds: float = 2.0
     """How long to wait for another writer."""
@@ -211,6 +223,9 @@ class Journal:
                     for digest, der in token.path:
                         _, first, last = seen.get(digest, (der, time, time))
                         seen[digest] = der, min(first, time), max(last, time)
+                for position, field in enumerate(kept.removed[:REMOVED_FIELDS]):
+                    row = (message, position, *_removed_row(field, self._settings))
+                    connection.execute(_INSERT_REMOVED, row)
             connection.executemany(
                 _INSERT_CERTIFICATE,
                 [(bytes.fromhex(digest), *used) for digest, used in seen.items()],
@@ -223,6 +238,7 @@ class Journal:
         with self._transaction() as connection:
             rows = connection.execute(_OLDEST, (before, _SLICE)).fetchall()
             connection.executemany("DELETE FROM passports WHERE message = ?", rows)
+            connection.executemany("DELETE FROM removed WHERE message = ?", rows)
             connection.executemany("DELETE FROM messages WHERE id = ?", rows)
             connection.execute(_FORGET_CERTIFICATES)
         return len(rows)
@@ -275,6 +291,14 @@ def _message_row(
         name(kept.transaction_id) or None,
         name(kept.mms_message_id) or None,
     )
+
+
+def _removed_row(field: Removed, settings: JournalSettings) -> tuple[str, str]:
+    """Keep a field; whatever looks like a number in it is masked like a number."""
+    text = printable(field.text, REMOVED_LENGTH)
+    if not settings.full_numbers:
+        text = _NUMBER.sub(lambda found: mask(found[0]), text)
+    return name(field.name), text
 
 
 def _token_row(token: Token) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from stirmilter.errors import StoreError
-from stirmilter.events import Certificate, Evidence, Handled, Token
+from stirmilter.events import Certificate, Evidence, Handled, Removed, Token
 from stirmilter.stores import journal
 
 FOUND: Final = 100
@@ -28,6 +28,8 @@ SELECT * FROM messages WHERE queue_id = ?1 OR message_id IN (?1, ?2, ?3)
 ORDER BY time DESC LIMIT ?4
 """
 _TOKENS: Final = "SELECT * FROM passports WHERE message = ? ORDER BY position"
+_REMOVED: Final = "SELECT name, text FROM removed WHERE message = ? ORDER BY position"
+_KEEPS_REMOVED: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'removed'"
 _STATS: Final = """
 SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM passports),
     (SELECT count(*) FROM certificates), min(time), max(time) FROM messages
@@ -120,8 +122,16 @@ class JournalReader:
                 transaction_id=row["transaction_id"] or "",
                 mms_message_id=row["mms_message_id"] or "",
                 tokens=tuple(map(self._token, tokens)),
+                removed=self._removed(row["id"]),
             ),
         )
+
+    def _removed(self, message: int) -> tuple[Removed, ...]:
+        """Return the fields that were taken out; an older file has none."""
+        if self._connection.execute(_KEEPS_REMOVED).fetchone() is None:
+            return ()
+        rows = self._connection.execute(_REMOVED, (message,)).fetchall()
+        return tuple(Removed(row["name"], row["text"]) for row in rows)
 
     def _token(self, row: sqlite3.Row) -> Token:
         begin, end = _time(row["valid_from"]), _time(row["valid_until"])

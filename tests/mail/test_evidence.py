@@ -6,9 +6,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from stirmilter.events import IDENTIFIER_LENGTH, Evidence, Token
+from stirmilter.events import (
+    IDENTIFIER_LENGTH,
+    REMOVED_FIELDS,
+    REMOVED_LENGTH,
+    Evidence,
+    Removed,
+    Token,
+)
 from stirmilter.mail import evidence
-from stirmilter.mail.transaction import Decision, Header, Transaction
+from stirmilter.mail.transaction import Connection, Decision, Header, Transaction
 from stirmilter.stir import identity, passport
 from stirmilter.stir.claims import Claims
 from stirmilter.stir.msgi import digest_body
@@ -201,6 +208,52 @@ def test_numbers_of_recipients_are_not_kept(ca: TestCA, make: Make) -> None:
 
     assert decision.event.reason == "verified"
     assert not any(number in repr(decision.event) for number in (BOB, CAROL))
+
+
+FORGED = b" mx.example;\n\tspf=pass"
+
+
+@pytest.mark.parametrize("connection", [STRANGER, None], ids=["incoming", "outgoing"])
+def test_a_field_that_is_taken_out_is_kept(
+    make: Make, connection: Connection | None
+) -> None:
+    """Signed or verified: it may be a proof of who tried, or a mistake of ours."""
+    sent = with_field("authentication-RESULTS", FORGED)
+    foreign = Header("Authentication-Results", b" other.example; spf=pass")
+    headers = (foreign, *sent.headers, foreign)
+    if connection is None:
+        sent = replace(sent, connection=mail().connection)
+
+    decision = make().decide(replace(sent, headers=headers))
+
+    assert len(decision.remove) == 1
+    assert of(decision).removed == (
+        Removed("authentication-RESULTS", "mx.example;\\u{a}\\u{9}spf=pass"),
+    )
+
+
+def test_a_field_that_is_taken_out_of_what_is_not_signed_is_kept(make: Make) -> None:
+    sent = mail(*PLAIN, "Authentication-Results: mx.example; none", sender="<>")
+
+    decision = make().decide(sent)
+
+    assert decision.event.outcome == "unsigned"
+    assert of(decision).removed == (
+        Removed("Authentication-Results", "mx.example; none"),
+    )
+
+
+def test_no_more_is_kept_of_what_is_taken_out_than_may_be(make: Make) -> None:
+    sent = mail(*PLAIN, connection=STRANGER)
+    forged = Header("Authentication-Results", b"mx.example;" + b"\x1b" * 10_000)
+    headers = (*sent.headers, *[forged] * (REMOVED_FIELDS + 5))
+
+    decision = make().decide(replace(sent, headers=headers))
+
+    assert len(decision.remove) == REMOVED_FIELDS + 5
+    kept = of(decision).removed
+    assert len(kept) == REMOVED_FIELDS
+    assert {len(field.text) for field in kept} == {REMOVED_LENGTH}
 
 
 def with_field(name: str, value: bytes) -> Transaction:

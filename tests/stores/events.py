@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from stirmilter.events import Certificate, Evidence, Handled, Token
+from stirmilter.events import Certificate, Evidence, Handled, Removed, Token
 
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -47,6 +47,10 @@ EVENT = Handled(
         transaction_id='"tx-1"',
         mms_message_id="mms-1",
         tokens=(TOKEN,),
+        removed=(
+            Removed("Authentication-Results", "mx.example; stir=pass"),
+            Removed("Authentication-Results", "mx.example;\\u{a}\\u{9}spf=pass"),
+        ),
     ),
 )
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from stirmilter.errors import StoreError
-from stirmilter.events import Evidence, Handled
+from stirmilter.events import REMOVED_FIELDS, Evidence, Handled, Removed
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.journalreader import FOUND, JournalReader
 from tests.stores.events import DAY, EVENT, LEAF, NOW, ROOT, TOKEN, certificate, event
 
 MEGABYTE = 1 << 20
+ORIG = "stir=pass header.orig=12025550123"
 
 
 @pytest.fixture
@@ -131,7 +132,11 @@ def test_a_stranger_s_text_is_printable_and_bounded_wherever_it_stands(
         queue_id=text,
         detail=text,
         x5u=text,
-        evidence=replace(base.evidence, **names),  # type: ignore[arg-type]
+        evidence=replace(
+            base.evidence,
+            removed=(Removed(text, text),),
+            **names,  # type: ignore[arg-type]
+        ),
     )
 
     Journal(path).write([evil])
@@ -140,7 +145,58 @@ def test_a_stranger_s_text_is_printable_and_bounded_wherever_it_stands(
     told = repr(read)
     assert told.isascii()
     assert told.isprintable()
-    assert len(told) < 5_000
+    assert len(told) < 6_000
+
+
+@pytest.mark.parametrize(
+    ("full", "kept"),
+    [(False, "a; stir=pass header.orig=1202555xxxx"), (True, f"a; {ORIG}")],
+)
+def test_a_number_in_a_field_that_was_taken_out_is_masked_too(
+    path: Path, full: bool, kept: str
+) -> None:
+    base = event("q", NOW).evidence
+    assert base is not None
+    found_in = replace(base, removed=(Removed("A", f"a; {ORIG}"),))
+    kept_in = replace(EVENT, evidence=found_in)
+
+    Journal(path, JournalSettings(full_numbers=full)).write([kept_in])
+
+    [read] = found(path, "4Yx1ab")
+    assert read.evidence is not None
+    assert read.evidence.removed == (Removed("A", kept),)
+    assert (b"12025550123" in octets(path)) is full
+
+
+def test_a_journal_of_before_is_read_and_written_further(path: Path) -> None:
+    """A table that came later is made when it is missed, and not missed by readers."""
+    Journal(path).write([EVENT])
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE removed")
+    connection.commit()
+    connection.close()
+
+    [before] = found(path, "4Yx1ab")
+    Journal(path).write([event("later")])
+    [later] = found(path, "later")
+
+    assert before.evidence is not None
+    assert later.evidence is not None
+    assert EVENT.evidence is not None
+    assert before.evidence.removed == ()
+    assert later.evidence.removed == EVENT.evidence.removed
+
+
+def test_no_more_fields_are_kept_than_may_be(path: Path) -> None:
+    base = event("q", NOW).evidence
+    assert base is not None
+    many = (Removed("A", "b"),) * (REMOVED_FIELDS + 5)
+
+    Journal(path).write([replace(EVENT, evidence=replace(base, removed=many))])
+
+    [read] = found(path, "4Yx1ab")
+    assert read.evidence is not None
+    assert len(read.evidence.removed) == REMOVED_FIELDS
 
 
 def test_a_certificate_is_kept_once_with_its_first_and_last_use(path: Path) -> None:
@@ -198,6 +254,9 @@ def test_an_empty_journal_keeps_no_certificates(path: Path) -> None:
     journal.prune(NOW + 2 * DAY)
 
     assert [rows(path, t) for t in ("messages", "passports", "certificates")] == [0] * 3
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT count(*) FROM removed").fetchone() == (0,)
+    connection.close()
 
 
 def test_a_clock_that_steps_back_forgets_nothing(path: Path) -> None:

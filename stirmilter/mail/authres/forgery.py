@@ -1,8 +1,4 @@
-"""Authentication-Results: which fields are forged, and how ours is written (RFC 8601).
-
-Our result stands in a field of its own: consumers may drop a whole field that holds a
-method they do not know (§2.7.6), and ``stir`` is not registered.
-"""
+"""Which fields claim to be ours, in whatever disguise (RFC 8601 §5)."""
 
 from __future__ import annotations
 
@@ -12,13 +8,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from stirmilter.mail.addresses import end_of_comment
+from stirmilter.mail.authres.values import NAME
+from stirmilter.mail.transaction import Header, Removal
 
-NAME: Final = "Authentication-Results"
-FOLD_AT: Final = 78
-
-_PVALUE: Final = re.compile(
-    r"[!#-'*+.0-9A-Z^-~-]+", re.ASCII
-)  # a MIME token, no quotes
 _ID: Final = re.compile(
     r'(?:"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<token>[^\x00-\x20\x7f()<>@,;:\\"/\[\]?=]+))',
     re.DOTALL,
@@ -27,6 +19,16 @@ _NAME_LENGTH: Final = 255  # no longer name is a domain's, so none is ours
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")  # RFC 3490 §3.1
 _CFWS: Final = re.compile(r"[ \t\r\n]*")
 _VERSION: Final = re.compile(r"1(?![0-9])")
+
+
+def removals(headers: Iterable[Header], authserv_id: str) -> tuple[Removal, ...]:
+    """List the fields of a message that claim to be ours, in its order."""
+    fields = (header for header in headers if header.named((NAME,)))
+    return tuple(
+        Removal(header.name, occurrence)
+        for occurrence, header in enumerate(fields, 1)
+        if forged(header.text, authserv_id)
+    )
 
 
 def forged(value: str, authserv_id: str) -> bool:
@@ -53,50 +55,6 @@ def forged(value: str, authserv_id: str) -> bool:
     if version is not None:
         position = _skip(value, version.end())
     return position < len(value) and value[position] != ";"
-
-
-def write(
-    authserv_id: str,
-    method: str,
-    result: str,
-    reason: str,
-    properties: Iterable[tuple[str, str]] = (),
-) -> str:
-    """Write a field value with one method, folded below 78 columns.
-
-    Args:
-        authserv_id: who asserts it.
-        method: a keyword.
-        result: a keyword.
-        reason: free text.
-        properties: ``ptype.property`` and value. Values that are no MIME token are
-            quoted; a control character has no way in.
-    """
-    words = [
-        f"{authserv_id};",
-        f"{method}={result}",
-        f"reason={_pvalue(reason)}",
-        *(f"{name}={_pvalue(value)}" for name, value in properties),
-    ]
-    lines = [""]
-    room = FOLD_AT - len(NAME) - len(": ")
-    for word in words:
-        line = f"{lines[-1]} {word}" if lines[-1] else word
-        if len(line) > room and lines[-1]:
-            lines.append(word)
-            room = FOLD_AT - len("\t")
-        else:
-            lines[-1] = line
-    return "\n\t".join(lines)
-
-
-def _pvalue(value: str) -> str:
-    if _PVALUE.fullmatch(value):
-        return value
-    if not value.isprintable():
-        raise ValueError("a control character in a header field")
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _same(one: str, other: str) -> bool:

@@ -1,6 +1,5 @@
-"""Authentication-Results: forged ones are known in any disguise, ours are valid."""
+"""Authentication-Results: forged ones are known in any disguise."""
 
-import re
 import time
 
 import pytest
@@ -180,115 +179,6 @@ def _seconds(value: str) -> float:
     started = time.process_time()
     authres.forged(value, US)
     return time.process_time() - started
-
-
-def test_writes_one_method_and_its_properties() -> None:
-    value = authres.write(
-        US,
-        "stir",
-        "pass",
-        "verified",
-        [("header.orig", "12025550123"), ("policy.x5u", "https://certs.example/a.pem")],
-    )
-
-    assert value == (
-        "mx.example; stir=pass reason=verified\n"
-        '\theader.orig=12025550123 policy.x5u="https://certs.example/a.pem"'
-    )
-
-
-@pytest.mark.parametrize(
-    ("reason", "written"),
-    [
-        pytest.param("body-altered", "reason=body-altered", id="token"),
-        pytest.param("+1/TYPE=PLMN", 'reason="+1/TYPE=PLMN"', id="slash-and-equals"),
-        pytest.param("a b", 'reason="a b"', id="space"),
-        pytest.param('a"b', 'reason="a\\"b"', id="quote"),
-        pytest.param("a\\b", 'reason="a\\\\b"', id="backslash"),
-        pytest.param("a;b", 'reason="a;b"', id="semicolon"),
-        pytest.param("a(b", 'reason="a(b"', id="parenthesis"),
-        pytest.param("", 'reason=""', id="empty"),
-    ],
-)
-def test_quotes_what_is_no_token(reason: str, written: str) -> None:
-    assert authres.write(US, "stir", "fail", reason).endswith(written)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param("a\r\nX-Evil: 1", id="crlf"),
-        pytest.param("a\nb", id="lf"),
-        pytest.param("a\x00", id="nul"),
-        pytest.param("a\x1b[2J", id="escape"),
-        pytest.param("a\x7f", id="delete"),
-        pytest.param("a\u202eb", id="right-to-left-override"),
-        pytest.param("a\udcff", id="octet-outside-utf-8"),
-    ],
-)
-def test_a_control_character_has_no_way_in(value: str) -> None:
-    with pytest.raises(ValueError, match="control character"):
-        authres.write(US, "stir", "fail", "malformed", [("policy.x5u", value)])
-
-
-WORDS = st.from_regex(r"[a-z][a-z0-9-]{0,14}[a-z0-9]", fullmatch=True)
-VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
-
-
-@given(
-    authserv_id=st.sampled_from([US, "m" * 70 + ".example", IDN]),
-    method=WORDS,
-    result=WORDS,
-    reason=VALUES,
-    properties=st.lists(
-        st.tuples(WORDS.map(lambda w: f"policy.{w}"), VALUES), max_size=5
-    ),
-)
-def test_what_is_written_reads_back(
-    authserv_id: str,
-    method: str,
-    result: str,
-    reason: str,
-    properties: list[tuple[str, str]],
-) -> None:
-    """Valid by RFC 8601 §2.2, and within 78 columns wherever that can be."""
-    value = authres.write(authserv_id, method, result, reason, properties)
-
-    assert read(value) == (
-        authserv_id,
-        [(method, result), ("reason", reason), *properties],
-    )
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]|\n(?!\t)", value)
-    for line in f"{authres.NAME}: {value}".split("\n"):
-        words = line.removeprefix(f"{authres.NAME}: ").removeprefix("\t")
-        assert len(line) <= 78 or words in _words(value)
-
-
-WORD = re.compile(r'[^\s"]+(?:"(?:[^"\\]|\\.)*")?')
-"""A keyword, ``=`` and a value: what cannot be folded without changing it."""
-
-
-def _words(value: str) -> list[str]:
-    return WORD.findall(value)
-
-
-PLAIN = r"[^][\x00-\x20\x7f()<>@,;:\\\"/?=]+"  # RFC 2045 §5.1
-
-
-def read(value: str) -> tuple[str, list[tuple[str, str]]]:
-    """Read a field with one method as RFC 8601 §2.2 has it; no comments."""
-    word = re.compile(rf'\s+([a-z0-9.-]+)=(?:({PLAIN})|"((?:[^"\\]|\\.)*)")')
-    authserv_id, _, rest = value.partition(";")
-    assert re.fullmatch(PLAIN, authserv_id)
-    pairs = []
-    position = 0
-    while position < len(rest):
-        match = word.match(rest, position)
-        assert match is not None, rest[position:]
-        bare, quoted = match[2], match[3]
-        pairs.append((match[1], bare or re.sub(r"\\(.)", r"\1", quoted)))
-        position = match.end()
-    return authserv_id, pairs
 
 
 @pytest.mark.parametrize(
