@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError
-from stirmilter.mail.filter import MailPolicy, Submitter
+from stirmilter.mail.mailpolicy import MailPolicy, Submitter
 from stirmilter.mail.mm4 import Reading
 from stirmilter.runtime.files import number_set
 from stirmilter.services import VerificationPolicy

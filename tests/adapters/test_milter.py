@@ -16,7 +16,8 @@ import pytest
 
 from stirmilter.adapters.milter import Service, Session
 from stirmilter.events import Handled
-from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.services import AuthenticationService
 from stirmilter.stir.msgi import BodyDigester
 from stirmilter.testca import TestCA
