@@ -191,7 +191,7 @@ def test_a_bug_is_told_once_with_its_trace_and_the_message(lines: list[str]) -> 
 
     [text] = lines
     first, *trace = text.splitlines()
-    assert first == ("ERROR 4Yx1\\u{a}: internal error, answered 451: a\\u{a}b")
+    assert first == ("ERROR 4Yx1\\u{a}: internal error: a\\u{a}b")
     assert trace[0] == "Traceback (most recent call last):"
     assert "test_a_bug_is_told_once" in "".join(trace)
     assert text.count("Traceback") == 1

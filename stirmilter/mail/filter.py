@@ -7,9 +7,12 @@ once before if there is something to prepare.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from stirmilter.events import Handled
+from stirmilter.mail import removals
+from stirmilter.mail.beside import Beside, Checks, nothing
 from stirmilter.mail.incoming import Incoming
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.outgoing import Outgoing
@@ -20,6 +23,7 @@ from stirmilter.mail.transaction import (
     Preparation,
     Transaction,
 )
+from stirmilter.mail.verdict import Verdict
 from stirmilter.services import (
     AuthenticationService,
     Verification,
@@ -38,12 +42,26 @@ class MailFilter:
         authentication: AuthenticationService,
         verification: VerificationService,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        peers: Mapping[str, VerificationService] | None = None,
+        checks: Checks = nothing,
     ) -> None:
+        """Take what decides, the two services, and what is asked besides.
+
+        Args:
+            policy: what the operator decided.
+            authentication: signs.
+            verification: verifies.
+            clock: read once for each message.
+            peers: by name, who verifies for peers with anchors or limits of their own.
+            checks: the methods beside STIR.
+        """
         self.policy = policy
         self.authentication = authentication
         self.verification = verification
         self.clock = clock
-        self._incoming = Incoming(policy, verification)
+        self.peers = peers or {}
+        self.checks = checks
+        self._incoming = Incoming(policy, verification, self.peers, checks)
         self._outgoing = Outgoing(policy, authentication, verification.policy.passports)
 
     def outgoing(self, connection: Connection) -> bool:
@@ -63,6 +81,7 @@ class MailFilter:
         connection: Connection,
         recipients: Sequence[str],
         headers: Sequence[Header],
+        sender: str = "",
     ) -> Preparation:
         """Say what the header lets us begin with: no digest and no fetch too many."""
         tokens = self.policy.tokens(headers)
@@ -71,7 +90,9 @@ class MailFilter:
             return Preparation(BodyDigester({*needed, self.authentication.algorithm}))
         if not tokens:
             return Preparation(BodyDigester(()))
-        needs = self._incoming.needs(recipients, headers, self.clock())
+        needs = self._incoming.needs(
+            connection, sender, recipients, headers, self.clock()
+        )
         return Preparation(BodyDigester(needs.algorithms), needs.urls)
 
     def decide(self, transaction: Transaction) -> Decision:
@@ -87,7 +108,38 @@ class MailFilter:
         return self._outgoing.sign(transaction, now)
 
     def verify(
-        self, transaction: Transaction, now: datetime
+        self, transaction: Transaction, now: datetime, beside: Beside | None = None
     ) -> tuple[Decision, Verification]:
         """Judge what arrives; see `Incoming.verify`."""
-        return self._incoming.verify(transaction, now)
+        return self._incoming.verify(transaction, now, beside)
+
+    def undecided(self, transaction: Transaction) -> Decision:
+        """Say what becomes of a message that we could not decide: a bug, or too late.
+
+        One that is accepted all the same carries no result of ours, and none that
+        somebody forged.
+        """
+        action = self.policy.actions.failures.internal
+        outgoing = self.outgoing(transaction.connection)
+        return Decision(
+            action=action,
+            remove=removals.of(transaction.headers, self.policy),
+            event=Handled(
+                "out" if outgoing else "in",
+                "failed" if outgoing else Verdict.UNDETERMINED,
+                "internal-error",
+                action=action,
+                rule="failure:internal",
+            ),
+        )
+
+    def using(self, authentication: AuthenticationService) -> MailFilter:
+        """Return the same with another service that signs."""
+        return MailFilter(
+            policy=self.policy,
+            authentication=authentication,
+            verification=self.verification,
+            clock=self.clock,
+            peers=self.peers,
+            checks=self.checks,
+        )

@@ -3,71 +3,192 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from stirmilter.events import Handled
-from stirmilter.mail import authres, evidence, mm4, removals, verdict
+from stirmilter.mail import authres, evidence, mm4, mm4reply, removals, verdict
+from stirmilter.mail.beside import Beside, Checks
 from stirmilter.mail.mailpolicy import MailPolicy
-from stirmilter.mail.transaction import Decision, Header, Insertion, Transaction
+from stirmilter.mail.policy import peers
+from stirmilter.mail.policy.facts import Facts, words
+from stirmilter.mail.policy.ruling import Ruling
+from stirmilter.mail.transaction import (
+    Connection,
+    Decision,
+    Header,
+    Insertion,
+    Submission,
+    Transaction,
+)
 from stirmilter.services import Message, Verification, VerificationService
 from stirmilter.services.foresight import Needs
 from stirmilter.stir import identity
 from stirmilter.stir.msgi import BodyDigests
-from stirmilter.stir.result import StirResult
+from stirmilter.stir.result import Reason, StirResult
 
 _NO_BODY: Final = BodyDigests({}, 0)
 
 
 class Incoming:
-    """Judges what arrives."""
+    """Judges what arrives, and has the policy decide."""
 
-    def __init__(self, policy: MailPolicy, verification: VerificationService) -> None:
+    def __init__(
+        self,
+        policy: MailPolicy,
+        verification: VerificationService,
+        peers: Mapping[str, VerificationService],
+        checks: Checks,
+    ) -> None:
+        """Take what decides, and who judges.
+
+        Args:
+            policy: what the operator decided.
+            verification: for whoever has none of its own.
+            peers: by name, for peers with anchors or limits of their own.
+            checks: the methods beside STIR.
+        """
         self.policy = policy
         self.verification = verification
+        self.peers = peers
+        self.checks = checks
 
     def needs(
-        self, recipients: Sequence[str], headers: Sequence[Header], now: datetime
+        self,
+        connection: Connection,
+        sender: str,
+        recipients: Sequence[str],
+        headers: Sequence[Header],
+        now: datetime,
     ) -> Needs:
         """Name what `verify` will need, while the body is still to come."""
         view = mm4.read(headers, self.policy.theirs)
         message = self._received(view, recipients)
-        return self.verification.needs(message, self.policy.tokens(headers), now)
+        service = self._service(connection, sender)
+        return service.needs(message, self.policy.tokens(headers), now)
 
     def verify(
-        self, transaction: Transaction, now: datetime
+        self, transaction: Transaction, now: datetime, beside: Beside | None = None
     ) -> tuple[Decision, Verification]:
-        """Judge the PASSporTs and replace forged results by ours."""
+        """Judge the PASSporTs, decide, and replace forged results by ours.
+
+        Args:
+            transaction: the message.
+            now: aware time.
+            beside: what the other methods found; None asks them.
+        """
         view = mm4.read(transaction.headers, self.policy.theirs)
         message = replace(
             self._received(view, transaction.recipients),
             body=transaction.body,
             delivery=_delivery(transaction),
         )
-        found = self.verification.verify(
-            message, self.policy.tokens(transaction.headers), now
-        )
-        result = found.result
-        tokens = map(evidence.judged, found.passports)
-        word = verdict.combine(
-            result.reason.word, headers_covered=False, dmarc_pass=False
-        )
-        decision = Decision(
-            remove=removals.forged(transaction.headers, self.policy.authserv_id),
-            insert=(Insertion(authres.NAME, self._result_field(result, word)),),
-            event=Handled(
-                "in",
-                word,
-                result.reason.code,
-                result.detail,
-                message.orig,
-                x5u=result.passport.x5u if result.passport else "",
-                evidence=evidence.of_message(view, transaction.connection, now, tokens),
+        service = self._service(transaction.connection, transaction.sender)
+        tokens = self.policy.tokens(transaction.headers)
+        found = service.verify(message, tokens, now)
+        if beside is None:
+            beside = self.checks(transaction, now)
+        facts = self._facts(view, transaction, found.result, beside)
+        ruling = self.policy.actions.decide(facts, now)
+        return self._decision(view, transaction, found, ruling, now), found
+
+    def _service(self, connection: Connection, sender: str) -> VerificationService:
+        """Return who judges the tokens of a client."""
+        peer = peers.find(self.policy.actions.peers, connection, sender)
+        return self.peers.get(peer.name if peer else "", self.verification)
+
+    def _facts(
+        self,
+        view: mm4.View,
+        transaction: Transaction,
+        result: StirResult,
+        beside: Beside,
+    ) -> Facts:
+        known = self.policy.actions.peers
+        spcs = _spcs(result)
+        peer = peers.find(known, transaction.connection, transaction.sender, spcs)
+        domains = (one.domain for one in beside.results.signatures)
+        return Facts(
+            verdict=verdict.combine(
+                result.reason.word,
+                headers_covered=beside.headers_covered,
+                dmarc_pass=beside.results.dmarc_pass,
             ),
+            reason=result.reason,
+            peer=peer.name if peer else "",
+            spcs=spcs,
+            number=view.originator,
+            message_type=view.message_type,
+            protected=beside.headers_covered,
+            binding=peers.binding(known, spcs, domains),
+            differences=beside.differences,
+            **words(beside.results),
         )
-        return decision, found
+
+    def _decision(
+        self,
+        view: mm4.View,
+        transaction: Transaction,
+        found: Verification,
+        ruling: Ruling,
+        now: datetime,
+    ) -> Decision:
+        outcome, result = ruling.outcome, found.result
+        field = self._result_field(result, ruling.facts.verdict)
+        tag = [Insertion(*outcome.header)] if outcome.header else []
+        return Decision(
+            action=outcome.action,
+            remove=removals.of(transaction.headers, self.policy),
+            insert=(Insertion(authres.NAME, field), *tag),
+            event=self._event(view, transaction, found, ruling, now),
+            reply=outcome.reply,
+            ruling=ruling,
+            answer=self._answer(view, transaction, ruling, now),
+        )
+
+    def _event(
+        self,
+        view: mm4.View,
+        transaction: Transaction,
+        found: Verification,
+        ruling: Ruling,
+        now: datetime,
+    ) -> Handled:
+        result, shadow = found.result, ruling.shadow
+        tokens = map(evidence.judged, found.passports)
+        return Handled(
+            "in",
+            ruling.facts.verdict,
+            result.reason.code,
+            result.detail,
+            view.originator,
+            ruling.outcome.action,
+            x5u=result.passport.x5u if result.passport else "",
+            evidence=evidence.of_message(view, transaction.connection, now, tokens),
+            rule=ruling.outcome.rule,
+            peer=ruling.facts.peer,
+            shadow_action=shadow.action if shadow else "",
+            shadow_rule=shadow.rule if shadow else "",
+        )
+
+    def _answer(
+        self,
+        view: mm4.View,
+        transaction: Transaction,
+        ruling: Ruling,
+        now: datetime,
+    ) -> Submission | None:
+        """Make the MM4 answer of a rejected message, where it gets one."""
+        settings, reply = self.policy.mm4, ruling.outcome.reply
+        if settings is None or reply is None or ruling.outcome.action != "reject":
+            return None
+        if not (ruling.facts.peer or settings.strangers):
+            return None  # whoever forged it would have us write to anybody
+        return mm4reply.reply(
+            view, transaction.sender, settings.system, reply.text, now
+        )
 
     def _received(self, view: mm4.View, recipients: Sequence[str]) -> Message:
         """Read an incoming message, but for its body."""
@@ -110,6 +231,18 @@ class Incoming:
             result.reason.code,
             properties,
         )
+
+
+def _spcs(result: StirResult) -> frozenset[str]:
+    """Name the carriers on whose certificate a token rests, if it was signed with it.
+
+    Before the signature is good they are only what somebody points at.
+    """
+    signer = result.credential
+    if signer is None or result.reason.rank <= Reason.BAD_SIGNATURE.rank:
+        return frozenset()
+    lists = (signer.tn_auth_list, *signer.limits)
+    return frozenset(next((one.spcs for one in lists if one.spcs), ()))
 
 
 def _delivery(transaction: Transaction) -> str:

@@ -9,7 +9,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 from stirmilter.mail import mm4
 from stirmilter.mail.mm4 import Reading
-from stirmilter.mail.transaction import Action, Connection, Header
+from stirmilter.mail.policy.actions import Action
+from stirmilter.mail.policy.policy import Policy
+from stirmilter.mail.transaction import Connection, Header
 from stirmilter.stir.tn import NumberSet
 
 
@@ -60,10 +62,27 @@ class MailPolicy:
     submitters: tuple[Submitter, ...] = ()
     """Clients and logins that may use some numbers only; all others any of ours."""
 
+    actions: Policy = field(default_factory=Policy)
+    """What becomes of what was judged."""
+
+    mm4: MM4Answers | None = None
+    """How rejected requests are answered; None does not answer."""
+
     def tokens(self, headers: Iterable[Header], *more: str) -> list[str]:
         """Return the values of the fields that we read, and of those named besides."""
         names = (*self.headers, *more)
         return [header.text for header in headers if header.named(names)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MM4Answers:
+    """How a rejected MM4_forward.REQ is answered (3GPP TS 23.140 §8.4.1)."""
+
+    system: str
+    """Our address as an MMSC."""
+
+    strangers: bool = False
+    """Whether clients that no peer is get an answer as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ class Outgoing:
         A result under our name is removed here too: it is no less forged for coming
         from a client of ours, and the relay may deliver to our own readers.
         """
-        forged = removals.forged(transaction.headers, self.policy.authserv_id)
+        forged = removals.of(transaction.headers, self.policy)
         view = mm4.read(transaction.headers, self.policy.ours)
         message = Message(
             orig=view.originator,

@@ -50,13 +50,8 @@ class Runtime:
 
     def using(self, signers: Iterable[Signer], former: Iterable[FormerKey]) -> Runtime:
         """Return the same with other signers."""
-        changed = MailFilter(
-            policy=self.filter.policy,
-            authentication=self.filter.authentication.using(signers, former),
-            verification=self.filter.verification,
-            clock=self.filter.clock,
-        )
-        return replace(self, filter=changed)
+        authentication = self.filter.authentication.using(signers, former)
+        return replace(self, filter=self.filter.using(authentication))
 
 
 def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
