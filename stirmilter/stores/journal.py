@@ -3,6 +3,7 @@
     messages      one row for each message, found by queue id, Message-ID, X-Mms ids
     passports     one for each of its tokens, in the order of the header
     certificates  each once, however many messages rest on it
+    rulings       what the policy said, of messages of which it said anything
 
 `Journal` writes and forgets, for the daemon; `stores.journalreader` looks, for people.
 Digests are kept as octets: ``SELECT hex(sha256)``. Recipients are not in it, and
@@ -61,6 +62,10 @@ CREATE TABLE IF NOT EXISTS passports (
     msgi TEXT NOT NULL, diversions INTEGER NOT NULL, notes TEXT NOT NULL,
     fingerprint BLOB NOT NULL, PRIMARY KEY (message, position)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rulings (
+    message INTEGER PRIMARY KEY, rule TEXT NOT NULL, peer TEXT NOT NULL,
+    shadow_action TEXT NOT NULL, shadow_rule TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS certificates (
     sha256 BLOB PRIMARY KEY, der BLOB NOT NULL, first_seen REAL NOT NULL,
     last_used REAL NOT NULL
@@ -73,6 +78,7 @@ INSERT INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _INSERT_PASSPORT: Final = """
 INSERT INTO passports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_INSERT_RULING: Final = "INSERT INTO rulings VALUES (?, ?, ?, ?, ?)"
 _INSERT_CERTIFICATE: Final = """
 INSERT INTO certificates VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
     first_seen = min(first_seen, excluded.first_seen),
@@ -205,6 +211,9 @@ class Journal:
                 time = kept.time.timestamp()
                 row = _message_row(event, kept, self._settings)
                 message = connection.execute(_INSERT_MESSAGE, row).lastrowid
+                ruling = event.rule, event.peer, event.shadow_action, event.shadow_rule
+                if any(ruling):
+                    connection.execute(_INSERT_RULING, (message, *ruling))
                 for position, token in enumerate(kept.tokens):
                     row = (message, position, *_token_row(token))
                     connection.execute(_INSERT_PASSPORT, row)
@@ -223,6 +232,7 @@ class Journal:
         with self._transaction() as connection:
             rows = connection.execute(_OLDEST, (before, _SLICE)).fetchall()
             connection.executemany("DELETE FROM passports WHERE message = ?", rows)
+            connection.executemany("DELETE FROM rulings WHERE message = ?", rows)
             connection.executemany("DELETE FROM messages WHERE id = ?", rows)
             connection.execute(_FORGET_CERTIFICATES)
         return len(rows)

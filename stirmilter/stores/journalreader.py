@@ -28,6 +28,8 @@ SELECT * FROM messages WHERE queue_id = ?1 OR message_id IN (?1, ?2, ?3)
 ORDER BY time DESC LIMIT ?4
 """
 _TOKENS: Final = "SELECT * FROM passports WHERE message = ? ORDER BY position"
+_RULING: Final = "SELECT * FROM rulings WHERE message = ?"
+_HAS_RULINGS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'rulings'"
 _STATS: Final = """
 SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM passports),
     (SELECT count(*) FROM certificates), min(time), max(time) FROM messages
@@ -102,6 +104,7 @@ class JournalReader:
         tokens = self._connection.execute(_TOKENS, (row["id"],)).fetchall()
         time = _time(row["time"])
         assert time is not None  # noqa: S101 - the schema says so
+        ruling = self._ruling(row["id"])
         return Handled(
             row["direction"],
             row["outcome"],
@@ -121,7 +124,16 @@ class JournalReader:
                 mms_message_id=row["mms_message_id"] or "",
                 tokens=tuple(map(self._token, tokens)),
             ),
+            **ruling,
         )
+
+    def _ruling(self, message: int) -> dict[str, str]:
+        """Read what the policy said; files of earlier versions have no such table."""
+        if self._connection.execute(_HAS_RULINGS).fetchone() is None:
+            return {}
+        row = self._connection.execute(_RULING, (message,)).fetchone()
+        names = ("rule", "peer", "shadow_action", "shadow_rule")
+        return {name: row[name] for name in names} if row else {}
 
     def _token(self, row: sqlite3.Row) -> Token:
         begin, end = _time(row["valid_from"]), _time(row["valid_until"])

@@ -17,6 +17,9 @@ METHODS: Final = ("spf", "dkim", "dmarc", "arc")
 PLAIN: Final = "plain"
 """Stands for mail without an MM4 message type."""
 
+OTHER: Final = "other"
+"""Stands for a message type that TS 23.140 does not know."""
+
 NOBODY: Final = "unknown"
 """Stands for a client that no peer is."""
 

@@ -70,7 +70,8 @@ class Peer:
     @property
     def claimed(self) -> bool:
         """Whether anybody can pass for it, who says the right words."""
-        return not (self.networks or self.tls_names or self.spcs)
+        said = bool(self.helo or self.domains)
+        return said and not (self.networks or self.tls_names or self.spcs)
 
 
 def find(

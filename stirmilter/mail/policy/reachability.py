@@ -22,7 +22,7 @@ PIECES: Final = 2_000
 
 _JOINT: Final = ("verdict", "stir", "reason", "dmarc")
 _OTHER: Final = "\0other"  # a value that no rule names
-_OPEN: Final = ("peer", "spc", "message_type", "differs")
+_OPEN: Final = ("peer", "spc", "differs")
 
 _Side = frozenset[object]
 
