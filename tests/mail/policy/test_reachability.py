@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stirmilter.mail.policy.facts import Facts
@@ -127,6 +127,7 @@ def everything() -> list[Facts]:
 EVERYTHING = everything()
 
 
+@settings(max_examples=40)
 @given(st.lists(CONDITIONS, min_size=1, max_size=5))
 def test_it_finds_what_trying_every_message_finds(
     table: list[dict[str, frozenset[str]]],
