@@ -74,6 +74,33 @@ def test_a_signed_message_is_told_with_its_signer(lines: list[str]) -> None:
     )
 
 
+def test_what_the_policy_said_is_told(lines: list[str]) -> None:
+    ruled = replace(PASSED, rule="r1", peer="two", shadow_action="reject")
+    log.handled()(ruled)
+    log.handled()(replace(ruled, shadow_rule="s1"))
+
+    assert "ms=12 rule=r1 peer=two shadow=reject/- x5u" in lines[0]
+    assert "shadow=reject/s1 " in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("action", "level"),
+    [
+        ("accept", "INFO"),
+        ("tag", "INFO"),
+        ("quarantine", "WARNING"),
+        ("tempfail", "WARNING"),
+        ("reject", "WARNING"),
+    ],
+)
+def test_what_does_not_arrive_is_a_warning(
+    lines: list[str], action: str, level: str
+) -> None:
+    log.handled()(replace(PASSED, action=action))
+
+    assert lines[0].startswith(level)
+
+
 def test_a_failure_is_told_with_its_detail(lines: list[str]) -> None:
     event = Handled(
         "out", "failed", "not-authorized", "one: not covered", "12025550123", "tempfail"
