@@ -133,6 +133,17 @@ class Handled:
     evidence: Evidence | None = field(default=None, compare=False)
     """What stands behind the event; it makes no other event of it."""
 
+    rule: str = ""
+    """Incoming: the rule, ladder or failure that chose the action; empty by default."""
+
+    peer: str = ""
+    """Incoming: name of the peer that sent it."""
+
+    shadow_action: str = ""
+    """Incoming: what the shadow table would have done, if that is something else."""
+
+    shadow_rule: str = ""
+
 
 Outcome = Literal["fetched", "unchanged", "failed", "refused", "postponed"]
 

@@ -62,6 +62,7 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         yield Finding(
             "warning", "sign", "no clients, logins or daemon_names: nothing is signed"
         )
+    yield from _peer_findings(runtime)
     yield from _socket_findings(runtime.config)
     yield from _store_findings(runtime.config)
     if runtime.config.replay.store == "memory:" and runtime.config.milter.workers != 1:
@@ -97,6 +98,13 @@ def _trust_findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
     elif not any(one.crl_issuers.certificates for one in runtime.trust):
         text = "crl_issuers is empty: no indirect list can be believed"
         yield Finding("ok", "revocation", text)
+
+
+def _peer_findings(runtime: Runtime) -> Iterable[Finding]:
+    for peer in runtime.filter.policy.actions.peers:
+        if peer.claimed:
+            text = "anybody can claim its helo or domains: name networks or tls_names"
+            yield Finding("warning", f"peer {peer.name}", text)
 
 
 def _store_findings(config: Config) -> Iterable[Finding]:

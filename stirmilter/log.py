@@ -18,6 +18,7 @@ _NUMBER = re.compile(r"\+[0-9]{5,15}")
 _FINDING = 1_000  # characters; our own words, with paths and URLs in them
 _TROUBLE_LENGTH = 400  # a path, what SQLite says of it, and what it costs
 _WORTH_A_LOOK = frozenset({"failed", "undetermined"})
+_REFUSED = frozenset({"quarantine", "tempfail", "reject"})
 
 
 def configure(level: str) -> None:
@@ -48,6 +49,12 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
             f"action={event.action}",
             f"ms={event.seconds * 1000:.0f}",
         ]
+        if event.rule:
+            words.append(f"rule={event.rule}")
+        if event.peer:
+            words.append(f"peer={event.peer}")
+        if event.shadow_action:
+            words.append(f"shadow={event.shadow_action}/{event.shadow_rule or '-'}")
         if event.signer:
             words.append(f"signer={event.signer}")
         if event.x5u:
@@ -55,7 +62,7 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
         if event.detail:
             words.append(f"detail={_quoted(event.detail)}")
         logger.log(
-            logging.WARNING if event.outcome in _WORTH_A_LOOK else logging.INFO,
+            logging.WARNING if _worth_a_look(event) else logging.INFO,
             "%s: %s",
             printable(event.queue_id),
             " ".join(words),
@@ -110,11 +117,15 @@ def rebuilt(name: str) -> Callable[[Path], None]:
 def failed(queue_id: str, error: BaseException) -> None:
     """Write a bug of ours down, once, with its trace and the queue id."""
     logger.error(
-        "%s: internal error, answered 451: %s",
+        "%s: internal error: %s",
         printable(queue_id),
         printable(str(error)),
         exc_info=error,
     )
+
+
+def _worth_a_look(event: Handled) -> bool:
+    return event.outcome in _WORTH_A_LOOK or event.action in _REFUSED
 
 
 def _quoted(text: str) -> str:

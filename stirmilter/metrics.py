@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram, Metric
 
 _OUTCOMES: Final = 500  # of messages; there are about a hundred kinds
+_RULINGS: Final = 500  # kinds of; names of rules are the operator's
 _FETCHES: Final = 32
 _URLS: Final = 64
 _OTHER: Final = "other"
@@ -62,6 +63,18 @@ class Metrics:
             "stirmilter_messages_total",
             "Messages that left the filter.",
             ["direction", "outcome", "reason", "action"],
+            registry=None,
+        )
+        self._rulings = Counter(
+            "stirmilter_policy_total",
+            "Messages that a rule, a ladder or a failure decided.",
+            ["rule", "action", "peer"],
+            registry=None,
+        )
+        self._shadows = Counter(
+            "stirmilter_shadow_differences_total",
+            "Messages of which the shadow table would have made something else.",
+            ["rule", "action", "shadow_rule", "shadow_action"],
             registry=None,
         )
         self._seconds = Histogram(
@@ -105,6 +118,7 @@ class Metrics:
         for result in ("done", "refused"):
             self._reloads.labels(result)
         self._children: dict[tuple[str, ...], tuple[Counter, Histogram]] = {}
+        self._ruling_kinds: set[tuple[str, ...]] = set()
         self._fetch_outcomes: set[str] = set()
         self._urls: set[str] = set()
         self._ended: set[int] = set()
@@ -121,6 +135,22 @@ class Metrics:
         count, seconds = known
         count.inc()
         seconds.observe(event.seconds)
+        self._policy(event)
+
+    def _policy(self, event: Handled) -> None:
+        """Count what the operator's tables said; in a bounded number of series."""
+        ruling = event.rule, event.action, event.peer
+        if event.rule and self._known_ruling(("active", *ruling)):
+            self._rulings.labels(*ruling).inc()
+        if event.shadow_action:
+            shadow = event.rule, event.action, event.shadow_rule, event.shadow_action
+            if self._known_ruling(("shadow", *shadow)):
+                self._shadows.labels(*shadow).inc()
+
+    def _known_ruling(self, kind: tuple[str, ...]) -> bool:
+        if kind not in self._ruling_kinds and len(self._ruling_kinds) < _RULINGS:
+            self._ruling_kinds.add(kind)
+        return kind in self._ruling_kinds
 
     def journal_lost(self, count: int) -> None:
         """Count messages whose evidence is lost."""

@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, NoReturn
@@ -24,10 +24,12 @@ import milter
 
 from stirmilter import log
 from stirmilter.adapters import milter as adapter
+from stirmilter.adapters.submission import Submitter
 from stirmilter.events import Handled
 from stirmilter.housekeeping import Housekeeper, Task
+from stirmilter.mail.transaction import Submission
 from stirmilter.metrics import Metrics
-from stirmilter.runtime import Runtime, stores
+from stirmilter.runtime import Runtime, actions, stores
 from stirmilter.stir.result import printable
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.recorder import Recorder
@@ -35,7 +37,7 @@ from stirmilter.stores.recorder import Recorder
 Observer = Callable[[Handled], None]
 
 _SETTLE: Final = 0.3  # seconds
-_WRITE: Final = 3.0  # seconds for the evidence that waits; the supervisor gives us 5
+_WRITE: Final = 3.0  # seconds for what still waits; the supervisor gives us 5
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _REPLAYS: Final = 10.0  # seconds between two looks at a server
 _LOOKERS: Final = 2  # threads that look into what is shared
@@ -64,8 +66,10 @@ def serve(
     recorder = stores.recorder(
         runtime.config, metrics.journal_lost if metrics else _nobody
     )
-    if recorder is not None:
-        recorder.start()
+    submitter = actions.submitter(runtime.config, log.trouble)
+    background = [one for one in (recorder, submitter) if one is not None]
+    for one in background:
+        one.start()
     fetches = runtime.config.fetch.concurrency
     with (
         ThreadPoolExecutor(settings.threads, "judge") as executor,
@@ -83,6 +87,7 @@ def serve(
             ),
             failed=log.failed,
             prefetch=runtime.prefetcher.begin,
+            submit=submitter or _nowhere,
             message_seconds=settings.message_seconds,
             progress_seconds=settings.progress_seconds,
             headers=runtime.config.limits.headers,
@@ -93,14 +98,14 @@ def serve(
             runtime.fetcher.watch(metrics.fetched)
         Housekeeper(tasks(runtime, metrics)).start()
         threading.Thread(
-            target=_libmilter, args=(recorder,), name="libmilter", daemon=True
+            target=_libmilter, args=(background,), name="libmilter", daemon=True
         ).start()
         select.select([control], [], [])
         left = drain(service, listener, settings.drain_seconds)
         if left:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
         # libmilter's own stop takes five seconds and drops what is in flight.
-        _leave(0, recorder)
+        _leave(0, background)
 
 
 def tell(*readers: Observer) -> Observer:
@@ -152,20 +157,25 @@ def _nobody(_count: int) -> None:
     """Count nothing, without metrics."""
 
 
-def _leave(status: int, recorder: Recorder | None) -> NoReturn:
-    """Leave the process with all evidence written, as far as that can be waited for."""
-    if recorder is not None:
-        recorder.close(_WRITE)
+def _nowhere(_message: Submission) -> None:
+    """Send nothing, without a setting to do so."""
+
+
+def _leave(status: int, background: Sequence[Recorder | Submitter]) -> NoReturn:
+    """Leave the process with all that waits done, as far as that can be waited for."""
+    deadline = time.monotonic() + _WRITE
+    for one in background:
+        one.close(max(0.0, deadline - time.monotonic()))
     os._exit(status)
 
 
-def _libmilter(recorder: Recorder | None) -> NoReturn:
+def _libmilter(background: Sequence[Recorder | Submitter]) -> NoReturn:
     """Run libmilter; without it the worker is of no use, and is to be replaced."""
     try:
         milter.main()
     except milter.error as error:
         log.logger.critical("worker %d: libmilter: %s", os.getpid(), error)
-    _leave(1, recorder)
+    _leave(1, background)
 
 
 def drain(service: adapter.Service, listener: socket.socket, seconds: float) -> int:

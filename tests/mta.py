@@ -18,13 +18,21 @@ _HEADER_LEADSPC: Final = 0x100000
 _NO_REPLY: Final = {
     b"L": 0x80,
     b"C": 0x1000,
+    b"H": 0x2000,
     b"M": 0x4000,
     b"R": 0x8000,
     b"T": 0x10000,
     b"N": 0x40000,
     b"B": 0x80000,
 }
-_NOT_WANTED: Final = {b"C": 0x1, b"M": 0x4, b"R": 0x8, b"B": 0x10, b"L": 0x20}
+_NOT_WANTED: Final = {
+    b"C": 0x1,
+    b"H": 0x2,
+    b"M": 0x4,
+    b"R": 0x8,
+    b"B": 0x10,
+    b"L": 0x20,
+}
 _NOT_WANTED.update({b"N": 0x40, b"T": 0x200})
 
 
@@ -38,6 +46,9 @@ class Answer:
     reply: bytes = b""
     inserted: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     changed: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    quarantined: bytes = b""
+    """Why it is to be held, if it is."""
+
     progress: int = 0
 
     def value(self, name: bytes) -> bytes:
@@ -50,21 +61,31 @@ class MTA:
     """One SMTP session as a milter sees it."""
 
     def __init__(
-        self, connection: socket.socket, *, leading_space: bool = True
+        self,
+        connection: socket.socket,
+        *,
+        leading_space: bool = True,
+        actions: int = _ACTIONS,
     ) -> None:
         self._socket = connection
         self._socket.settimeout(30)
         steps = _STEPS if leading_space else _STEPS & ~_HEADER_LEADSPC
-        self._send(b"O", struct.pack("!III", 6, _ACTIONS, steps))
+        self._send(b"O", struct.pack("!III", 6, actions, steps))
         kind, octets = self._receive()
         assert kind == b"O", kind
         _, self.actions, self.steps = struct.unpack("!III", octets[:12])
         self.macros_asked_for = octets[12:]
 
-    def connect(self, client: str = "127.0.0.1", daemon_name: str = "smtpd") -> None:
+    def connect(
+        self,
+        client: str = "127.0.0.1",
+        daemon_name: str = "smtpd",
+        version: str = "Postfix 3.7.11",
+    ) -> None:
         address = ip_address(client)
         family = b"4" if address.version == 4 else b"6"
-        self._macros(b"C", {b"{daemon_name}": daemon_name.encode()})
+        macros = {b"{daemon_name}": daemon_name.encode(), b"v": version.encode()}
+        self._macros(b"C", macros)
         self._command(
             b"C",
             b"client.example\0"
@@ -73,6 +94,11 @@ class MTA:
             + client.encode()
             + b"\0",
         )
+
+    def hello(self, name: bytes, macros: dict[bytes, bytes] | None = None) -> None:
+        """Say EHLO; the macros are those of TLS, once it has begun."""
+        self._macros(b"H", macros or {})
+        self._command(b"H", name + b"\0")
 
     def begin(
         self, sender: bytes, recipients: Sequence[bytes], login: bytes = b""
@@ -101,6 +127,8 @@ class MTA:
             kind, octets = self._receive()
             if kind == b"p":
                 answer.progress += 1
+            elif kind == b"q":
+                answer.quarantined = octets.rstrip(b"\0")
             elif kind in (b"i", b"m"):
                 [index] = struct.unpack("!I", octets[:4])
                 name, value, _ = octets[4:].split(b"\0")
@@ -164,6 +192,8 @@ def session(
     daemon_name: str = "smtpd",
     *,
     leading_space: bool = True,
+    actions: int = _ACTIONS,
+    version: str = "Postfix 3.7.11",
 ) -> Iterator[MTA]:
     """A session with the milter at a UNIX path or a host and port."""
     if isinstance(address, str):
@@ -172,7 +202,7 @@ def session(
     else:
         connection = socket.create_connection(address)
     with connection:
-        mta = MTA(connection, leading_space=leading_space)
-        mta.connect(client, daemon_name)
+        mta = MTA(connection, leading_space=leading_space, actions=actions)
+        mta.connect(client, daemon_name, version)
         yield mta
         connection.sendall(b"\0\0\0\1Q")

@@ -10,9 +10,12 @@ import pytest
 from pydantic import BaseModel
 
 from stirmilter.config import Config, load, parse
+from stirmilter.config.policy import PeerSection, RuleSection
+from stirmilter.runtime import actions
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "conf" / "stirmilter.toml"
+BLOCKS = {"signer", "trust", "peer", "rule", "shadow_rule"}
 NO_FIXED_DEFAULT = {
     "authserv_id": "the name of the machine",
     "tls_ca": "the system's anchors",
@@ -39,7 +42,7 @@ def test_the_shipped_file_is_valid_and_changes_nothing() -> None:
 def test_every_setting_stands_in_the_shipped_file_once() -> None:
     table = uncommented()
 
-    assert set(table) == settings(Config) - {"signer", "trust"}
+    assert set(table) == settings(Config) - BLOCKS
     for name, section in table.items():
         model = Config.model_fields[name].annotation
         assert isinstance(model, type)
@@ -77,6 +80,26 @@ def test_the_example_of_a_trust_set_is_accepted() -> None:
     assert trusted.name == "us"
     assert trusted.numbers == ("+1*",)
     assert trusted.policies == ("2.16.840.1.114569.1.1.4",)
+
+
+def example(section: str) -> str:
+    """The block of an example, uncommented."""
+    text = SHIPPED.read_text().partition(f"# [[{section}]]")[2].partition("\n#\n")[0]
+    return f"[[{section}]]" + re.sub(r"^# ?", "", text, flags=re.MULTILINE)
+
+
+def test_the_examples_of_a_peer_and_a_rule_are_accepted_and_say_everything() -> None:
+    trust = '[[trust]]\nname = "us"\nanchors = ["us.pem"]\n'
+    text = trust + example("peer") + "\n" + example("rule")
+
+    config = parse(tomllib.loads(text), SHIPPED)
+    made = actions.policy(config)
+
+    [peer], [rule] = config.peer, config.rule
+    assert peer.model_fields_set == settings(PeerSection) - {"spcs"}
+    missing = {"spf", "dkim", "arc", "header", "value"}  # told in words
+    assert rule.model_fields_set == settings(RuleSection) - missing
+    assert [one.name for one in made.peers] == ["carrier"]
 
 
 @pytest.mark.parametrize("name", ["postfix-sign.cf", "postfix-verify.cf"])

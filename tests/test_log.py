@@ -74,6 +74,33 @@ def test_a_signed_message_is_told_with_its_signer(lines: list[str]) -> None:
     )
 
 
+def test_what_the_policy_said_is_told(lines: list[str]) -> None:
+    ruled = replace(PASSED, rule="r1", peer="two", shadow_action="reject")
+    log.handled()(ruled)
+    log.handled()(replace(ruled, shadow_rule="s1"))
+
+    assert "ms=12 rule=r1 peer=two shadow=reject/- x5u" in lines[0]
+    assert "shadow=reject/s1 " in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("action", "level"),
+    [
+        ("accept", "INFO"),
+        ("tag", "INFO"),
+        ("quarantine", "WARNING"),
+        ("tempfail", "WARNING"),
+        ("reject", "WARNING"),
+    ],
+)
+def test_what_does_not_arrive_is_a_warning(
+    lines: list[str], action: str, level: str
+) -> None:
+    log.handled()(replace(PASSED, action=action))
+
+    assert lines[0].startswith(level)
+
+
 def test_a_failure_is_told_with_its_detail(lines: list[str]) -> None:
     event = Handled(
         "out", "failed", "not-authorized", "one: not covered", "12025550123", "tempfail"
@@ -191,7 +218,7 @@ def test_a_bug_is_told_once_with_its_trace_and_the_message(lines: list[str]) -> 
 
     [text] = lines
     first, *trace = text.splitlines()
-    assert first == ("ERROR 4Yx1\\u{a}: internal error, answered 451: a\\u{a}b")
+    assert first == ("ERROR 4Yx1\\u{a}: internal error: a\\u{a}b")
     assert trace[0] == "Traceback (most recent call last):"
     assert "test_a_bug_is_told_once" in "".join(trace)
     assert text.count("Traceback") == 1

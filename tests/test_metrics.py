@@ -72,6 +72,38 @@ def test_a_message_is_counted_with_what_became_of_it(metrics: Metrics) -> None:
     assert total(found, "stirmilter_messages_total") == 3
 
 
+def test_rules_and_differences_of_the_shadow_are_counted(metrics: Metrics) -> None:
+    metrics.handled(EVENT)
+    metrics.handled(replace(EVENT, action="tag", rule="r", peer="two"))
+    shadowed = replace(EVENT, shadow_action="reject", shadow_rule="s")
+    metrics.handled(shadowed)
+    metrics.handled(shadowed)
+
+    found = samples(metrics)
+
+    ruled = [("action", "tag"), ("peer", "two"), ("rule", "r")]
+    assert found[f"stirmilter_policy_total{ruled}"] == 1
+    assert total(found, "stirmilter_policy_total") == 1
+    differs = [
+        ("action", "accept"),
+        ("rule", ""),
+        ("shadow_action", "reject"),
+        ("shadow_rule", "s"),
+    ]
+    assert found[f"stirmilter_shadow_differences_total{differs}"] == 2
+    assert total(found, "stirmilter_shadow_differences_total") == 2
+
+
+def test_rules_make_a_bounded_number_of_series(metrics: Metrics) -> None:
+    for number in range(600):
+        metrics.handled(replace(EVENT, rule=f"r{number}"))
+
+    found = samples(metrics)
+
+    assert total(found, "stirmilter_policy_total") == 500
+    assert total(found, "stirmilter_messages_total") == 600
+
+
 def test_the_time_of_a_message_falls_into_a_bucket(metrics: Metrics) -> None:
     metrics.handled(replace(EVENT, seconds=0.003))
 

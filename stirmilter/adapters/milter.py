@@ -30,15 +30,18 @@ from stirmilter.mail.transaction import (
     Connection,
     Decision,
     Header,
+    Submission,
     Transaction,
 )
 from stirmilter.stir.msgi import BodyDigester
 
 NAME: Final = "stirmilter"
-_ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS
+_ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
+_Reply = tuple[str, str, str]
 _INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
 _TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
 _TOO_LARGE: Final = ("552", "5.3.4", "the message header is too large")
+_NO_QUARANTINE: Final = ("451", "4.3.5", "no quarantine here, try again later")
 
 
 class Sessions:
@@ -79,6 +82,9 @@ class Service:
     prefetch: Callable[[Sequence[str]], Sequence[Future[None]]] = lambda _: ()
     """Begins to fetch URLs, unless they are at hand or being fetched; waits for none
     of them, and returns what there is to wait for."""
+
+    submit: Callable[[Submission], None] = lambda _: None
+    """Takes a message of ours to be sent, later and by somebody else."""
 
     message_seconds: float = 120.0
     """How long `eom` waits for a decision; up to half of it, for what is fetched."""
@@ -147,7 +153,7 @@ class Session(Milter.Base):
 
     @Milter.noreply
     @_collects
-    def connect(self, _name: str, family: int, address: Any) -> None:  # noqa: ANN401
+    def connect(self, name: str, family: int, address: Any) -> None:  # noqa: ANN401
         """Note who speaks, and through which Postfix service."""
         client: IPv4Address | IPv6Address | None = None
         if family in (socket.AF_INET, socket.AF_INET6) and address:
@@ -155,8 +161,16 @@ class Session(Milter.Base):
             if isinstance(client, IPv6Address) and client.ipv4_mapped:
                 client = client.ipv4_mapped
         self._connection = Connection(
-            client=client, daemon_name=self.getsymval("{daemon_name}") or ""
+            client=client,
+            daemon_name=self.getsymval("{daemon_name}") or "",
+            name=self._host_name(name),
         )
+
+    @Milter.noreply
+    @_collects
+    def hello(self, name: str) -> None:
+        """Note what the client calls itself."""
+        self._connection = replace(self._connection, helo=name)
 
     @Milter.noreply
     @_collects
@@ -164,7 +178,9 @@ class Session(Milter.Base):
         """Begin a message; what we know of the session stays."""
         self._draft = _Draft(sender)
         self._connection = replace(
-            self._connection, login=self.getsymval("{auth_authen}") or ""
+            self._connection,
+            login=self.getsymval("{auth_authen}") or "",
+            tls_name=self._tls_name(),
         )
 
     @Milter.noreply
@@ -195,7 +211,7 @@ class Session(Milter.Base):
         draft = self._draft
         if not draft.too_large:
             prepared = self._service.filter.prepare(
-                self._connection, draft.recipients, draft.headers
+                self._connection, draft.recipients, draft.headers, draft.sender
             )
             draft.digester, draft.urls = prepared.digester, prepared.urls
             self._service.prefetch(draft.urls)
@@ -213,14 +229,11 @@ class Session(Milter.Base):
         draft, self._draft = self._draft, _Draft()
         try:
             queue_id = self.getsymval("i") or "-"
-            if draft.error is not None:
-                raise draft.error
             if draft.too_large:
                 return self._refuse(Milter.REJECT, _TOO_LARGE)
-            decision = self._decide(draft)
+            decision, problem = self._decided(draft, queue_id)
             if decision is None:
-                self._service.failed(queue_id, TimeoutError("no decision in time"))
-                return self._refuse(Milter.TEMPFAIL, _TOO_LATE)
+                return self._refuse(Milter.TEMPFAIL, problem)
             answer = self._apply(decision)
         except Exception as error:  # noqa: BLE001 - nothing a message holds may escape
             self._service.failed(queue_id, error)
@@ -244,8 +257,11 @@ class Session(Milter.Base):
         self._service.sessions.closed(self)
         return int(Milter.CONTINUE)
 
-    def _decide(self, draft: _Draft) -> Decision | None:
-        """Run the filter on our own threads; None when it takes too long."""
+    def _decided(self, draft: _Draft, queue_id: str) -> tuple[Decision | None, _Reply]:
+        """Have the message decided; without a decision, it is to come again.
+
+        Whether it is when we are wrong, or late, is the filter's to say.
+        """
         transaction = Transaction(
             connection=self._connection,
             sender=draft.sender,
@@ -253,8 +269,24 @@ class Session(Milter.Base):
             headers=tuple(draft.headers),
             body=draft.digester.finish(),
         )
+        problem = _INTERNAL
+        try:
+            if draft.error is not None:
+                raise draft.error
+            decision = self._decide(transaction, draft.urls)
+            if decision is not None:
+                return decision, problem
+            problem = _TOO_LATE
+            self._service.failed(queue_id, TimeoutError("no decision in time"))
+        except Exception as error:  # noqa: BLE001 - nothing a message holds may escape
+            self._service.failed(queue_id, error)
+        undecided = self._service.filter.undecided(transaction)
+        return (undecided if undecided.action == "accept" else None), problem
+
+    def _decide(self, transaction: Transaction, urls: Sequence[str]) -> Decision | None:
+        """Run the filter on our own threads; None when it takes too long."""
         deadline = time.monotonic() + self._service.message_seconds
-        self._await_urls(draft.urls)
+        self._await_urls(urls)
         future: Future[Decision] = self._service.executor.submit(
             self._service.filter.decide, transaction
         )
@@ -285,8 +317,16 @@ class Session(Milter.Base):
         return future.done()
 
     def _apply(self, decision: Decision) -> int:
-        if decision.action == "tempfail" and decision.reply is not None:
-            return self._refuse(Milter.TEMPFAIL, decision.reply)
+        if decision.reply is not None:
+            if decision.action == "tempfail":
+                return self._refuse(Milter.TEMPFAIL, decision.reply)
+            if decision.action == "reject":
+                answer = self._refuse(Milter.REJECT, decision.reply)
+                if decision.answer is not None:
+                    self._service.submit(decision.answer)
+                return answer
+        if decision.action == "quarantine" and not self._actions & milter.QUARANTINE:
+            return self._refuse(Milter.TEMPFAIL, _NO_QUARANTINE)
         # From the last occurrence to the first: each removal renumbers those after it
         # (CVE-2022-48521 is what becomes of the other order).
         for gone in sorted(decision.remove, key=lambda r: -r.occurrence):
@@ -294,11 +334,36 @@ class Session(Milter.Base):
         space = " " if self._protocol & Milter.P_HDR_LEADSPC else ""
         for name, value in reversed(decision.insert):
             self.addheader(name, space + value, 0)  # above our Received (RFC 8601 §4.1)
+        if decision.action == "quarantine":
+            self.quarantine(f"{NAME}: {decision.event.rule}")
         return int(Milter.CONTINUE)
 
-    def _refuse(self, answer: int, reply: tuple[str, str, str]) -> int:
+    def _refuse(self, answer: int, reply: _Reply) -> int:
         self.setreply(*reply)
         return int(answer)
+
+    def _host_name(self, name: str) -> str:
+        """Return the client's host name if its address and it lead to each other.
+
+        Postfix tells no other; Sendmail says in a macro how sure it is, if asked to.
+        """
+        known = self.getsymval("{client_resolve}") or "OK"
+        if known != "OK" or name.startswith("[") or name.lower() == "unknown":
+            return ""
+        return name.lower().rstrip(".")
+
+    def _tls_name(self) -> str:
+        """Return the name in the client's certificate, if the MTA has verified it.
+
+        Sendmail names every certificate, and says in {verify} whether it is good.
+        Postfix has no {verify}, and names no certificate that it does not trust; it
+        tells who it is with the connection. Whoever says neither is not believed.
+        """
+        found = self.getsymval("{cert_subject}") or ""
+        verified = self.getsymval("{verify}")
+        if verified is None and (self.getsymval("v") or "").startswith("Postfix"):
+            verified = "OK"
+        return found if verified == "OK" else ""
 
 
 def register(service: Service, descriptor: int) -> None:
@@ -312,6 +377,7 @@ def register(service: Service, descriptor: int) -> None:
     Milter.factory = lambda: Session(service)
     milter.set_flags(_ACTIONS)
     milter.set_connect_callback(Milter.connect_callback)
+    milter.set_helo_callback(lambda ctx, name: ctx.getpriv().hello(name))
     milter.set_envfrom_callback(lambda ctx, *a: ctx.getpriv().envfrom_bytes(*a))
     milter.set_envrcpt_callback(lambda ctx, *a: ctx.getpriv().envrcpt_bytes(*a))
     milter.set_header_callback(lambda ctx, n, v: ctx.getpriv().header_bytes(n, v))

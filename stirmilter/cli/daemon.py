@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -14,6 +16,7 @@ from stirmilter.cli.common import (
     AT,
     CLIENT,
     CONFIG,
+    JSON,
     NOT_VERIFIED,
     RECIPIENTS,
     SENDER,
@@ -56,9 +59,12 @@ def run(path: Path) -> None:
 @CLIENT
 @click.option("--login", default="", help="SASL login name of the client.")
 @click.option("--daemon-name", default="", help="Postfix service that took it.")
+@click.option("--helo", default="", help="What the client calls itself.")
+@click.option("--tls-name", default="", help="Name in its verified certificate.")
 @SENDER
 @RECIPIENTS
 @AT
+@JSON
 def check(
     path: Path,
     x5u: bool,
@@ -66,12 +72,20 @@ def check(
     client: str,
     login: str,
     daemon_name: str,
+    helo: str,
+    tls_name: str,
     mail_from: str | None,
     recipients: tuple[str, ...],
     at: str | None,
+    as_json: bool,
 ) -> None:
-    """Check the configuration, keys, certificates and the numbers they cover."""
+    """Check the configuration, keys, certificates and the numbers they cover.
+
+    With --message, show what would become of it: the verdict, the facts that rules ask
+    about, each rule with what it lacks, and what the shadow table would have done.
+    """
     from stirmilter import findings, runtime
+    from stirmilter.cli.explaining import lines, would
     from stirmilter.mail.transaction import Connection
     from stirmilter.stores.replay import MemoryReplayStore
 
@@ -80,28 +94,20 @@ def check(
     now = time_of(at)
     if message is not None:
         connection = Connection(
-            client=address_of(client), login=login, daemon_name=daemon_name
+            client=address_of(client),
+            login=login,
+            daemon_name=daemon_name,
+            helo=helo,
+            tls_name=tls_name,
         )
         raw = read_message(message.read())
         transaction = transaction_of(raw, connection, mail_from, recipients)
-        built.filter.clock = lambda: now
-        decision = built.filter.decide(transaction)
-        event = decision.event
-        click.echo(
-            "\t".join(
-                [
-                    event.direction,
-                    event.outcome,
-                    event.reason,
-                    decision.action,
-                    event.detail or "-",
-                ]
-            )
-        )
-        for gone in decision.remove:
-            click.echo(f"remove\t{gone.name}\t{gone.occurrence}")
-        for name, value in decision.insert:
-            click.echo(f"insert\t{name}\t{' '.join(value.split())}")
+        report = would(built, transaction, now)
+        if as_json:
+            click.echo(json.dumps(report, indent=2))
+        else:
+            for line in lines(report):
+                click.echo("\t".join(line))
         return
     found = list(findings.findings(built, now))
     found += findings.replay_findings(built.config)
@@ -109,7 +115,9 @@ def check(
         found += findings.possessed(signer)
     if x5u:
         found += [findings.published(built, signer) for signer in built.signers]
-    for finding in found:
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
+    for finding in () if as_json else found:
         click.echo(f"{finding.level}\t{finding.subject}\t{finding.text}")
     if any(finding.level == "error" for finding in found):
         sys.exit(NOT_VERIFIED)

@@ -14,6 +14,14 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from stirmilter.config.policy import (
+    MM4,
+    Failure,
+    PeerSection,
+    Policy,
+    RuleSection,
+    StepSection,
+)
 from stirmilter.config.sections import (
     Fetch,
     Journal,
@@ -36,7 +44,7 @@ __all__ = ["DEFAULT", "Config", "Milter", "load", "parse"]
 DEFAULT: Final = Path("/etc/stirmilter/stirmilter.toml")
 
 
-Named = TypeVar("Named", SignerSection, TrustSection)
+Named = TypeVar("Named", SignerSection, TrustSection, PeerSection, RuleSection)
 
 
 def _names(blocks: tuple[Named, ...]) -> tuple[Named, ...]:
@@ -57,6 +65,12 @@ class Config(Section):
     revocation: Revocation = Field(default_factory=Revocation)
     fetch: Fetch = Field(default_factory=Fetch)
     replay: Replay = Field(default_factory=Replay)
+    peer: Annotated[tuple[PeerSection, ...], AfterValidator(_names)] = ()
+    rule: Annotated[tuple[RuleSection, ...], AfterValidator(_names)] = ()
+    shadow_rule: Annotated[tuple[RuleSection, ...], AfterValidator(_names)] = ()
+    policy: Policy = Field(default_factory=Policy)
+    failure: Failure = Field(default_factory=Failure)
+    mm4: MM4 = Field(default_factory=MM4)
     journal: Journal = Field(default_factory=Journal)
     metrics: Metrics = Field(default_factory=Metrics)
     limits: Limits = Field(default_factory=Limits)
@@ -113,6 +127,8 @@ def _fault(path: Path, details: ErrorDetails) -> ConfigError:
     location = details["loc"]
     where = f"{path}: {'.'.join(str(part) for part in location)}"
     if details["type"] == "extra_forbidden":
+        if location in _ELSEWHERE:
+            return ConfigError(where, f"no such setting; it is {_ELSEWHERE[location]}")
         names = _names_beside(location)
         near = difflib.get_close_matches(str(location[-1]), names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
@@ -127,7 +143,14 @@ def _fault(path: Path, details: ErrorDetails) -> ConfigError:
 _BLOCKS: Final[dict[int | str, type[Section]]] = {
     "signer": SignerSection,
     "trust": TrustSection,
+    "peer": PeerSection,
+    "ladder": StepSection,
+    "rule": RuleSection,
+    "shadow_rule": RuleSection,
 }
+
+_ELSEWHERE: Final = {("failure", "key"): "sign.on_failure"}
+"""Settings that one may look for where they are not."""
 
 
 def _names_beside(location: tuple[int | str, ...]) -> list[str]:
@@ -139,4 +162,5 @@ def _names_beside(location: tuple[int | str, ...]) -> list[str]:
             model = _BLOCKS.get(part, kind)
             if isinstance(model, type) and issubclass(model, BaseModel):
                 fields = model.model_fields
-    return sorted(set(fields) - {"folder", "source"})
+    names = {field.alias or name for name, field in fields.items()}
+    return sorted(names - {"folder", "source"})

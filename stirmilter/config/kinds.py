@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from stirmilter.mail.mm4reply import system_address
 from stirmilter.stir import uri
 from stirmilter.stir.msgi import ALGORITHMS
 from stirmilter.stir.tn import is_country
@@ -39,6 +41,7 @@ _TAKEN = frozenset(
         "to",
     }
 )
+_FAMILIES = ("arc-", "content-", "dkim-", "list-", "mime-", "resent-", "x-mms-")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}", re.ASCII)
 
 
@@ -71,6 +74,35 @@ def _field_name(text: str) -> str:
         raise PydanticCustomError("field_name", "expected letters, digits and hyphens")
     if text.lower() in _TAKEN:
         raise PydanticCustomError("field_name", "expected a name that is not taken")
+    return text
+
+
+def _tag_name(text: str) -> str:
+    # What arrives under it is removed, so it must be nobody else's.
+    if text.lower().startswith(_FAMILIES):
+        raise PydanticCustomError("tag_name", "expected a name that is not taken")
+    return _field_name(text)
+
+
+def _day(given: object) -> date:
+    if not isinstance(given, date) or isinstance(given, datetime):
+        raise PydanticCustomError("day", "expected a date such as 2026-09-01")
+    return given
+
+
+def _relay(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65_536:  # noqa: PLR2004 - ports
+        raise PydanticCustomError("relay", "expected host:port")
+    return text
+
+
+def _mail_address(text: str) -> str:
+    if text and system_address(text) != text:
+        raise PydanticCustomError(
+            "mail_address", 'expected user@host, or "" for a default'
+        )
     return text
 
 
@@ -152,3 +184,9 @@ SharedStore = Annotated[
 Skew = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
 HostEntry = Annotated[str, AfterValidator(_host_entry)]
 Port = Annotated[int, Field(gt=0, lt=65_536)]
+TagName = Annotated[str, AfterValidator(_tag_name)]
+RuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+Spc = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
+Day = Annotated[date, PlainValidator(_day)]
+Relay = Annotated[str, AfterValidator(_relay)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]

@@ -113,6 +113,7 @@ class TrustSection(Section):
     anchors: tuple[Path, ...] = Field(min_length=1)
     numbers: tuple[str, ...] = ()
     policies: tuple[Oid, ...] = ()
+    peers_only: bool = False
     crl_issuers: tuple[Path, ...] = ()
     crls: tuple[str, ...] = ()
 

@@ -19,7 +19,7 @@ from stirmilter.events import (
     Token,
 )
 from stirmilter.mail.mm4 import View
-from stirmilter.mail.transaction import Connection, Header, Removal
+from stirmilter.mail.transaction import Header, Removal, Transaction
 from stirmilter.services import Signer
 from stirmilter.stir import identity
 from stirmilter.stir.passport import Passport
@@ -28,20 +28,20 @@ from stirmilter.stir.result import StirResult, printable
 
 def of_message(
     view: View,
-    connection: Connection,
+    transaction: Transaction,
     now: datetime,
+    removals: Iterable[Removal],
     tokens: Iterable[Token] = (),
-    removed: tuple[Removed, ...] = (),
 ) -> Evidence:
     """Note what names a message, what its tokens proved, and what was taken out."""
     return Evidence(
         time=now,
-        client=str(connection.client or ""),
+        client=str(transaction.connection.client or ""),
         message_id=printable(view.message_id, IDENTIFIER_LENGTH),
         transaction_id=printable(view.transaction_id, IDENTIFIER_LENGTH),
         mms_message_id=printable(view.mms_message_id, IDENTIFIER_LENGTH),
         tokens=tuple(tokens),
-        removed=removed,
+        removed=removed(transaction.headers, removals),
     )
 
 

@@ -96,6 +96,15 @@ class View:
     mms_message_id: str = ""
     """``X-Mms-Message-ID``: the message, at the MMSC that took it in."""
 
+    ack_request: bool = False
+    """``X-Mms-Ack-Request: Yes``: the sending MMSC wants an MM4_forward.RES."""
+
+    originator_system: str = ""
+    """``X-Mms-Originator-System``, as it is written: where to."""
+
+    version: str = ""
+    """``X-Mms-3GPP-MMS-Version``, as it is written."""
+
 
 def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
     """Read the header block; never raises.
@@ -123,6 +132,9 @@ def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
         message_id=_first(fields, "message-id"),
         transaction_id=_first(fields, "x-mms-transaction-id"),
         mms_message_id=_first(fields, "x-mms-message-id"),
+        ack_request=(_single(fields, "x-mms-ack-request") or "").lower() == "yes",
+        originator_system=_single(fields, "x-mms-originator-system") or "",
+        version=_single(fields, "x-mms-3gpp-mms-version") or "",
     )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from stirmilter.events import Handled
+from stirmilter.mail.policy.actions import Action
+from stirmilter.mail.policy.ruling import Ruling
 from stirmilter.stir.msgi import BodyDigester, BodyDigests
-
-Action = Literal["accept", "tempfail"]
 
 
 class Header(NamedTuple):
@@ -45,6 +45,15 @@ class Connection:
 
     daemon_name: str = ""
     """Postfix's `milter_macro_daemon_name` of the service that took the message."""
+
+    helo: str = ""
+    """What the client calls itself; proves nothing."""
+
+    tls_name: str = ""
+    """Name in the client's certificate, if the MTA has verified that; else empty."""
+
+    name: str = ""
+    """Host name of the address, if it leads back to the address; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +96,13 @@ class Insertion(NamedTuple):
     value: str
 
 
+class Submission(NamedTuple):
+    """A message of ours, from the null sender, as no answer to it is wanted."""
+
+    recipient: str
+    octets: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What is to be done to the message, and what is to be told about it."""
@@ -98,4 +114,10 @@ class Decision:
 
     insert: tuple[Insertion, ...] = field(default=())
     reply: tuple[str, str, str] | None = None
-    """SMTP code, enhanced code and text, when the action is not ``accept``."""
+    """SMTP code, enhanced code and text, to ``tempfail`` or ``reject``."""
+
+    ruling: Ruling | None = None
+    """What the policy decided, and about what; None for mail that leaves."""
+
+    answer: Submission | None = None
+    """What the MMSC that sent it is to be told besides, once it is rejected."""

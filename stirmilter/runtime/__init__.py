@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import grp
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -11,13 +11,14 @@ from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError
 from stirmilter.mail.filter import MailFilter
-from stirmilter.runtime import policies, signers, stores, trust
+from stirmilter.runtime import actions, policies, signers, stores, trust
 from stirmilter.services import (
     AuthenticationService,
     FormerKey,
     ReplayStore,
     Signer,
     TrustSet,
+    VerificationPolicy,
     VerificationService,
 )
 from stirmilter.stir.credential import TrustAnchors
@@ -51,13 +52,8 @@ class Runtime:
 
     def using(self, signers: Iterable[Signer], former: Iterable[FormerKey]) -> Runtime:
         """Return the same with other signers."""
-        changed = MailFilter(
-            policy=self.filter.policy,
-            authentication=self.filter.authentication.using(signers, former),
-            verification=self.filter.verification,
-            clock=self.filter.clock,
-        )
-        return replace(self, filter=changed)
+        authentication = self.filter.authentication.using(signers, former)
+        return replace(self, filter=self.filter.using(authentication))
 
 
 def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
@@ -80,6 +76,24 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     revocations = trust.revocation_store(config, sets, fetcher, lists)
     store = stores.certificate_store(config, documents)
     prefetcher = Prefetcher(store, config.fetch.waiting)
+    replays = replays or stores.replay_store(config)
+    revocation = trust.revocation_service(config, revocations)
+    references = trust.references(config, documents)
+
+    def verification(
+        anchors: Sequence[TrustSet], policy: VerificationPolicy
+    ) -> VerificationService:
+        return VerificationService(
+            repository=prefetcher,
+            anchors=anchors,
+            replays=replays,
+            policy=policy,
+            revocation=revocation,
+            references=references,
+            trouble=log.degraded,
+        )
+
+    believed = policies.verification_policy(config)
     mail_filter = MailFilter(
         policy=policies.mail_policy(config),
         authentication=AuthenticationService(
@@ -90,15 +104,11 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             uris=config.sign.uris,
             limits=policies.passport_limits(config),
         ),
-        verification=VerificationService(
-            repository=prefetcher,
-            anchors=sets,
-            replays=replays or stores.replay_store(config),
-            policy=policies.verification_policy(config),
-            revocation=trust.revocation_service(config, revocations),
-            references=trust.references(config, documents),
-            trouble=log.degraded,
-        ),
+        verification=verification(actions.general(config, sets), believed),
+        peers={
+            name: verification(anchors, policy)
+            for name, anchors, policy in actions.peer_policies(config, sets, believed)
+        },
     )
     anchors = [one for trusted in sets for one in trusted.anchors.certificates]
     return Runtime(

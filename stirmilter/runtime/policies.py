@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError
-from stirmilter.mail.filter import MailPolicy, Submitter
+from stirmilter.mail.mailpolicy import MailPolicy, Submitter
 from stirmilter.mail.mm4 import Reading
+from stirmilter.runtime import actions
 from stirmilter.runtime.files import number_set
 from stirmilter.services import VerificationPolicy
 from stirmilter.stir import passport
@@ -38,6 +39,8 @@ def mail_policy(config: Config) -> MailPolicy:
         theirs=Reading(uris=verify.uris, entries=config.limits.addresses),
         divert=sign.divert,
         submitters=tuple(_submitters(config)),
+        actions=actions.policy(config),
+        mm4=actions.mm4_answers(config),
     )
 
 

@@ -4,6 +4,7 @@
     passports     one for each of its tokens, in the order of the header
     removed       one for each header field that was taken out of it, as forged
     certificates  each once, however many messages rest on it
+    rulings       what the policy said, of messages of which it said anything
 
 `Journal` writes and forgets, for the daemon; `stores.journalreader` looks, for people.
 Digests are kept as octets: ``SELECT hex(sha256)``. Recipients are not in it, and
@@ -71,6 +72,10 @@ CREATE TABLE IF NOT EXISTS removed (
     message INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL,
     text TEXT NOT NULL, PRIMARY KEY (message, position)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rulings (
+    message INTEGER PRIMARY KEY, rule TEXT NOT NULL, peer TEXT NOT NULL,
+    shadow_action TEXT NOT NULL, shadow_rule TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS certificates (
     sha256 BLOB PRIMARY KEY, der BLOB NOT NULL, first_seen REAL NOT NULL,
     last_used REAL NOT NULL
@@ -84,6 +89,7 @@ _INSERT_PASSPORT: Final = """
 INSERT INTO passports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _INSERT_REMOVED: Final = "INSERT INTO removed VALUES (?, ?, ?, ?)"
+_INSERT_RULING: Final = "INSERT INTO rulings VALUES (?, ?, ?, ?, ?)"
 _INSERT_CERTIFICATE: Final = """
 INSERT INTO certificates VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
     first_seen = min(first_seen, excluded.first_seen),
@@ -217,6 +223,9 @@ class Journal:
                 time = kept.time.timestamp()
                 row = _message_row(event, kept, self._settings)
                 message = connection.execute(_INSERT_MESSAGE, row).lastrowid
+                ruling = event.rule, event.peer, event.shadow_action, event.shadow_rule
+                if any(ruling):
+                    connection.execute(_INSERT_RULING, (message, *ruling))
                 for position, token in enumerate(kept.tokens):
                     row = (message, position, *_token_row(token))
                     connection.execute(_INSERT_PASSPORT, row)
@@ -239,6 +248,7 @@ class Journal:
             rows = connection.execute(_OLDEST, (before, _SLICE)).fetchall()
             connection.executemany("DELETE FROM passports WHERE message = ?", rows)
             connection.executemany("DELETE FROM removed WHERE message = ?", rows)
+            connection.executemany("DELETE FROM rulings WHERE message = ?", rows)
             connection.executemany("DELETE FROM messages WHERE id = ?", rows)
             connection.execute(_FORGET_CERTIFICATES)
         return len(rows)

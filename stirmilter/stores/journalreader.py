@@ -30,6 +30,8 @@ ORDER BY time DESC LIMIT ?4
 _TOKENS: Final = "SELECT * FROM passports WHERE message = ? ORDER BY position"
 _REMOVED: Final = "SELECT name, text FROM removed WHERE message = ? ORDER BY position"
 _KEEPS_REMOVED: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'removed'"
+_RULING: Final = "SELECT * FROM rulings WHERE message = ?"
+_HAS_RULINGS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'rulings'"
 _STATS: Final = """
 SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM passports),
     (SELECT count(*) FROM certificates), min(time), max(time) FROM messages
@@ -104,6 +106,7 @@ class JournalReader:
         tokens = self._connection.execute(_TOKENS, (row["id"],)).fetchall()
         time = _time(row["time"])
         assert time is not None  # noqa: S101 - the schema says so
+        ruling = self._ruling(row["id"])
         return Handled(
             row["direction"],
             row["outcome"],
@@ -124,6 +127,7 @@ class JournalReader:
                 tokens=tuple(map(self._token, tokens)),
                 removed=self._removed(row["id"]),
             ),
+            **ruling,
         )
 
     def _removed(self, message: int) -> tuple[Removed, ...]:
@@ -132,6 +136,14 @@ class JournalReader:
             return ()
         rows = self._connection.execute(_REMOVED, (message,)).fetchall()
         return tuple(Removed(row["name"], row["text"]) for row in rows)
+
+    def _ruling(self, message: int) -> dict[str, str]:
+        """Read what the policy said; files of earlier versions have no such table."""
+        if self._connection.execute(_HAS_RULINGS).fetchone() is None:
+            return {}
+        row = self._connection.execute(_RULING, (message,)).fetchone()
+        names = ("rule", "peer", "shadow_action", "shadow_rule")
+        return {name: row[name] for name in names} if row else {}
 
     def _token(self, row: sqlite3.Row) -> Token:
         begin, end = _time(row["valid_from"]), _time(row["valid_until"])

@@ -4,6 +4,7 @@ libmilter's context is the one thing played here. That the rest works with the r
 is shown by tests/e2e.
 """
 
+import socket
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -16,7 +17,10 @@ import pytest
 
 from stirmilter.adapters.milter import Service, Session
 from stirmilter.events import Handled
-from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.mailpolicy import MailPolicy
+from stirmilter.mail.policy.failures import FailurePolicy
+from stirmilter.mail.policy.policy import Policy
 from stirmilter.services import AuthenticationService
 from stirmilter.stir.msgi import BodyDigester
 from stirmilter.testca import TestCA
@@ -29,6 +33,7 @@ class Context:
     def __init__(self) -> None:
         self.replies: list[tuple[str, ...]] = []
         self.added: list[str] = []
+        self.removed: list[tuple[str, int]] = []
         self.progressed = 0
 
     def getsymval(self, name: str) -> str | None:
@@ -39,6 +44,9 @@ class Context:
 
     def addheader(self, name: str, _value: str, _index: int) -> None:
         self.added.append(name)
+
+    def chgheader(self, name: str, index: int, _value: str | None) -> None:
+        self.removed.append((name, index))
 
     def progress(self) -> None:
         self.progressed += 1
@@ -62,11 +70,18 @@ def talk(ca: TestCA) -> Iterator[Any]:
     """Make a session whose filter reads a given clock."""
     with ThreadPoolExecutor(1) as executor:
 
-        def make(clock: Any = lambda: NOW, **limits: Any) -> Talk:  # noqa: ANN401
+        def make(
+            clock: Any = lambda: NOW,  # noqa: ANN401
+            internal: Any = "tempfail",  # noqa: ANN401 - one of two words
+            **limits: Any,  # noqa: ANN401
+        ) -> Talk:
             ledger, context = Ledger(), Context()
+            failures = FailurePolicy(internal=internal)
             service = Service(
                 filter=MailFilter(
-                    policy=MailPolicy(authserv_id="mx.example"),
+                    policy=MailPolicy(
+                        authserv_id="mx.example", actions=Policy(failures=failures)
+                    ),
                     authentication=AuthenticationService([]),
                     verification=verifier(ca),
                     clock=clock,
@@ -94,7 +109,7 @@ def carry(session: Session) -> int:
     return session.eom()
 
 
-def broken() -> datetime:
+def broken(*_: object) -> datetime:
     raise ZeroDivisionError("a bug of ours")
 
 
@@ -111,6 +126,88 @@ def test_an_internal_error_is_answered_451_and_reported_once_with_the_queue_id(
     [(queue_id, error)] = ledger.failed
     assert (queue_id, type(error)) == ("4Yx1ab", ZeroDivisionError)
     assert ledger.handled == []
+
+
+@pytest.mark.conformance("O-08")
+def test_an_internal_error_may_let_the_message_go_without_what_is_forged(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    session, context, ledger = talk(broken, "accept")
+    session.envfrom("<a@one.example>")
+    session.header("Authentication-Results", b" mx.example; stir=pass")
+    session.header("From", b" a@one.example")
+    session.eoh()
+    session.body(b"Hello\r\n")
+
+    answer = session.eom()
+
+    assert answer == Milter.CONTINUE
+    assert (context.replies, context.added) == ([], [])
+    assert context.removed == [("Authentication-Results", 1)]
+    [(_, error)] = ledger.failed
+    assert type(error) is ZeroDivisionError
+    [event] = ledger.handled
+    assert (event.reason, event.action, event.rule) == (
+        "internal-error",
+        "accept",
+        "failure:internal",
+    )
+
+
+def test_a_decision_that_comes_too_late_may_let_the_message_go(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    released = threading.Event()
+
+    def slow() -> datetime:
+        released.wait(30)
+        return NOW
+
+    session, context, ledger = talk(slow, "accept", message_seconds=0.3)
+
+    answer = carry(session)
+    released.set()
+
+    assert (answer, context.replies) == (Milter.CONTINUE, [])
+    assert [type(error) for _, error in ledger.failed] == [TimeoutError]
+
+
+def test_an_error_while_a_decision_is_applied_is_answered_451_whatever_is_set(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    """Half of it may have been done: what is left in the header is not known."""
+    session, context, ledger = talk(lambda: NOW, "accept")
+    context.addheader = broken
+
+    answer = carry(session)
+
+    assert answer == Milter.TEMPFAIL
+    assert ledger.handled == []
+
+
+@pytest.mark.parametrize(
+    ("name", "resolved", "known"),
+    [
+        ("MX.one.example", None, "mx.one.example"),
+        ("mx.one.example", "OK", "mx.one.example"),
+        ("mx.one.example", "FORGED", ""),
+        ("mx.one.example", "FAIL", ""),
+        ("unknown", None, ""),
+        ("[192.0.2.1]", None, ""),
+    ],
+)
+def test_the_name_of_a_client_is_one_that_leads_back_to_it(
+    talk: Any,  # noqa: ANN401
+    name: str,
+    resolved: str | None,
+    known: str,
+) -> None:
+    session, context, _ = talk()
+    context.getsymval = {"{client_resolve}": resolved}.get
+
+    session.connect(name, socket.AF_INET, ("192.0.2.1", 25))
+
+    assert session._connection.name == known
 
 
 def test_an_error_in_a_callback_without_reply_is_answered_at_the_end(

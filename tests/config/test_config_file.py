@@ -166,9 +166,29 @@ def test_a_fault_names_file_key_value_and_remedy(path: Path) -> None:
         pytest.param(
             "xyz = 1",
             "xyz",
-            "no such setting; known: fetch, journal, limits, log, metrics, milter,"
-            " replay, revocation, sign, signer, trust, verify",
+            "no such setting; known: failure, fetch, journal, limits, log, metrics,"
+            " milter, mm4, peer, policy, replay, revocation, rule, shadow_rule, sign,"
+            " signer, trust, verify",
             id="section-like-nothing-known",
+        ),
+        pytest.param(
+            '[failure]\nkey = "accept"',
+            "failure.key",
+            "no such setting; it is sign.on_failure",
+            id="stands-elsewhere",
+        ),
+        pytest.param(
+            '[[rule]]\nname = "r"\naction = "tag"\nverdicts = ["failed"]',
+            "rule.0.verdicts",
+            "no such setting; did you mean verdict?",
+            id="in-a-rule",
+        ),
+        pytest.param(
+            '[[peer]]\nname = "p"\nhelo = ["a.example"]\n'
+            'ladder = [{ form = 2026-01-01, from = 2026-01-01, action = "tag" }]',
+            "peer.0.ladder.0.form",
+            "no such setting; did you mean from?",
+            id="in-a-step",
         ),
     ],
 )

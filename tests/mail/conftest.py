@@ -5,7 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.services import VerificationPolicy
 from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA

@@ -5,7 +5,8 @@ from dataclasses import replace
 from email.utils import format_datetime
 from ipaddress import ip_address, ip_network
 
-from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.transaction import Connection, Decision, Header, Transaction
 from stirmilter.stir import identity, passport
 from stirmilter.stir.claims import Claims

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from stirmilter.mail.filter import MailPolicy
+from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.transaction import Connection
 from tests.laboratory import NOW
 from tests.mail.mails import FROM, PLAIN, REQ, STRANGER, TO, US, Make, mail, token

@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 
 from stirmilter.events import Handled
-from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.report import as_json
 from stirmilter.mail.transaction import Decision, Transaction
 from stirmilter.services import AuthenticationService, VerificationPolicy

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from stirmilter.mail.filter import Submitter
+from stirmilter.mail.mailpolicy import Submitter
 from stirmilter.mail.transaction import Connection
 from stirmilter.stir.tn import NumberSet
 from tests.laboratory import ALICE, BOB, NOW

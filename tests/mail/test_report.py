@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from stirmilter.mail.filter import MailFilter, MailPolicy
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.report import as_json
 from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.stir import identity, passport

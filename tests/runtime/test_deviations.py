@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stirmilter import config, findings, runtime
-from stirmilter.errors import ConfigError
+from stirmilter import findings, runtime
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, NOW
@@ -37,11 +36,3 @@ def test_a_new_certificate_may_stand_at_the_old_url(
             assert findings.published(built, signer).level == "ok"
 
     assert chains[0] != chains[1]
-
-
-@pytest.mark.conformance("V-18")
-def test_the_configuration_knows_no_peers(tmp_path: Path) -> None:
-    table = {"peer": [{"name": "two", "must_sign": True}]}
-
-    with pytest.raises(ConfigError, match="peer: no such setting"):
-        config.parse(table, tmp_path / "stirmilter.toml")

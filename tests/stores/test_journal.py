@@ -47,6 +47,47 @@ def test_what_is_read_is_what_was_written(path: Path) -> None:
     assert read.evidence == EVENT.evidence
 
 
+RULED = replace(
+    EVENT,
+    action="tag",
+    rule="ladder:two",
+    peer="two",
+    shadow_action="reject",
+    shadow_rule="s1",
+)
+
+
+def test_what_the_policy_said_is_kept(path: Path) -> None:
+    Journal(path).write([EVENT, replace(RULED, queue_id="ruled")])
+
+    assert found(path, "ruled") == [replace(RULED, queue_id="ruled")]
+    assert found(path, "4Yx1ab") == [EVENT]
+
+
+def test_what_the_policy_said_is_forgotten_with_its_message(path: Path) -> None:
+    journal = Journal(path)
+    journal.write([RULED])
+
+    journal.prune(NOW + 1000 * DAY)
+
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM rulings").fetchone() == (0,)
+
+
+def test_a_journal_from_before_there_was_a_policy_is_read_and_written(
+    path: Path,
+) -> None:
+    journal = Journal(path)
+    journal.write([EVENT])
+    journal.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE rulings")
+
+    assert found(path, "4Yx1ab") == [EVENT]
+    Journal(path).write([replace(RULED, queue_id="new")])
+    assert [one.rule for one in found(path, "new")] == ["ladder:two"]
+
+
 def test_a_message_with_nothing_to_tell_is_kept_too(path: Path) -> None:
     bare = Handled("out", "unsigned", "no-signer", evidence=Evidence(time=NOW))
 

@@ -1,0 +1,83 @@
+"""Hands messages of ours to a relay over SMTP, in the background.
+
+They are answers that nobody waits for, so each is tried once: one that is lost is told,
+and costs nothing else.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+
+from stirmilter.mail.transaction import Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """Where messages are handed over."""
+
+    host: str
+    port: int
+    name: str
+    """What we call ourselves (EHLO)."""
+
+    seconds: float = 10.0
+    """For each step of the dialogue."""
+
+    queue: int = 100
+    """Messages that may wait."""
+
+
+class Submitter:
+    """Takes messages, and has its own thread hand them over."""
+
+    def __init__(self, relay: Relay, say: Callable[[str], None]) -> None:
+        """Take the relay, and who is told what was lost."""
+        self._relay = relay
+        self._say = say
+        self._waiting: Queue[Submission] = Queue(relay.queue)
+        self._leave = Event()
+        self._thread = Thread(target=self._run, name="submission", daemon=True)
+
+    def __call__(self, message: Submission) -> None:
+        """Take a message; never waits for the network, never raises."""
+        try:
+            self._waiting.put_nowait(message)
+        except Full:
+            self._say(f"mm4: too many answers wait; none to {message.recipient}")
+
+    def start(self) -> None:
+        """Start the thread; once, after the fork."""
+        self._thread.start()
+
+    def close(self, seconds: float) -> None:
+        """Let what waits be handed over, for at most so long."""
+        deadline = time.monotonic() + seconds
+        self._leave.set()
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self) -> None:
+        while True:
+            try:
+                message = self._waiting.get(timeout=0.2)
+            except Empty:
+                if self._leave.is_set():
+                    return
+                continue
+            try:
+                self._hand_over(message)
+            except Exception as error:  # noqa: BLE001 - the next may well be taken
+                self._say(f"mm4: no answer to {message.recipient}: {error}")
+
+    def _hand_over(self, message: Submission) -> None:
+        relay = self._relay
+        with smtplib.SMTP(
+            relay.host, relay.port, relay.name, timeout=relay.seconds
+        ) as smtp:
+            # RFC 3834 §3.3: an answer that nothing made is sent from the null sender.
+            smtp.sendmail("", [message.recipient], message.octets)

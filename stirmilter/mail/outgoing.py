@@ -1,0 +1,169 @@
+"""Outgoing mail: a PASSporT for what a number of ours sends (RFC 8224 §6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from email.utils import format_datetime
+
+from stirmilter.errors import SigningError
+from stirmilter.events import Handled
+from stirmilter.mail import evidence, mm4, removals
+from stirmilter.mail.mailpolicy import MailPolicy
+from stirmilter.mail.mm4 import Reading
+from stirmilter.mail.transaction import (
+    Connection,
+    Decision,
+    Header,
+    Insertion,
+    Transaction,
+)
+from stirmilter.services import AuthenticationService, Message
+from stirmilter.stir import identity
+from stirmilter.stir.passport import Passport
+
+
+class Outgoing:
+    """Signs what leaves, as far as it is ours to sign."""
+
+    def __init__(
+        self,
+        policy: MailPolicy,
+        authentication: AuthenticationService,
+        passports: int,
+    ) -> None:
+        """Take what decides, who signs, and how many tokens a verifier judges."""
+        self.policy = policy
+        self.authentication = authentication
+        self.passports = passports
+
+    def sign(self, transaction: Transaction, now: datetime) -> Decision:
+        """Insert a PASSporT, or say why not; the message goes on unless we failed.
+
+        A result under our name is removed here too: it is no less forged for coming
+        from a client of ours, and the relay may deliver to our own readers.
+        """
+        forged = removals.of(transaction.headers, self.policy)
+        view = mm4.read(transaction.headers, self.policy.ours)
+        message = Message(
+            orig=view.originator,
+            dest=_shown(view, transaction, self.policy.ours),
+            body=transaction.body,
+        )
+        try:
+            self._check_signable(view, transaction, now)
+            tokens = self.policy.tokens(transaction.headers, self.policy.header)
+            token = self._sign(message, tokens, now)
+            speaker = (token.claims.div or token.claims.orig).value
+            self._check_submitter(transaction.connection, speaker)
+        except SigningError as error:
+            action = self.policy.signing_failure if error.failure else "accept"
+            return Decision(
+                action=action,
+                remove=forged,
+                event=Handled(
+                    "out",
+                    "failed" if error.failure else "unsigned",
+                    error.code,
+                    error.detail,
+                    view.originator,
+                    action,
+                    evidence=evidence.of_message(view, transaction, now, forged),
+                ),
+                reply=("451", "4.7.0", "the message cannot be signed now"),
+            )
+        signer = self.authentication.signer_for(speaker, now)
+        word = "signed" if token.claims.div is None else "diverted"
+        made = [evidence.issued(token, signer, word)] if signer else []
+        return Decision(
+            remove=forged,
+            insert=(
+                *_missing_date(transaction.headers, now),
+                Insertion(
+                    self.policy.header, identity.write(token, self.policy.header)
+                ),
+            ),
+            event=Handled(
+                "out",
+                "signed",
+                word,
+                "",
+                view.originator,
+                signer=signer.name if signer else "",
+                evidence=evidence.of_message(view, transaction, now, forged, made),
+            ),
+        )
+
+    def _sign(self, message: Message, tokens: Sequence[str], now: datetime) -> Passport:
+        """Vouch for a message that is ours, or for our sending on of another one.
+
+        Raises:
+            SigningError: neither is the case, or we failed.
+        """
+        full = len(tokens) >= self.passports
+        if self.policy.divert and not full:
+            try:
+                return self.authentication.divert(message, tokens, now)
+            except SigningError as error:
+                if error.code not in ("not-diverted", "no-signer"):
+                    raise
+        if self.authentication.signed(message, tokens, now):
+            raise SigningError("already-signed", "it carries a token of ours")
+        if full:
+            raise SigningError("too-many-passports", f"{len(tokens)} already")
+        return self.authentication.sign(message, now)
+
+    def _check_signable(
+        self, view: mm4.View, transaction: Transaction, now: datetime
+    ) -> None:
+        """Leave alone what is not a message from a number to numbers.
+
+        Raises:
+            SigningError: never a failure: the message goes out as it is.
+        """
+        if transaction.sender.strip() in ("", "<>"):
+            raise SigningError("null-sender", "an automatic message")
+        if view.message_type not in self.policy.message_types:
+            raise SigningError("message-type", view.message_type)
+        if view.hidden:
+            # RFC 8224 §11: a token would tell what the sender asked us to hide.
+            raise SigningError("hidden-sender", "X-Mms-Sender-Visibility")
+        if view.repeated is not None:
+            raise SigningError("ambiguous-header", f"{view.repeated} occurs twice")
+        if view.date is not None and not (
+            -self.policy.newest <= now - view.date <= self.policy.oldest
+        ):
+            raise SigningError("date", f"dated {view.date:%Y-%m-%d %H:%M}")
+
+    def _check_submitter(self, connection: Connection, speaker: str) -> None:
+        """Refuse the use of a number to whom others were given.
+
+        Raises:
+            SigningError: not a failure: the message goes out as it is.
+        """
+        known = [one for one in self.policy.submitters if one.is_(connection)]
+        if known and not any(speaker in one.numbers for one in known):
+            raise SigningError("not-its-number", "the client may use other numbers")
+
+
+def _missing_date(headers: Sequence[Header], now: datetime) -> tuple[Insertion, ...]:
+    """Return the Date that a signed message lacks (RFC 8224 §6.1 step 3)."""
+    if any(header.named(("date",)) for header in headers):
+        return ()
+    return (Insertion("Date", format_datetime(now)),)
+
+
+def _shown(
+    view: mm4.View, transaction: Transaction, reading: Reading
+) -> frozenset[str]:
+    """Return the identities for ``dest``: To and Cc, and a sole recipient.
+
+    Whoever stands in the envelope alone is a Bcc and stays a secret (RFC 4356), except
+    when there is nobody else to read it.
+    """
+    shown = set(view.recipients)
+    if len(transaction.recipients) == 1:
+        sole = mm4.recipient(transaction.recipients[0], reading)
+        if sole is not None:
+            shown.add(sole)
+    return frozenset(shown)

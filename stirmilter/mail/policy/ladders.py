@@ -1,0 +1,75 @@
+"""What a peer must keep, more strictly from date to date.
+
+A ladder is agreed with a peer beforehand: annotate now, tag from June, reject from
+September. It asks whether a message is bad, and the date says what is done about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
+
+from stirmilter.mail.policy.actions import ACTIONS, Action
+from stirmilter.mail.policy.facts import PLAIN, Facts
+from stirmilter.mail.verdict import Verdict
+from stirmilter.stir.result import Reason
+
+Rung = Literal["none", "tag", "quarantine", "reject"]
+
+_UNSIGNED: Final = frozenset({Reason.NO_PASSPORT, Reason.UNSUPPORTED_PPT})
+
+
+class Step(NamedTuple):
+    """From a date on, 00:00 UTC, this is done."""
+
+    begins: date
+    action: Rung
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Dated steps, each at least as strict as the one before."""
+
+    steps: tuple[Step, ...] = ()
+    must_sign: frozenset[str] = frozenset()
+    """Message types, in lower case or `PLAIN`, that must carry a PASSporT. By the
+    profile, answers and reports carry none."""
+
+    def __post_init__(self) -> None:
+        """Refuse a ladder that does not lead up.
+
+        Raises:
+            ValueError: names the step.
+        """
+        for before, after in pairwise(self.steps):
+            if after.begins <= before.begins:
+                raise ValueError(f"{after.begins} does not follow {before.begins}")
+            if ACTIONS.index(_action(after)) < ACTIONS.index(_action(before)):
+                raise ValueError(
+                    f"{after.begins}: {after.action} is weaker than"
+                    f" {before.action} before it"
+                )
+
+    def at(self, now: datetime) -> Action:
+        """Return the action of the last step that has begun."""
+        today = now.astimezone(UTC).date()
+        begun = [step for step in self.steps if step.begins <= today]
+        return _action(begun[-1]) if begun else "accept"
+
+    def is_bad(self, facts: Facts) -> bool:
+        """Tell whether a message is one that the steps are for.
+
+        A token that fails always is. One that is missing, or proves too little, is if
+        the peer must sign such messages. What could not be judged now never is.
+        """
+        if facts.verdict is Verdict.FAILED:
+            return True
+        if (facts.message_type or PLAIN) not in self.must_sign:
+            return False
+        return facts.reason in _UNSIGNED or facts.verdict is Verdict.UNAUTHENTICATED
+
+
+def _action(step: Step) -> Action:
+    return "accept" if step.action == "none" else step.action

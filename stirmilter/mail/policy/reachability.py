@@ -1,0 +1,145 @@
+"""Rules that can never apply, because of themselves or of those above them.
+
+Each rule is a box: for each condition, the values with which it holds. From a rule's
+box the boxes above are cut away; when nothing is left, no message ever gets there.
+Verdict, reason, result word and DMARC depend on each other, so together they are one
+side of the box. Numbers are only held against each other as sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stirmilter.mail.policy.rules import VALUES, Conditions, Rule
+from stirmilter.mail.verdict import combine
+from stirmilter.stir.result import Reason
+from stirmilter.stir.tn import NumberSet
+
+PIECES: Final = 2_000
+"""Boxes that are cut at most; a table that needs more is taken as it is."""
+
+_JOINT: Final = ("verdict", "stir", "reason", "dmarc")
+_OTHER: Final = "\0other"  # a value that no rule names
+_OPEN: Final = ("peer", "spc", "differs")
+
+_Side = frozenset[object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    sides: tuple[_Side, ...]
+    number: NumberSet | None
+    """None is every message, one without a number as well."""
+
+    @property
+    def empty(self) -> bool:
+        return not all(self.sides)
+
+
+def unreachable(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str]]:
+    """Yield each rule that can never apply, and why."""
+    universe = _universe(rules)
+    above: list[_Box] = []
+    for rule in rules:
+        box = _box(rule.when, universe)
+        if box.empty:
+            yield rule, "its conditions exclude each other"
+            continue
+        if _covered(box, above):
+            yield rule, "the rules above it leave no message to it"
+        above.append(box)
+
+
+def _covered(box: _Box, above: Sequence[_Box]) -> bool:
+    left = [box]
+    for other in above:
+        if not _holds(other.number, box.number):
+            continue
+        left = [piece for one in left for piece in _cut(one, other)]
+        if len(left) > PIECES:
+            return False
+    return not left
+
+
+def _cut(box: _Box, other: _Box) -> Iterator[_Box]:
+    """Yield what of a box lies outside another."""
+    sides = list(box.sides)
+    for position, (mine, theirs) in enumerate(zip(sides, other.sides, strict=True)):
+        if mine.isdisjoint(theirs):
+            yield _Box(tuple(sides), box.number)
+            return
+        if outside := mine - theirs:
+            piece = [*sides[:position], outside, *sides[position + 1 :]]
+            yield _Box(tuple(piece), box.number)
+        sides[position] = mine & theirs
+
+
+def _box(when: Conditions, universe: dict[str, _Side]) -> _Box:
+    joint = frozenset(
+        atom
+        for atom in _ATOMS
+        if all(
+            not wanted or word in wanted
+            for word, wanted in zip(
+                atom, (getattr(when, name) for name in _JOINT), strict=True
+            )
+        )
+    )
+    others = [getattr(when, name) or side for name, side in universe.items()]
+    return _Box((joint, *others), when.number)
+
+
+def _universe(rules: Sequence[Rule]) -> dict[str, _Side]:
+    """Return all values of the conditions that stand for themselves."""
+    closed: dict[str, _Side] = {
+        name: frozenset(values)
+        for name, values in VALUES.items()
+        if name not in (*_JOINT, *_OPEN)
+    }
+    named: dict[str, _Side] = {
+        name: frozenset({_OTHER}.union(*(getattr(r.when, name) for r in rules)))
+        for name in _OPEN
+    }
+    return closed | named
+
+
+def _atoms() -> Iterator[tuple[str, str, str, str]]:
+    """Yield what of verdict, result word, reason and DMARC goes together."""
+    for reason in Reason:
+        for dmarc in VALUES["dmarc"]:
+            for covered in (True, False):
+                verdict = combine(
+                    reason.word,
+                    headers_covered=covered,
+                    dmarc_pass=dmarc == "pass",
+                )
+                yield str(verdict), reason.word, reason.code, dmarc
+
+
+_ATOMS: Final = frozenset(_atoms())
+
+
+def _holds(outer: NumberSet | None, inner: NumberSet | None) -> bool:
+    """Tell whether every message of one set of numbers is surely in another."""
+    if outer is None:
+        return True
+    if inner is None:
+        return False
+    return (
+        all(number in outer for number in inner.numbers)
+        and all(_holds_prefix(outer, prefix) for prefix in inner.prefixes)
+        and all(_holds_range(outer, *ends) for ends in inner.ranges)
+    )
+
+
+def _holds_prefix(outer: NumberSet, prefix: str) -> bool:
+    return any(prefix.startswith(wider) for wider in outer.prefixes)
+
+
+def _holds_range(outer: NumberSet, first: str, last: str) -> bool:
+    return any(
+        len(first) == len(start) and start <= first and last <= end
+        for start, end in outer.ranges
+    ) or any(first.startswith(p) and last.startswith(p) for p in outer.prefixes)

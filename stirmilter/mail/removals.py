@@ -1,0 +1,31 @@
+"""Which header fields of a message must go before ours are added."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from stirmilter.mail import authres
+from stirmilter.mail.mailpolicy import MailPolicy
+from stirmilter.mail.transaction import Header, Removal
+
+
+def of(headers: Sequence[Header], policy: MailPolicy) -> tuple[Removal, ...]:
+    """List all that claims to be ours: results, and tags of our policy."""
+    return (
+        *authres.removals(headers, policy.authserv_id),
+        *named(headers, policy.actions.header_names),
+    )
+
+
+def named(headers: Iterable[Header], names: Iterable[str]) -> tuple[Removal, ...]:
+    """List every field of some names."""
+    wanted = {name.lower() for name in names}
+    seen: Counter[str] = Counter()
+    found = []
+    for header in headers:
+        name = header.name.lower()
+        if name in wanted:
+            seen[name] += 1
+            found.append(Removal(header.name, seen[name]))
+    return tuple(found)

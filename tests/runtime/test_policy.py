@@ -1,0 +1,408 @@
+"""From the operator's tables to values; every fault names the block that it is in."""
+
+import re
+from datetime import date, timedelta
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from stirmilter import findings, runtime
+from stirmilter.adapters.submission import Submitter
+from stirmilter.errors import ConfigError
+from stirmilter.mail.policy.ladders import Step
+from stirmilter.runtime import actions
+from stirmilter.stores.replay import MemoryReplayStore
+from tests.laboratory import ALICE, NOW
+from tests.runtime.configurations import Configured
+
+NETWORK = "192.0.2.0/24"
+
+
+def block(**settings: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - TOML
+    return [{"name": "x", **settings}]
+
+
+def test_a_rule_becomes_what_it_says(configured: Configured) -> None:
+    config = configured(
+        {
+            "peer": block(networks=[NETWORK]),
+            "rule": [
+                {
+                    "name": "r",
+                    "verdict": ["failed"],
+                    "peer": ["x", "unknown"],
+                    "message_type": ["MM4_Forward.REQ", "plain"],
+                    "number": ["+1202555*"],
+                    "action": "reject",
+                    "code": "554",
+                }
+            ],
+        }
+    )
+
+    [rule] = actions.policy(config).rules
+
+    assert rule.when.verdict == {"failed"}
+    assert rule.when.peer == {"x", "unknown"}
+    assert rule.when.message_type == {"mm4_forward.req", "plain"}
+    assert rule.when.number is not None
+    assert ALICE in rule.when.number
+    assert rule.when.dkim == frozenset()
+    assert rule.measure.code == "554"
+
+
+def test_tags_have_the_field_of_their_rule_or_that_of_all(
+    configured: Configured,
+) -> None:
+    config = configured(
+        {
+            "policy": {"header": "X-All"},
+            "rule": [
+                {"name": "a", "stir": ["fail"], "action": "tag", "header": "X-Own"},
+                {"name": "b", "stir": ["none"], "action": "tag", "value": "b"},
+                {"name": "c", "action": "tag"},
+            ],
+        }
+    )
+
+    policy = actions.policy(config)
+
+    tags = [rule.measure.tag for rule in policy.rules]
+    assert [tag and (tag.name, tag.value) for tag in tags] == [
+        ("X-Own", "{verdict}; reason={reason}; rule={rule}"),
+        ("X-All", "b"),
+        None,
+    ]
+    assert policy.header_names == {"X-All", "X-Own"}
+
+
+def test_a_peer_becomes_what_it_says(configured: Configured) -> None:
+    config = configured(
+        {
+            "peer": block(
+                networks=[NETWORK],
+                tls_names=["MMSC.two.example"],
+                dkim={"1234": ["two.example"]},
+                must_sign=["MM4_forward.REQ"],
+                ladder=[
+                    {"from": date(2026, 9, 1), "action": "none"},
+                    {"from": date(2026, 12, 1), "action": "reject"},
+                ],
+            )
+        }
+    )
+
+    [peer] = actions.policy(config).peers
+
+    assert peer.networks == (ip_network(NETWORK),)
+    assert peer.tls_names == {"mmsc.two.example"}
+    assert peer.dkim == {"1234": {"two.example"}}
+    assert peer.ladder.must_sign == {"mm4_forward.req"}
+    assert peer.ladder.steps == (
+        Step(date(2026, 9, 1), "none"),
+        Step(date(2026, 12, 1), "reject"),
+    )
+
+
+def test_the_shipped_configuration_does_nothing(configured: Configured) -> None:
+    policy = actions.policy(configured())
+
+    assert (policy.rules, policy.shadow, policy.peers) == ((), (), ())
+    failures = policy.failures
+    assert (failures.internal, failures.dns, failures.fetch, failures.store) == (
+        "tempfail",
+        "accept",
+        "accept",
+        "accept",
+    )
+
+
+@pytest.mark.parametrize("table", ["rule", "shadow_rule"])
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        pytest.param(
+            [("a", {}), ("b", {"stir": ["fail"]})],
+            r"\.1 \(b\): never applies: the rules above it leave no message to it",
+            id="unreachable",
+        ),
+        pytest.param(
+            [("a", {"stir": ["fail"], "reason": ["verified"]})],
+            r"\.0 \(a\): never applies: its conditions exclude each other",
+            id="contradictory",
+        ),
+        pytest.param(
+            [("a", {"stir": ["softfail"]})],
+            r"\.0 \(a\): stir: 'softfail' is none of fail, neutral",
+            id="unknown-word",
+        ),
+        pytest.param(
+            [("a", {"peer": ["nobody"]})],
+            r"\.0 \(a\): peer: 'nobody' is no \[\[peer\]\]",
+            id="unknown-peer",
+        ),
+        pytest.param(
+            [("a", {"message_type": ["MM4_forward"]})],
+            r"\.0 \(a\): message_type: 'mm4_forward' is none of",
+            id="unknown-type",
+        ),
+        pytest.param(
+            [("a", {"number": ["1202"]})],
+            r"\.0 \(a\)\.number: '1202': expected a number",
+            id="no-number",
+        ),
+        pytest.param(
+            [("a", {"enhanced": "5.7.99"})],
+            r"\.0 \(a\): enhanced: expected a registered code",
+            id="code-of-nobody",
+        ),
+        pytest.param(
+            [("a", {"text": "x\ny"})],
+            r"\.0 \(a\): text: expected printable ASCII",
+            id="line-end-in-text",
+        ),
+        pytest.param(
+            [("a", {"action": "tag", "value": "{from}"})],
+            r"\.0 \(a\)\.value: expected no braces but those of",
+            id="unknown-placeholder",
+        ),
+        pytest.param(
+            [("a", {"stir": []})], r"\.0\.stir: ", id="a-condition-without-values"
+        ),
+        pytest.param(
+            [("a", {"action": "tag", "header": "X-Mms-Priority"})],
+            r"\.0\.header: expected a name that is not taken",
+            id="header-of-mm4",
+        ),
+        pytest.param(
+            [("a", {"action": "tag", "header": "From"})],
+            r"\.0\.header: expected a name that is not taken",
+            id="header-of-mail",
+        ),
+        pytest.param(
+            [("a", {"action": "bounce"})], r"\.0\.action: ", id="unknown-action"
+        ),
+        pytest.param(
+            [("a", {"stir": ["fail"]}), ("a", {"stir": ["none"]})],
+            r": expected names that differ",
+            id="one-name-twice",
+        ),
+    ],
+)
+def test_a_table_that_is_wrong_is_refused_and_the_rule_named(
+    configured: Configured,
+    table: str,
+    rules: list[tuple[str, dict[str, Any]]],
+    problem: str,
+) -> None:
+    blocks = [{"name": name, "action": "reject", **rest} for name, rest in rules]
+
+    with pytest.raises(ConfigError, match=rf"{table}{problem}"):
+        actions.policy(configured({table: blocks}))
+
+
+def test_all_rules_that_never_apply_are_named_at_once(configured: Configured) -> None:
+    blocks = [{"name": name, "action": "accept"} for name in "abc"]
+
+    with pytest.raises(ConfigError) as caught:
+        actions.policy(configured({"rule": blocks}))
+
+    places = [where.rpartition(": ")[2] for where, _ in caught.value.faults]
+    assert places == ["rule.1 (b)", "rule.2 (c)"]
+
+
+def test_a_tag_cannot_take_the_field_of_tokens(configured: Configured) -> None:
+    with pytest.raises(ConfigError, match="PASSporT: carries PASSporTs"):
+        actions.policy(configured({"policy": {"header": "PASSporT"}}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        pytest.param({}, "missing: networks, tls_names", id="no-criterion"),
+        pytest.param(
+            {"name": "unknown", "helo": ["a.example"]}, "unknown stands for", id="name"
+        ),
+        pytest.param(
+            {"networks": [NETWORK], "trust": ["eu"]},
+            r"x\)\.trust: 'eu' is no \[\[trust\]\]",
+            id="unknown-trust",
+        ),
+        pytest.param(
+            {"spcs": ["1234"], "freshness": 60},
+            r"x\)\.spcs: who is known by its certificate has no trust",
+            id="limits-after-the-fact",
+        ),
+        pytest.param(
+            {"networks": [NETWORK], "must_sign": ["MM4_forward"], "ladder": []},
+            r"must_sign: 'mm4_forward' is none of",
+            id="unknown-type",
+        ),
+        pytest.param(
+            {"networks": [NETWORK], "must_sign": ["plain"]},
+            "nothing comes of it without a ladder",
+            id="no-ladder",
+        ),
+        pytest.param(
+            {
+                "networks": [NETWORK],
+                "ladder": [
+                    {"from": date(2026, 9, 1), "action": "tag"},
+                    {"from": date(2026, 9, 1), "action": "reject"},
+                ],
+            },
+            r"x\)\.ladder: 2026-09-01 does not follow 2026-09-01",
+            id="dates-do-not-ascend",
+        ),
+        pytest.param(
+            {
+                "networks": [NETWORK],
+                "ladder": [
+                    {"from": date(2026, 9, 1), "action": "reject"},
+                    {"from": date(2026, 10, 1), "action": "tag"},
+                ],
+            },
+            "tag is weaker than reject",
+            id="leads-down",
+        ),
+        pytest.param(
+            {"networks": [NETWORK], "ladder": [{"from": 20260901, "action": "tag"}]},
+            "expected a date such as 2026-09-01",
+            id="no-date",
+        ),
+        pytest.param(
+            {"networks": [NETWORK], "dkim": {"1234": []}}, "dkim.1234", id="no-domain"
+        ),
+    ],
+)
+def test_a_peer_that_is_wrong_is_refused_and_named(
+    configured: Configured, settings: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        actions.policy(configured({"peer": block(**settings)}))
+
+
+def trust(configured: Configured, **peer: Any) -> Any:  # noqa: ANN401 - TOML
+    anchors = configured().verify.anchors
+    [root] = [str(path) for path in anchors]
+    return configured(
+        {
+            "verify.anchors": [],
+            "trust": [
+                {"name": "all", "anchors": [root]},
+                {"name": "private", "anchors": [root], "peers_only": True},
+            ],
+            "peer": block(networks=[NETWORK], **peer),
+        }
+    )
+
+
+def test_anchors_for_peers_alone_vouch_for_nobody_else(configured: Configured) -> None:
+    built = runtime.build(trust(configured, trust=["private"]), MemoryReplayStore())
+
+    def names(service: Any) -> list[str]:  # noqa: ANN401
+        return [one.name for one in service.credentials.trust]
+
+    assert names(built.filter.verification) == ["all"]
+    assert names(built.filter.peers["x"]) == ["private"]
+
+
+def test_limits_of_a_peer_are_its_own(configured: Configured) -> None:
+    config = trust(configured, freshness=60.0, skew=0.0, strict=True)
+
+    built = runtime.build(config, MemoryReplayStore())
+
+    theirs = built.filter.peers["x"].policy
+    assert (theirs.freshness, theirs.skew) == (timedelta(minutes=1), timedelta(0))
+    assert theirs.forms == ("exact",)
+    assert built.filter.verification.policy.freshness == timedelta(days=1)
+    assert built.filter.peers["x"].replays is built.filter.verification.replays
+    assert [one.name for one in built.filter.peers["x"].credentials.trust] == ["all"]
+
+
+def test_a_peer_without_anchors_or_limits_is_judged_as_all_are(
+    configured: Configured,
+) -> None:
+    built = runtime.build(trust(configured), MemoryReplayStore())
+
+    assert built.filter.peers == {}
+
+
+def test_new_signers_leave_the_policy_as_it_is(configured: Configured) -> None:
+    built = runtime.build(trust(configured, freshness=60.0), MemoryReplayStore())
+
+    changed = built.using([], [])
+
+    assert changed.filter.peers is built.filter.peers
+    assert changed.filter.policy is built.filter.policy
+    assert changed.signers == ()
+
+
+def test_with_anchors_for_peers_alone_nobody_else_is_believed(
+    configured: Configured,
+) -> None:
+    config = trust(configured)
+    only = config.model_copy(update={"trust": config.trust[1:]})
+
+    built = runtime.build(only, MemoryReplayStore())
+
+    [empty] = built.filter.verification.credentials.trust
+    assert empty.anchors.certificates == ()
+
+
+def test_a_peer_that_anybody_can_claim_to_be_is_a_warning(
+    configured: Configured,
+) -> None:
+    config = configured({"peer": block(helo=["a.example"])})
+
+    built = runtime.build(config, MemoryReplayStore())
+
+    assert ("warning", "peer x") in [
+        (one.level, one.subject) for one in findings.findings(built, NOW)
+    ]
+
+
+def test_answers_go_where_they_are_told(configured: Configured) -> None:
+    config = configured({"mm4": {"reply": True, "relay": "[::1]:2525"}})
+
+    made = actions.mm4_answers(config)
+    submitter = actions.submitter(config, print)
+
+    assert made is not None
+    assert (made.system, made.strangers) == ("system-user@mx.example", False)
+    assert isinstance(submitter, Submitter)
+    assert (submitter._relay.host, submitter._relay.port) == ("::1", 2525)
+    assert submitter._relay.name == "mx.example"
+
+
+def test_without_the_setting_nobody_is_answered(configured: Configured) -> None:
+    assert actions.mm4_answers(configured()) is None
+    assert actions.submitter(configured(), print) is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "given", "problem"),
+    [
+        ("relay", "relay.example", "expected host:port"),
+        ("relay", "relay.example:0", "expected host:port"),
+        ("relay", ":25", "expected host:port"),
+        ("system", "mms", "expected user@host"),
+        ("system", "a@b.example\r\nX: y", "expected user@host"),
+        ("system", "+12025550123@b.example", "expected user@host"),
+    ],
+)
+def test_a_relay_or_an_address_that_is_none_is_refused(
+    configured: Configured, setting: str, given: str, problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        configured({"mm4": {setting: given}})
+
+
+def test_an_address_of_ours_that_cannot_be_made_up_is_asked_for(
+    configured: Configured,
+) -> None:
+    change = {"milter.authserv_id": "localhost", "mm4": {"reply": True}}
+
+    with pytest.raises(ConfigError, match=r"mm4\.system: missing"):
+        actions.mm4_answers(configured(change))
