@@ -139,6 +139,10 @@ class Handled:
     peer: str = ""
     """Incoming: name of the peer that sent it."""
 
+    methods: tuple[tuple[str, str], ...] = ()
+    """Incoming: ``spf``, ``dkim`` (once for each signature), ``dmarc`` and ``arc``, as
+    far as they were looked at: the word, then perhaps why."""
+
     shadow_action: str = ""
     """Incoming: what the shadow table would have done, if that is something else."""
 

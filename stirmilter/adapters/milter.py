@@ -25,6 +25,7 @@ import Milter
 import milter
 
 from stirmilter.events import Handled
+from stirmilter.mail.checks.canonical import BodyHashes
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.transaction import (
     Connection,
@@ -109,6 +110,7 @@ class _Draft:
     header_octets: int = 0
     too_large: bool = False
     digester: BodyDigester = field(default_factory=lambda: BodyDigester(()))
+    hashes: BodyHashes = field(default_factory=BodyHashes)
     urls: tuple[str, ...] = ()
     """What the decision will want to have been fetched."""
 
@@ -213,7 +215,8 @@ class Session(Milter.Base):
             prepared = self._service.filter.prepare(
                 self._connection, draft.recipients, draft.headers, draft.sender
             )
-            draft.digester, draft.urls = prepared.digester, prepared.urls
+            draft.digester, draft.hashes = prepared.digester, prepared.hashes
+            draft.urls = prepared.urls
             self._service.prefetch(draft.urls)
 
     @Milter.noreply
@@ -221,6 +224,7 @@ class Session(Milter.Base):
     def body(self, chunk: bytes) -> None:
         """Hash; the body itself is not kept."""
         self._draft.digester.update(chunk)
+        self._draft.hashes.update(chunk)
 
     def eom(self) -> int:
         """Have the message decided, and apply the decision."""
@@ -268,6 +272,7 @@ class Session(Milter.Base):
             recipients=tuple(draft.recipients),
             headers=tuple(draft.headers),
             body=draft.digester.finish(),
+            hashed=draft.hashes.finish(),
         )
         problem = _INTERNAL
         try:

@@ -13,6 +13,7 @@ import click
 from stirmilter import config as configuration
 
 if TYPE_CHECKING:  # what costs time to import is imported by the command that uses it
+    from stirmilter.mail.filter import MailFilter
     from stirmilter.mail.message import RawMessage
     from stirmilter.mail.transaction import Connection, Transaction
     from stirmilter.runtime import Runtime
@@ -73,6 +74,7 @@ def read_message(octets: bytes) -> RawMessage:
 
 
 def transaction_of(
+    mail_filter: MailFilter,
     raw: RawMessage,
     connection: Connection,
     mail_from: str | None,
@@ -81,7 +83,6 @@ def transaction_of(
     """Make the transaction that would have brought a message here."""
     from stirmilter.mail import addresses
     from stirmilter.mail.transaction import Transaction
-    from stirmilter.stir.msgi import digest_body
 
     def named(*names: str) -> tuple[str, ...]:
         return tuple(
@@ -92,12 +93,16 @@ def transaction_of(
             if mailbox is not None
         )
 
+    prepared = mail_filter.whole(raw.headers)
+    prepared.digester.update(raw.body)
+    prepared.hashes.update(raw.body)
     return Transaction(
         connection=connection,
         sender=mail_from if mail_from is not None else "".join(named("from")) or "-",
         recipients=recipients or named("to", "cc"),
         headers=raw.headers,
-        body=digest_body(raw.body),
+        body=prepared.digester.finish(),
+        hashed=prepared.hashes.finish(),
     )
 
 

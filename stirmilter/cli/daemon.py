@@ -101,7 +101,9 @@ def check(
             tls_name=tls_name,
         )
         raw = read_message(message.read())
-        transaction = transaction_of(raw, connection, mail_from, recipients)
+        transaction = transaction_of(
+            built.filter, raw, connection, mail_from, recipients
+        )
         report = would(built, transaction, now)
         if as_json:
             click.echo(json.dumps(report, indent=2))

@@ -57,7 +57,7 @@ def sign(
     octets = file.read()
     raw = read_message(octets)
     connection = Connection(client=None)
-    transaction = transaction_of(raw, connection, mail_from, recipients)
+    transaction = transaction_of(built.filter, raw, connection, mail_from, recipients)
     decision = built.filter.sign(transaction, time_of(at))
     if not decision.insert:
         say(f"not signed: {decision.event.reason}: {decision.event.detail}")
@@ -96,7 +96,7 @@ def verify(
     built = by_hand(path)
     raw = read_message(file.read())
     connection = Connection(client=address_of(client))
-    transaction = transaction_of(raw, connection, mail_from, recipients)
+    transaction = transaction_of(built.filter, raw, connection, mail_from, recipients)
     decision, found = built.filter.verify(transaction, time_of(at))
     result = found.result
     if as_json:

@@ -18,6 +18,7 @@ from stirmilter.events import (
     Removed,
     Token,
 )
+from stirmilter.mail.beside import Beside
 from stirmilter.mail.mm4 import View
 from stirmilter.mail.transaction import Header, Removal, Transaction
 from stirmilter.services import Signer
@@ -62,6 +63,28 @@ def removed(
             text = printable(header.text.strip(), REMOVED_LENGTH)
             found.append(Removed(printable(header.name, IDENTIFIER_LENGTH), text))
     return tuple(found)
+
+
+def methods(beside: Beside) -> tuple[tuple[str, str], ...]:
+    """Note the methods that were looked at: each with its word, and why, if it tells.
+
+    Of DKIM, each signature; the domain that it names goes before the reason.
+    """
+    results = beside.results
+    found = [("spf", results.spf), ("arc", results.arc), ("dmarc", results.dmarc)]
+    noted = [(name, _noted(one.word, one.reason)) for name, one in found if one]
+    noted += [
+        ("dkim", _noted(one.word, " ".join((one.domain, one.reason)).strip()))
+        for one in results.dkim or ()
+    ]
+    if results.dkim == ():
+        noted.append(("dkim", "none"))
+    noted += [("differs", printable(text)) for text in beside.differences]
+    return tuple(sorted(noted))
+
+
+def _noted(word: str, reason: str) -> str:
+    return f"{word} {printable(reason)}".strip()
 
 
 def judged(result: StirResult) -> Token:

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 
 from stirmilter.events import Handled
 from stirmilter.mail import removals
-from stirmilter.mail.beside import Beside, Checks, nothing
+from stirmilter.mail.beside import Beside, Checks, NoChecks
+from stirmilter.mail.checks.canonical import BodyHashes
+from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.incoming import Incoming
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.outgoing import Outgoing
@@ -29,7 +31,7 @@ from stirmilter.services import (
     Verification,
     VerificationService,
 )
-from stirmilter.stir.msgi import BodyDigester
+from stirmilter.stir.msgi import ALGORITHMS, BodyDigester
 
 
 class MailFilter:
@@ -43,7 +45,8 @@ class MailFilter:
         verification: VerificationService,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         peers: Mapping[str, VerificationService] | None = None,
-        checks: Checks = nothing,
+        checks: Checks | None = None,
+        dkim: DkimSigner | None = None,
     ) -> None:
         """Take what decides, the two services, and what is asked besides.
 
@@ -54,15 +57,18 @@ class MailFilter:
             clock: read once for each message.
             peers: by name, who verifies for peers with anchors or limits of their own.
             checks: the methods beside STIR.
+            dkim: signs what leaves, besides.
         """
         self.policy = policy
         self.authentication = authentication
         self.verification = verification
         self.clock = clock
         self.peers = peers or {}
-        self.checks = checks
-        self._incoming = Incoming(policy, verification, self.peers, checks)
-        self._outgoing = Outgoing(policy, authentication, verification.policy.passports)
+        self.checks = checks or NoChecks()
+        self.dkim = dkim
+        self._incoming = Incoming(policy, verification, self.peers, self.checks)
+        passports = verification.policy.passports
+        self._outgoing = Outgoing(policy, authentication, passports, dkim)
 
     def outgoing(self, connection: Connection) -> bool:
         """Tell whether we answer for what this client sends."""
@@ -87,13 +93,24 @@ class MailFilter:
         tokens = self.policy.tokens(headers)
         if self.outgoing(connection):
             needed = self.verification.algorithms(tokens)
-            return Preparation(BodyDigester({*needed, self.authentication.algorithm}))
+            return Preparation(
+                BodyDigester({*needed, self.authentication.algorithm}), self._hashes()
+            )
+        hashes = self.checks.prepare(headers)
         if not tokens:
-            return Preparation(BodyDigester(()))
+            return Preparation(BodyDigester(()), hashes)
         needs = self._incoming.needs(
             connection, sender, recipients, headers, self.clock()
         )
-        return Preparation(BodyDigester(needs.algorithms), needs.urls)
+        return Preparation(BodyDigester(needs.algorithms), hashes, needs.urls)
+
+    def whole(self, headers: Sequence[Header]) -> Preparation:
+        """Say what anybody could need of the body, whoever speaks: for use by hand."""
+        forms = self.checks.prepare(headers).forms | self._hashes().forms
+        return Preparation(BodyDigester(ALGORITHMS), BodyHashes(forms))
+
+    def _hashes(self) -> BodyHashes:
+        return BodyHashes([self.dkim.body] if self.dkim else ())
 
     def decide(self, transaction: Transaction) -> Decision:
         """Sign or verify one message."""
@@ -142,4 +159,5 @@ class MailFilter:
             clock=self.clock,
             peers=self.peers,
             checks=self.checks,
+            dkim=self.dkim,
         )

@@ -9,12 +9,21 @@ from datetime import datetime
 from typing import Final
 
 from stirmilter.events import Handled
-from stirmilter.mail import authres, evidence, mm4, mm4reply, removals, verdict
+from stirmilter.mail import (
+    evidence,
+    mm4,
+    mm4reply,
+    protection,
+    removals,
+    resultfields,
+    verdict,
+)
 from stirmilter.mail.beside import Beside, Checks
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.policy import peers
 from stirmilter.mail.policy.facts import Facts, words
-from stirmilter.mail.policy.ruling import Ruling
+from stirmilter.mail.protection import Protection
+from stirmilter.mail.resultfields import Judged
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
@@ -26,7 +35,6 @@ from stirmilter.mail.transaction import (
 )
 from stirmilter.services import Message, Verification, VerificationService
 from stirmilter.services.foresight import Needs
-from stirmilter.stir import identity
 from stirmilter.stir.msgi import BodyDigests
 from stirmilter.stir.result import Reason, StirResult
 
@@ -90,10 +98,13 @@ class Incoming:
         tokens = self.policy.tokens(transaction.headers)
         found = service.verify(message, tokens, now)
         if beside is None:
-            beside = self.checks(transaction, now)
+            beside = self.checks.check(transaction, now)
+        if service.policy.protected:
+            found = _withheld(found, beside.protection)
         facts = self._facts(view, transaction, found.result, beside)
         ruling = self.policy.actions.decide(facts, now)
-        return self._decision(view, transaction, found, ruling, now), found
+        judged = Judged(view, transaction, found, beside, ruling, now)
+        return self._decision(judged), found
 
     def _service(self, connection: Connection, sender: str) -> VerificationService:
         """Return who judges the tokens of a client."""
@@ -107,14 +118,17 @@ class Incoming:
         result: StirResult,
         beside: Beside,
     ) -> Facts:
-        known = self.policy.actions.peers
+        actions = self.policy.actions
         spcs = _spcs(result)
-        peer = peers.find(known, transaction.connection, transaction.sender, spcs)
+        peer = peers.find(
+            actions.peers, transaction.connection, transaction.sender, spcs
+        )
         domains = (one.domain for one in beside.results.signatures)
+        covered = beside.protection.covered
         return Facts(
             verdict=verdict.combine(
                 result.reason.word,
-                headers_covered=beside.headers_covered,
+                headers_covered=covered,
                 dmarc_pass=beside.results.dmarc_pass,
             ),
             reason=result.reason,
@@ -122,75 +136,40 @@ class Incoming:
             spcs=spcs,
             number=view.originator,
             message_type=view.message_type,
-            protected=beside.headers_covered,
-            binding=peers.binding(known, spcs, domains),
-            differences=beside.differences,
+            protected=covered,
+            binding=protection.bind(spcs, domains, actions.bindings),
+            differences=beside.differing,
             **words(beside.results),
         )
 
-    def _decision(
-        self,
-        view: mm4.View,
-        transaction: Transaction,
-        found: Verification,
-        ruling: Ruling,
-        now: datetime,
-    ) -> Decision:
-        outcome, result = ruling.outcome, found.result
-        field = self._result_field(result, ruling.facts.verdict)
+    def _decision(self, judged: Judged) -> Decision:
+        outcome = judged.ruling.outcome
         tag = [Insertion(*outcome.header)] if outcome.header else []
-        gone = removals.of(transaction.headers, self.policy)
+        gone = removals.of(judged.transaction.headers, self.policy)
         return Decision(
             action=outcome.action,
             remove=gone,
-            insert=(Insertion(authres.NAME, field), *tag),
-            event=self._event(view, transaction, found, ruling, gone, now),
+            insert=(*resultfields.fields(judged, self.policy), *tag),
+            event=_event(judged, gone),
             reply=outcome.reply,
-            ruling=ruling,
-            answer=self._answer(view, transaction, ruling, now),
+            ruling=judged.ruling,
+            answer=self._answer(judged),
         )
 
-    def _event(
-        self,
-        view: mm4.View,
-        transaction: Transaction,
-        found: Verification,
-        ruling: Ruling,
-        gone: Iterable[Removal],
-        now: datetime,
-    ) -> Handled:
-        result, shadow = found.result, ruling.shadow
-        tokens = map(evidence.judged, found.passports)
-        return Handled(
-            "in",
-            ruling.facts.verdict,
-            result.reason.code,
-            result.detail,
-            view.originator,
-            ruling.outcome.action,
-            x5u=result.passport.x5u if result.passport else "",
-            evidence=evidence.of_message(view, transaction, now, gone, tokens),
-            rule=ruling.outcome.rule,
-            peer=ruling.facts.peer,
-            shadow_action=shadow.action if shadow else "",
-            shadow_rule=shadow.rule if shadow else "",
-        )
-
-    def _answer(
-        self,
-        view: mm4.View,
-        transaction: Transaction,
-        ruling: Ruling,
-        now: datetime,
-    ) -> Submission | None:
+    def _answer(self, judged: Judged) -> Submission | None:
         """Make the MM4 answer of a rejected message, where it gets one."""
-        settings, reply = self.policy.mm4, ruling.outcome.reply
+        settings, ruling = self.policy.mm4, judged.ruling
+        reply = ruling.outcome.reply
         if settings is None or reply is None or ruling.outcome.action != "reject":
             return None
         if not (ruling.facts.peer or settings.strangers):
             return None  # whoever forged it would have us write to anybody
         return mm4reply.reply(
-            view, transaction.sender, settings.system, reply.text, now
+            judged.view,
+            judged.transaction.sender,
+            settings.system,
+            reply.text,
+            judged.now,
         )
 
     def _received(self, view: mm4.View, recipients: Sequence[str]) -> Message:
@@ -206,34 +185,37 @@ class Incoming:
             expires=view.expires,
         )
 
-    def _result_field(self, result: StirResult, word: verdict.Verdict) -> str:
-        """Write our result; what was not verified is not published (RFC 8601 §4).
 
-        Nor is ``dest`` ever: a Bcc is a secret.
-        """
-        token = result.passport
-        vouched = token if result.passed else None
-        properties = []
-        if vouched:
-            properties.append(("header.orig", vouched.claims.orig.value))
-        if token:
-            properties += [
-                ("header.ppt", token.ppt),
-                ("policy.msgi", result.msgi),
-                ("policy.tn-authority", result.authority),
-            ]
-        if result.diversions:
-            properties.append(("policy.diversions", str(result.diversions)))
-        properties.append(("policy.verdict", word))
-        if vouched and len(vouched.x5u) <= identity.X5U_LENGTH:
-            properties.append(("policy.x5u", vouched.x5u))
-        return authres.write(
-            self.policy.authserv_id,
-            self.policy.method,
-            result.reason.word,
-            result.reason.code,
-            properties,
-        )
+def _event(judged: Judged, gone: Iterable[Removal]) -> Handled:
+    """Tell what was found and decided, for whoever reads facts."""
+    result, ruling = judged.found.result, judged.ruling
+    outcome, facts, shadow = ruling.outcome, ruling.facts, ruling.shadow
+    tokens = map(evidence.judged, judged.found.passports)
+    return Handled(
+        "in",
+        facts.verdict,
+        result.reason.code,
+        result.detail,
+        judged.view.originator,
+        outcome.action,
+        x5u=result.passport.x5u if result.passport else "",
+        evidence=evidence.of_message(
+            judged.view, judged.transaction, judged.now, gone, tokens
+        ),
+        rule=outcome.rule,
+        peer=facts.peer,
+        methods=evidence.methods(judged.beside),
+        shadow_action=shadow.action if shadow else "",
+        shadow_rule=shadow.rule if shadow else "",
+    )
+
+
+def _withheld(found: Verification, kept: Protection) -> Verification:
+    """Take each pass away unless the header beside the token is protected."""
+    return Verification(
+        protection.withhold(found.result, kept),
+        tuple(protection.withhold(one, kept) for one in found.passports),
+    )
 
 
 def _spcs(result: StirResult) -> frozenset[str]:

@@ -62,6 +62,12 @@ class MailPolicy:
     submitters: tuple[Submitter, ...] = ()
     """Clients and logins that may use some numbers only; all others any of ours."""
 
+    signatures: int = 10
+    """DKIM results that are written into the message."""
+
+    result_length: int = 255
+    """Octets of a stranger's text in a result; what is longer is left out."""
+
     actions: Policy = field(default_factory=Policy)
     """What becomes of what was judged."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
 
 from stirmilter.errors import SigningError
 from stirmilter.events import Handled
 from stirmilter.mail import evidence, mm4, removals
+from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.transaction import (
@@ -31,13 +33,33 @@ class Outgoing:
         policy: MailPolicy,
         authentication: AuthenticationService,
         passports: int,
+        dkim: DkimSigner | None = None,
     ) -> None:
         """Take what decides, who signs, and how many tokens a verifier judges."""
         self.policy = policy
         self.authentication = authentication
         self.passports = passports
+        self.dkim = dkim
 
     def sign(self, transaction: Transaction, now: datetime) -> Decision:
+        """Insert a PASSporT where there is to be one, and DKIM over all that leaves."""
+        decision = self._decide(transaction, now)
+        if self.dkim is None or decision.action != "accept":
+            return decision
+        headers = removals.kept(transaction.headers, decision.remove)
+        hashed = transaction.hashed
+        try:
+            field = self.dkim.sign(headers, decision.insert, hashed, now)
+        except SigningError as error:
+            told = f"unsigned {error.code}"
+            return replace(decision, event=_with_dkim(decision.event, told))
+        return replace(
+            decision,
+            insert=(field, *decision.insert),
+            event=_with_dkim(decision.event, f"signed {self.dkim.domain}"),
+        )
+
+    def _decide(self, transaction: Transaction, now: datetime) -> Decision:
         """Insert a PASSporT, or say why not; the message goes on unless we failed.
 
         A result under our name is removed here too: it is no less forged for coming
@@ -144,6 +166,10 @@ class Outgoing:
         known = [one for one in self.policy.submitters if one.is_(connection)]
         if known and not any(speaker in one.numbers for one in known):
             raise SigningError("not-its-number", "the client may use other numbers")
+
+
+def _with_dkim(event: Handled, told: str) -> Handled:
+    return replace(event, methods=(("dkim", told),))
 
 
 def _missing_date(headers: Sequence[Header], now: datetime) -> tuple[Insertion, ...]:

@@ -20,7 +20,7 @@ from stirmilter.mail.results import DkimSignature, MailResults
 from stirmilter.mail.transaction import Header
 from stirmilter.stir.result import Reason, StirResult
 
-Carrier = Literal["match", "mismatch", "unknown"]
+Carrier = Literal["match", "mismatch", "none"]
 
 _SINGLE: Final = ("from", "to", "content-type")
 _STRICT_ONLY: Final = frozenset({"to"})
@@ -125,7 +125,7 @@ def bind(
     """Tell whether a carrier's token came under a DKIM domain of the same carrier.
 
     ``mismatch`` is a token of a carrier that is bound, under other domains only, or one
-    of any carrier under domains that are all bound to others. ``unknown`` is all that
+    of any carrier under domains that are all bound to others. ``none`` is all that
     cannot be compared: no carrier, no domain, or nobody bound.
 
     Args:
@@ -135,13 +135,13 @@ def bind(
     """
     carriers, names = set(spcs), {_name(domain) for domain in domains}
     if not carriers or not names:
-        return "unknown"
+        return "none"
     owners = {name: _owners(name, bindings) for name in names}
     if any(carriers & found for found in owners.values()):
         return "match"
     if any(spc in bindings for spc in carriers) or all(owners.values()):
         return "mismatch"
-    return "unknown"
+    return "none"
 
 
 def _missing(

@@ -29,3 +29,16 @@ def named(headers: Iterable[Header], names: Iterable[str]) -> tuple[Removal, ...
             seen[name] += 1
             found.append(Removal(header.name, seen[name]))
     return tuple(found)
+
+
+def kept(headers: Iterable[Header], removals: Iterable[Removal]) -> tuple[Header, ...]:
+    """Return the fields that stay, in their order."""
+    gone = {(name.lower(), occurrence) for name, occurrence in removals}
+    seen: Counter[str] = Counter()
+    found = []
+    for header in headers:
+        name = header.name.lower()
+        seen[name] += 1
+        if (name, seen[name]) not in gone:
+            found.append(header)
+    return tuple(found)

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from stirmilter.events import Handled
+from stirmilter.mail.checks.canonical import NOTHING_HASHED, BodyHashes, HashedBody
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.policy.ruling import Ruling
 from stirmilter.stir.msgi import BodyDigester, BodyDigests
@@ -69,6 +70,8 @@ class Transaction:
 
     headers: tuple[Header, ...]
     body: BodyDigests
+    hashed: HashedBody = NOTHING_HASHED
+    """The same body as DKIM and ARC see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ class Preparation:
 
     digester: BodyDigester
     """To be fed the body."""
+
+    hashes: BodyHashes = field(default_factory=lambda: BodyHashes(()))
+    """As well."""
 
     urls: tuple[str, ...] = ()
     """What the decision will want to have been fetched."""

@@ -26,6 +26,10 @@ class VerificationPolicy:
     forms: tuple[Form, ...] = FORMS
     """Forms of the body that count as unaltered; strict is ``("exact",)``."""
 
+    protected: bool = False
+    """Whether a pass takes more than the token: that whoever carries the message shows
+    that its header is whole. By what is the carrier's affair (docs/profile.md)."""
+
     accept_spc: bool = True
     """Whether a certificate that names only a carrier may give a pass."""
 

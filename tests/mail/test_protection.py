@@ -256,12 +256,12 @@ BINDINGS = {"1234": ["one.example"], "5678": ["two.example", "hub.example"]}
         pytest.param(["1234"], ["x.example"], "mismatch", id="nobody-s"),
         pytest.param(["1234"], ["xone.example"], "mismatch", id="a-longer-name"),
         pytest.param(["9999"], ["two.example"], "mismatch", id="of-a-bound-one"),
-        pytest.param(["9999"], ["x.example"], "unknown", id="nobody-bound"),
+        pytest.param(["9999"], ["x.example"], "none", id="nobody-bound"),
         pytest.param(
-            ["9999"], ["x.example", "two.example"], "unknown", id="nobody-s-as-well"
+            ["9999"], ["x.example", "two.example"], "none", id="nobody-s-as-well"
         ),
-        pytest.param(["1234"], [], "unknown", id="no-domain"),
-        pytest.param([], ["one.example"], "unknown", id="no-carrier"),
+        pytest.param(["1234"], [], "none", id="no-domain"),
+        pytest.param([], ["one.example"], "none", id="no-carrier"),
     ],
 )
 def test_a_carrier_s_token_belongs_under_its_own_domain(
@@ -271,4 +271,4 @@ def test_a_carrier_s_token_belongs_under_its_own_domain(
 
 
 def test_without_bindings_nothing_is_known() -> None:
-    assert bind(["1234"], ["one.example"], {}) == "unknown"
+    assert bind(["1234"], ["one.example"], {}) == "none"

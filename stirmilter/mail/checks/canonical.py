@@ -40,6 +40,9 @@ class HashedBody:
     """Octets of the whole body in each of the canonical forms that were needed."""
 
 
+NOTHING_HASHED: Final = HashedBody({}, {})
+
+
 class BodyHashes:
     """Hashes a body as it streams in, in chunks cut anywhere, in some forms at once."""
 

@@ -7,12 +7,11 @@ limits of its own can be found by the carrier in the certificate, afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from stirmilter.mail import addresses
-from stirmilter.mail.policy.facts import Binding
 from stirmilter.mail.policy.ladders import Ladder
 from stirmilter.mail.transaction import Connection
 
@@ -84,29 +83,16 @@ def find(
     return next((one for one in peers if one.is_(connection, sender, spcs)), None)
 
 
-def binding(
-    peers: Sequence[Peer], spcs: frozenset[str], domains: Iterable[str]
-) -> Binding:
-    """Hold a carrier's token against the domain under whose DKIM it came.
+def bindings(peers: Iterable[Peer]) -> dict[str, frozenset[str]]:
+    """Return the DKIM domains of each carrier, whichever peer they stand with.
 
-    What any peer binds counts for every message, from whomever: a stolen token comes
-    from elsewhere.
-
-    Args:
-        peers: all of them.
-        spcs: carriers that an anchor vouched for.
-        domains: ``d=`` of DKIM signatures that pass.
+    They count for every message, from whomever: a stolen token comes from elsewhere.
     """
-    bound = {
-        domain for peer in peers for spc in spcs for domain in peer.dkim.get(spc, ())
-    }
-    signed = [domain.lower() for domain in domains]
-    if not bound or not signed:
-        return "none"
-    for domain in signed:
-        if any(domain == one or domain.endswith(f".{one}") for one in bound):
-            return "match"
-    return "mismatch"
+    found: dict[str, frozenset[str]] = {}
+    for peer in peers:
+        for spc, domains in peer.dkim.items():
+            found[spc] = found.get(spc, frozenset()) | domains
+    return found
 
 
 def _within(

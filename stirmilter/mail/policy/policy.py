@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
-from stirmilter.mail.policy import rules
+from stirmilter.mail.policy import peers, rules
 from stirmilter.mail.policy.actions import ACTIONS, Action, Measure, Tag
 from stirmilter.mail.policy.facts import Facts
 from stirmilter.mail.policy.failures import FailurePolicy
@@ -23,7 +24,7 @@ from stirmilter.mail.policy.rules import Outcome, Rule
 from stirmilter.mail.policy.ruling import Ruling
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """What the operator decided about messages that were judged."""
 
@@ -39,6 +40,11 @@ class Policy:
         """Fields that we write; whatever arrives under such a name is forged."""
         own = (rule.measure.tag for rule in self.rules)
         return frozenset({self.tag.name, *(tag.name for tag in own if tag)})
+
+    @cached_property
+    def bindings(self) -> dict[str, frozenset[str]]:
+        """DKIM domains of each carrier."""
+        return peers.bindings(self.peers)
 
     def decide(self, facts: Facts, now: datetime) -> Ruling:
         """Decide, and compare with the shadow table.

@@ -1,0 +1,146 @@
+"""SPF, DKIM, ARC and DMARC of one message, evaluated here or read from a trusted hop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from stirmilter.mail import protection, upstream
+from stirmilter.mail.beside import Beside
+from stirmilter.mail.checks import dmarc, spf
+from stirmilter.mail.checks.canonical import BodyHashes
+from stirmilter.mail.checks.dkim import DkimChecker
+from stirmilter.mail.checks.dns import Answer, Kind, Resolver
+from stirmilter.mail.checks.spf import SpfLimits
+from stirmilter.mail.checks.verification import DkimLimits
+from stirmilter.mail.results import DkimSignature, DmarcResult, MailResults, SpfResult
+from stirmilter.mail.transaction import Header, Transaction
+from stirmilter.mail.upstream import METHODS, Method, Mode, Upstream
+
+_SECONDS: Final = 3.0
+_QUESTIONS: Final = 30
+"""Of the look-ups, kept for DMARC: what a sender has us ask for SPF and DKIM must not
+use up the questions about what the domain in From wants of us."""
+
+
+class Lookups(Resolver, Protocol):
+    """The look-ups of one message; `stores.dns` has one."""
+
+    def reserve(self, seconds: float, questions: int) -> Resolver:
+        """Return a part that leaves so much to the rest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodsPolicy:
+    """What the operator decides about the methods."""
+
+    methods: frozenset[Method] = METHODS
+    """Those that are looked at."""
+
+    mode: Mode = "evaluate"
+    upstreams: tuple[Upstream, ...] = ()
+    headers: frozenset[str] = field(default_factory=lambda: frozenset({"PASSporT"}))
+    """Fields that may hold a PASSporT."""
+
+    protecting: Collection[str] | None = None
+    """Domains whose DKIM signatures protect a header, besides those aligned with From;
+    None lets every domain."""
+
+    dkim: DkimLimits = field(default_factory=DkimLimits)
+    spf: SpfLimits = field(default_factory=SpfLimits)
+    signatures: int = upstream.SIGNATURES
+    """DKIM results of an upstream that are read."""
+
+
+class Methods:
+    """Evaluates by the look-ups that it is given; keeps nothing of a message."""
+
+    def __init__(self, policy: MethodsPolicy, lookups: Callable[[], Lookups]) -> None:
+        """Take what the operator decided, and what begins the look-ups of a message."""
+        self.policy = policy
+        self._lookups = lookups
+        self._reader = DkimChecker(_Nobody(), policy.dkim)
+
+    def prepare(self, headers: Sequence[Header]) -> BodyHashes:
+        """Say what DKIM and ARC need to be hashed of the body."""
+        if self.policy.mode == "trust" or not {"dkim", "arc"} & self.policy.methods:
+            return BodyHashes(())
+        return self._reader.prepare(headers)
+
+    def check(self, transaction: Transaction, now: datetime) -> Beside:
+        """Evaluate what is to be evaluated, and read what is to be trusted."""
+        policy = self.policy
+        theirs = None
+        if policy.mode != "evaluate":
+            theirs = upstream.read(
+                transaction.headers,
+                transaction.connection,
+                policy.upstreams,
+                signatures=policy.signatures,
+            )
+        ours = MailResults()
+        if policy.mode != "trust":
+            ours = self._evaluate(transaction, now)
+        chosen = upstream.choose(policy.mode, ours, theirs)
+        return Beside(
+            results=chosen.results,
+            protection=protection.protect(
+                chosen.results,
+                transaction.headers,
+                policy.headers,
+                trusted=policy.protecting,
+            ),
+            differences=chosen.differences,
+        )
+
+    def _evaluate(self, transaction: Transaction, now: datetime) -> MailResults:
+        wanted = self.policy.methods
+        whole = self._lookups()
+        part = whole.reserve(_SECONDS, _QUESTIONS) if "dmarc" in wanted else whole
+        checker = DkimChecker(part, self.policy.dkim)
+        headers, hashed = transaction.headers, transaction.hashed
+        # DMARC rests on the other two, whether they are reported or not.
+        sender = dkim = None
+        if wanted & {"dkim", "dmarc"}:
+            dkim = checker.check(headers, hashed, now)
+        if wanted & {"spf", "dmarc"}:
+            sender = self._spf(transaction, part)
+        found = None
+        if "dmarc" in wanted:
+            found = _dmarc(headers, sender, dkim or (), whole)
+        return MailResults(
+            spf=sender if "spf" in wanted else None,
+            dkim=dkim if "dkim" in wanted else None,
+            arc=checker.check_arc(headers, hashed, now) if "arc" in wanted else None,
+            dmarc=found,
+        )
+
+    def _spf(self, transaction: Transaction, resolver: Resolver) -> SpfResult:
+        connection = transaction.connection
+        return spf.mail_from(
+            connection.client,
+            connection.helo,
+            transaction.sender,
+            resolver,
+            self.policy.spf,
+        )
+
+
+class _Nobody:
+    """Stands for the DNS where nothing is asked."""
+
+    def ask(self, _name: str, _kind: Kind) -> Answer:
+        return Answer("temporary")
+
+
+def _dmarc(
+    headers: Sequence[Header],
+    sender: SpfResult | None,
+    dkim: Sequence[DkimSignature],
+    resolver: Resolver,
+) -> DmarcResult:
+    authors = [header.text for header in headers if header.named(("from",))]
+    return dmarc.check_message(authors, sender, dkim, resolver)
