@@ -9,9 +9,10 @@ from __future__ import annotations
 import smtplib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, Full, Queue
-from threading import Event, Thread
+from queue import Full, Queue
+from threading import Thread
 
 from stirmilter.mail.transaction import Submission
 
@@ -39,8 +40,7 @@ class Submitter:
         """Take the relay, and who is told what was lost."""
         self._relay = relay
         self._say = say
-        self._waiting: Queue[Submission] = Queue(relay.queue)
-        self._leave = Event()
+        self._waiting: Queue[Submission | None] = Queue(relay.queue)
         self._thread = Thread(target=self._run, name="submission", daemon=True)
 
     def __call__(self, message: Submission) -> None:
@@ -57,18 +57,12 @@ class Submitter:
     def close(self, seconds: float) -> None:
         """Let what waits be handed over, for at most so long."""
         deadline = time.monotonic() + seconds
-        self._leave.set()
-        if self._thread.is_alive():
+        with suppress(Full):
+            self._waiting.put(None, timeout=seconds)
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
-        while True:
-            try:
-                message = self._waiting.get(timeout=0.2)
-            except Empty:
-                if self._leave.is_set():
-                    return
-                continue
+        while (message := self._waiting.get()) is not None:
             try:
                 self._hand_over(message)
             except Exception as error:  # noqa: BLE001 - the next may well be taken

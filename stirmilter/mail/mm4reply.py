@@ -22,7 +22,9 @@ from stirmilter.mail.transaction import Submission
 
 STATUS: Final = "Error-service-denied"
 
-_LOCAL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._=+-]{0,62}[A-Za-z0-9])?")
+_LOCAL: Final = re.compile(
+    r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9._=+-]{0,62}[A-Za-z0-9])?"
+)
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST: Final = re.compile(rf"(?=.{{4,253}}\Z){_LABEL}(?:\.{_LABEL})+")
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -75,11 +77,11 @@ def reply(
 def system_address(text: str) -> str | None:
     """Return the address of an MMSC, or None if it may be anything else.
 
-    A plain local part, which is no subscriber's number and no route (``%``, ``!``),
-    and a host name.
+    A plain local part with a letter in it, so no subscriber's number, and without a
+    route (``%``, ``!``); and a host name.
     """
     mailbox = addresses.parse(text).single
-    if mailbox is None or mailbox.number is not None:
+    if mailbox is None:
         return None
     if not _LOCAL.fullmatch(mailbox.local) or ".." in mailbox.local:
         return None

@@ -141,6 +141,18 @@ def test_what_is_beyond_the_queue_is_told_and_nobody_waits() -> None:
     )
 
 
+def test_a_queue_that_is_full_holds_up_no_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        one, _ = submitter(silent.getsockname()[1], queue=1, seconds=60.0)
+        one(ANSWER)
+        one(ANSWER)
+
+        before = time.monotonic()
+        one.close(0.2)
+
+    assert time.monotonic() - before < 30
+
+
 def test_what_waits_is_handed_over_before_the_end(
     relayed: tuple[Relayed, int],
 ) -> None:

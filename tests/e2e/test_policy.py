@@ -1,20 +1,23 @@
 """The policy through the real milter socket: what the MTA is told to do."""
 
+import smtplib
 import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from stirmilter.demo import daemons, postfix
 from stirmilter.demo.postfix import free_port
 from stirmilter.stores.journalreader import JournalReader
 from tests import mta
 from tests.e2e.conftest import Daemon, Start
 from tests.e2e.test_daemon import until
 from tests.e2e.test_metrics import value
-from tests.e2e.test_milter import BOB, SENDER, STRANGER, headers
+from tests.e2e.test_milter import BOB, SENDER, STRANGER, headers, reload
 
 pytestmark = pytest.mark.e2e
 
@@ -312,3 +315,70 @@ def test_an_mta_without_a_quarantine_is_asked_to_come_again(start: Start) -> Non
 
     assert answer.reply.startswith(b"451 4.3.5 ")
     assert answer.inserted == []
+
+
+TABLE = """\
+[[peer]]
+name = "held"
+helo = ["held.example"]
+[[peer]]
+name = "refused"
+helo = ["refused.example"]
+[[rule]]
+name = "hold"
+peer = ["held"]
+action = "quarantine"
+[[rule]]
+name = "refuse"
+peer = ["refused"]
+action = "reject"
+text = "not from here"
+[[rule]]
+name = "mark"
+action = "tag"
+"""
+
+
+@pytest.mark.conformance("E-17")
+def test_postfix_does_what_the_policy_says(start: Start) -> None:
+    """A real one: it refuses with our words, holds, and delivers with the tag."""
+    daemon = start(more=TABLE)
+    configured = daemon.configuration.read_text()
+    daemon.configuration.write_text(
+        configured.replace('clients = ["127.0.0.0/8"]', "clients = []")
+    )
+    reload(daemon)
+    port = free_port()
+    text = "From: <a@one.example>\r\nMessage-ID: <{}@one.example>\r\n\r\nHello\r\n"
+
+    def send(helo: str, relay_port: int) -> str:
+        with smtplib.SMTP("127.0.0.1", relay_port, helo) as smtp:
+            try:
+                smtp.sendmail("a@one.example", ["b@two.example"], text.format(helo))
+            except smtplib.SMTPDataError as error:
+                return str(error)
+        return "taken"
+
+    with (
+        daemons.short_folder() as folder,
+        daemons.sink(port) as received,
+        postfix.instance(
+            Path(folder) / "p",
+            name="mx.example",
+            milter=f"unix:{daemon.socket}",
+            next_hop=port,
+        ) as running,
+    ):
+        outcomes = [
+            send(f"{name}.example", running.port)
+            for name in ("refused", "held", "other")
+        ]
+        arrived = received.wait("<other.example@one.example>")
+        queue = running.folder / "queue"
+        until(lambda: any((queue / "hold").iterdir()), "a message that is held")
+        held = received.wait("<held.example@one.example>", seconds=0.1)
+
+    assert outcomes == ["(550, b'5.7.1 not from here')", "taken", "taken"]
+    assert arrived is not None
+    assert b"\nX-Stirmilter: unauthenticated; reason=no-passport; rule=mark" in arrived
+    assert held is None

@@ -131,6 +131,7 @@ def test_a_field_that_occurs_twice_says_nothing(name: str) -> None:
         "a@\u0441.example",
         "+12025550123/TYPE=PLMN@mms.example",
         "+12025550123@mms.example",
+        "12025550123@mms.example",
         "a@b.example\r\nBcc: c@d.example",
         "a@b.example\n RCPT",
         "system=x;party=y",

@@ -141,6 +141,10 @@ def test_the_shadow_table_is_compared_and_changes_nothing() -> None:
     assert (ruling.shadow.action, ruling.shadow.rule) == ("reject", "candidate")
 
 
+def test_without_a_shadow_table_nothing_is_compared() -> None:
+    assert Policy(rules=(rule("active"),)).decide(ALTERED, NOW).shadow is None
+
+
 def test_a_shadow_that_does_the_same_is_no_difference() -> None:
     policy = Policy(
         rules=(rule("active", "reject", stir="fail"),),
