@@ -49,6 +49,8 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
             f"action={event.action}",
             f"ms={event.seconds * 1000:.0f}",
         ]
+        for method, result in event.methods:
+            words.append(f"{method}={_worded(result)}")
         if event.rule:
             words.append(f"rule={event.rule}")
         if event.peer:
@@ -126,6 +128,11 @@ def failed(queue_id: str, error: BaseException) -> None:
 
 def _worth_a_look(event: Handled) -> bool:
     return event.outcome in _WORTH_A_LOOK or event.action in _REFUSED
+
+
+def _worded(text: str) -> str:
+    """Quote what is more than a word."""
+    return text if text.isascii() and text.isalnum() else _quoted(text)
 
 
 def _quoted(text: str) -> str:

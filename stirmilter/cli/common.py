@@ -73,16 +73,11 @@ def read_message(octets: bytes) -> RawMessage:
         raise click.UsageError(f"no mail message: {error}") from None
 
 
-def transaction_of(
-    mail_filter: MailFilter,
-    raw: RawMessage,
-    connection: Connection,
-    mail_from: str | None,
-    recipients: tuple[str, ...],
-) -> Transaction:
-    """Make the transaction that would have brought a message here."""
+def envelope_of(
+    raw: RawMessage, mail_from: str | None, recipients: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """Return sender and recipients: as given, or as the header names them."""
     from stirmilter.mail import addresses
-    from stirmilter.mail.transaction import Transaction
 
     def named(*names: str) -> tuple[str, ...]:
         return tuple(
@@ -93,13 +88,28 @@ def transaction_of(
             if mailbox is not None
         )
 
+    sender = mail_from if mail_from is not None else "".join(named("from")) or "-"
+    return sender, recipients or named("to", "cc")
+
+
+def transaction_of(
+    mail_filter: MailFilter,
+    raw: RawMessage,
+    connection: Connection,
+    mail_from: str | None,
+    recipients: tuple[str, ...],
+) -> Transaction:
+    """Make the transaction that would have brought a message here."""
+    from stirmilter.mail.transaction import Transaction
+
     prepared = mail_filter.whole(raw.headers)
     prepared.digester.update(raw.body)
     prepared.hashes.update(raw.body)
+    sender, named = envelope_of(raw, mail_from, recipients)
     return Transaction(
         connection=connection,
-        sender=mail_from if mail_from is not None else "".join(named("from")) or "-",
-        recipients=recipients or named("to", "cc"),
+        sender=sender,
+        recipients=named,
         headers=raw.headers,
         body=prepared.digester.finish(),
         hashed=prepared.hashes.finish(),

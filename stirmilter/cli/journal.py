@@ -102,6 +102,7 @@ def _facts(event: Handled) -> Iterator[tuple[str, object]]:
     for number, token in enumerate(kept.tokens, 1):
         for name, value in _token_facts(token, kept):
             yield f"passport.{number}.{name}", value
+    yield from event.methods
     for field in kept.removed:
         yield "removed", f"{field.name}: {field.text}"
 

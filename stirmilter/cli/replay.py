@@ -19,9 +19,9 @@ from stirmilter.cli.common import (
     JSON,
     NOT_VERIFIED,
     RECIPIENTS,
+    envelope_of,
     read_message,
     say,
-    transaction_of,
 )
 from stirmilter.errors import ConfigError
 
@@ -124,7 +124,6 @@ def _store(
 def _keys(config: Config, file: IO[bytes], recipients: tuple[str, ...]) -> list[bytes]:
     """Name what the tokens of a message may have been used for."""
     from stirmilter.mail import mm4
-    from stirmilter.mail.transaction import Connection
     from stirmilter.runtime import policies
     from stirmilter.services import read_value
     from stirmilter.services.replays import keys
@@ -133,8 +132,8 @@ def _keys(config: Config, file: IO[bytes], recipients: tuple[str, ...]) -> list[
     raw = read_message(file.read())
     policy = policies.mail_policy(config)
     limits = policies.passport_limits(config)
-    found = transaction_of(raw, Connection(client=None), None, recipients)
-    numbers = [mm4.recipient(one, policy.theirs) for one in found.recipients]
+    _, named_there = envelope_of(raw, None, recipients)
+    numbers = [mm4.recipient(one, policy.theirs) for one in named_there]
     named: list[bytes] = []
     for header in raw.headers:
         if not header.named(policy.headers):

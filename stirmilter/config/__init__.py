@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from stirmilter.config.checks import Checks, Dkim, Dns, UpstreamSection
 from stirmilter.config.policy import (
     MM4,
     Failure,
@@ -65,6 +66,10 @@ class Config(Section):
     revocation: Revocation = Field(default_factory=Revocation)
     fetch: Fetch = Field(default_factory=Fetch)
     replay: Replay = Field(default_factory=Replay)
+    checks: Checks = Field(default_factory=Checks)
+    dns: Dns = Field(default_factory=Dns)
+    upstream: tuple[UpstreamSection, ...] = ()
+    dkim: Dkim = Field(default_factory=Dkim)
     peer: Annotated[tuple[PeerSection, ...], AfterValidator(_names)] = ()
     rule: Annotated[tuple[RuleSection, ...], AfterValidator(_names)] = ()
     shadow_rule: Annotated[tuple[RuleSection, ...], AfterValidator(_names)] = ()
@@ -143,6 +148,7 @@ def _fault(path: Path, details: ErrorDetails) -> ConfigError:
 _BLOCKS: Final[dict[int | str, type[Section]]] = {
     "signer": SignerSection,
     "trust": TrustSection,
+    "upstream": UpstreamSection,
     "peer": PeerSection,
     "ladder": StepSection,
     "rule": RuleSection,

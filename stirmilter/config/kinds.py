@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator
@@ -190,3 +190,19 @@ Spc = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
 Day = Annotated[date, PlainValidator(_day)]
 Relay = Annotated[str, AfterValidator(_relay)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
+
+
+def _server(given: object) -> tuple[str, int]:
+    text = str(given)
+    host, colon, port = text.rpartition("@")
+    address, number = (port, host) if colon else (text, "53")
+    try:
+        ip_address(address)
+    except ValueError:
+        address = ""
+    if not address or not number.isdecimal() or not 0 < int(number) < 65_536:  # noqa: PLR2004 - ports
+        raise PydanticCustomError("server", "expected an address, or port@address")
+    return address, int(number)
+
+
+Server = Annotated[tuple[str, int], PlainValidator(_server)]

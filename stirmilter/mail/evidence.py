@@ -74,7 +74,7 @@ def methods(beside: Beside) -> tuple[tuple[str, str], ...]:
     found = [("spf", results.spf), ("arc", results.arc), ("dmarc", results.dmarc)]
     noted = [(name, _noted(one.word, one.reason)) for name, one in found if one]
     noted += [
-        ("dkim", _noted(one.word, " ".join((one.domain, one.reason)).strip()))
+        ("dkim", _noted(one.word, f"{one.domain} {one.reason}".strip()))
         for one in results.dkim or ()
     ]
     if results.dkim == ():

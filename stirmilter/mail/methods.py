@@ -1,4 +1,4 @@
-"""SPF, DKIM, ARC and DMARC of one message, evaluated here or read from a trusted hop."""
+"""SPF, DKIM, ARC and DMARC of a message: evaluated here, or read from a trusted hop."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from stirmilter.mail import protection, upstream
+from stirmilter.mail.authres import Limits
 from stirmilter.mail.beside import Beside
 from stirmilter.mail.checks import dmarc, spf
 from stirmilter.mail.checks.canonical import BodyHashes
 from stirmilter.mail.checks.dkim import DkimChecker
+from stirmilter.mail.checks.dmarc import DmarcLimits
 from stirmilter.mail.checks.dns import Answer, Kind, Resolver
 from stirmilter.mail.checks.spf import SpfLimits
 from stirmilter.mail.checks.verification import DkimLimits
-from stirmilter.mail.results import DkimSignature, DmarcResult, MailResults, SpfResult
+from stirmilter.mail.results import MailResults, SpfResult
 from stirmilter.mail.transaction import Header, Transaction
 from stirmilter.mail.upstream import METHODS, Method, Mode, Upstream
 
@@ -51,8 +53,12 @@ class MethodsPolicy:
 
     dkim: DkimLimits = field(default_factory=DkimLimits)
     spf: SpfLimits = field(default_factory=SpfLimits)
+    dmarc: DmarcLimits = field(default_factory=DmarcLimits)
     signatures: int = upstream.SIGNATURES
     """DKIM results of an upstream that are read."""
+
+    results: Limits = field(default_factory=Limits)
+    """How much of each of its fields is read."""
 
 
 class Methods:
@@ -80,6 +86,7 @@ class Methods:
                 transaction.connection,
                 policy.upstreams,
                 signatures=policy.signatures,
+                limits=policy.results,
             )
         ours = MailResults()
         if policy.mode != "trust":
@@ -110,7 +117,10 @@ class Methods:
             sender = self._spf(transaction, part)
         found = None
         if "dmarc" in wanted:
-            found = _dmarc(headers, sender, dkim or (), whole)
+            authors = [field.text for field in headers if field.named(("from",))]
+            found = dmarc.check_message(
+                authors, sender, dkim or (), whole, self.policy.dmarc
+            )
         return MailResults(
             spf=sender if "spf" in wanted else None,
             dkim=dkim if "dkim" in wanted else None,
@@ -134,13 +144,3 @@ class _Nobody:
 
     def ask(self, _name: str, _kind: Kind) -> Answer:
         return Answer("temporary")
-
-
-def _dmarc(
-    headers: Sequence[Header],
-    sender: SpfResult | None,
-    dkim: Sequence[DkimSignature],
-    resolver: Resolver,
-) -> DmarcResult:
-    authors = [header.text for header in headers if header.named(("from",))]
-    return dmarc.check_message(authors, sender, dkim, resolver)

@@ -11,7 +11,7 @@ from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError
 from stirmilter.mail.filter import MailFilter
-from stirmilter.runtime import actions, policies, signers, stores, trust
+from stirmilter.runtime import actions, checks, policies, signers, stores, trust
 from stirmilter.services import (
     AuthenticationService,
     FormerKey,
@@ -94,8 +94,9 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         )
 
     believed = policies.verification_policy(config)
+    mail_policy = policies.mail_policy(config)
     mail_filter = MailFilter(
-        policy=policies.mail_policy(config),
+        policy=mail_policy,
         authentication=AuthenticationService(
             [signers.signer(config, i, fetcher) for i in range(len(config.signer))],
             algorithm=config.sign.digest,
@@ -109,6 +110,8 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             name: verification(anchors, policy)
             for name, anchors, policy in actions.peer_policies(config, sets, believed)
         },
+        checks=checks.checks(config, mail_policy.actions),
+        dkim=checks.dkim_signer(config),
     )
     anchors = [one for trusted in sets for one in trusted.anchors.certificates]
     return Runtime(

@@ -76,7 +76,8 @@ def _limits(block: PeerSection, base: VerificationPolicy) -> VerificationPolicy:
     if block.skew is not None:
         base = replace(base, skew=timedelta(seconds=block.skew))
     if block.strict is not None:
-        base = replace(base, forms=("exact",) if block.strict else FORMS)
+        forms = ("exact",) if block.strict else FORMS
+        base = replace(base, forms=forms, protected=block.strict)
     return base
 
 

@@ -39,6 +39,8 @@ def mail_policy(config: Config) -> MailPolicy:
         theirs=Reading(uris=verify.uris, entries=config.limits.addresses),
         divert=sign.divert,
         submitters=tuple(_submitters(config)),
+        signatures=config.checks.signatures,
+        result_length=config.checks.result_value,
         actions=actions.policy(config),
         mm4=actions.mm4_answers(config),
     )
@@ -62,6 +64,7 @@ def verification_policy(config: Config) -> VerificationPolicy:
         freshness=timedelta(seconds=verify.freshness),
         skew=timedelta(seconds=verify.skew),
         forms=("exact",) if verify.strict else FORMS,
+        protected=verify.strict,
         accept_spc=verify.spc != "refuse",
         spc_numbers=_carriers(config) if verify.spc == "map" else None,
         passports=limits.passports,

@@ -5,6 +5,7 @@
     removed       one for each header field that was taken out of it, as forged
     certificates  each once, however many messages rest on it
     rulings       what the policy said, of messages of which it said anything
+    methods       one for each result of SPF, DKIM, ARC and DMARC
 
 `Journal` writes and forgets, for the daemon; `stores.journalreader` looks, for people.
 Digests are kept as octets: ``SELECT hex(sha256)``. Recipients are not in it, and
@@ -76,6 +77,10 @@ CREATE TABLE IF NOT EXISTS rulings (
     message INTEGER PRIMARY KEY, rule TEXT NOT NULL, peer TEXT NOT NULL,
     shadow_action TEXT NOT NULL, shadow_rule TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS methods (
+    message INTEGER NOT NULL, position INTEGER NOT NULL, method TEXT NOT NULL,
+    result TEXT NOT NULL, PRIMARY KEY (message, position)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS certificates (
     sha256 BLOB PRIMARY KEY, der BLOB NOT NULL, first_seen REAL NOT NULL,
     last_used REAL NOT NULL
@@ -90,6 +95,8 @@ INSERT INTO passports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 """
 _INSERT_REMOVED: Final = "INSERT INTO removed VALUES (?, ?, ?, ?)"
 _INSERT_RULING: Final = "INSERT INTO rulings VALUES (?, ?, ?, ?, ?)"
+_INSERT_METHOD: Final = "INSERT INTO methods VALUES (?, ?, ?, ?)"
+_PARTS: Final = ("passports", "removed", "rulings", "methods")
 _INSERT_CERTIFICATE: Final = """
 INSERT INTO certificates VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
     first_seen = min(first_seen, excluded.first_seen),
@@ -226,6 +233,10 @@ class Journal:
                 ruling = event.rule, event.peer, event.shadow_action, event.shadow_rule
                 if any(ruling):
                     connection.execute(_INSERT_RULING, (message, *ruling))
+                connection.executemany(
+                    _INSERT_METHOD,
+                    [(message, n, *one) for n, one in enumerate(event.methods)],
+                )
                 for position, token in enumerate(kept.tokens):
                     row = (message, position, *_token_row(token))
                     connection.execute(_INSERT_PASSPORT, row)
@@ -246,9 +257,9 @@ class Journal:
             return 0  # without asking for the lock
         with self._transaction() as connection:
             rows = connection.execute(_OLDEST, (before, _SLICE)).fetchall()
-            connection.executemany("DELETE FROM passports WHERE message = ?", rows)
-            connection.executemany("DELETE FROM removed WHERE message = ?", rows)
-            connection.executemany("DELETE FROM rulings WHERE message = ?", rows)
+            for part in _PARTS:
+                forget = f"DELETE FROM {part} WHERE message = ?"  # noqa: S608 - ours
+                connection.executemany(forget, rows)
             connection.executemany("DELETE FROM messages WHERE id = ?", rows)
             connection.execute(_FORGET_CERTIFICATES)
         return len(rows)

@@ -29,9 +29,13 @@ ORDER BY time DESC LIMIT ?4
 """
 _TOKENS: Final = "SELECT * FROM passports WHERE message = ? ORDER BY position"
 _REMOVED: Final = "SELECT name, text FROM removed WHERE message = ? ORDER BY position"
-_KEEPS_REMOVED: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'removed'"
 _RULING: Final = "SELECT * FROM rulings WHERE message = ?"
-_HAS_RULINGS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'rulings'"
+_METHODS: Final = (
+    "SELECT method, result FROM methods WHERE message = ? ORDER BY position"
+)
+    "SELECT method, result FROM methods WHERE message = ? ORDER BY position"
+)
+_HAS: Final = "SELECT 1 FROM sqlite_schema WHERE name = ?"
 _STATS: Final = """
 SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM passports),
     (SELECT count(*) FROM certificates), min(time), max(time) FROM messages
@@ -127,23 +131,34 @@ class JournalReader:
                 tokens=tuple(map(self._token, tokens)),
                 removed=self._removed(row["id"]),
             ),
-            **ruling,
+            methods=self._methods(row["id"]),
+            rule=ruling.get("rule", ""),
+            peer=ruling.get("peer", ""),
+            shadow_action=ruling.get("shadow_action", ""),
+            shadow_rule=ruling.get("shadow_rule", ""),
         )
 
     def _removed(self, message: int) -> tuple[Removed, ...]:
-        """Return the fields that were taken out; an older file has none."""
-        if self._connection.execute(_KEEPS_REMOVED).fetchone() is None:
-            return ()
-        rows = self._connection.execute(_REMOVED, (message,)).fetchall()
+        """Return the fields that were taken out."""
+        rows = self._rows("removed", _REMOVED, message)
         return tuple(Removed(row["name"], row["text"]) for row in rows)
 
+    def _methods(self, message: int) -> tuple[tuple[str, str], ...]:
+        """Return what SPF, DKIM, ARC and DMARC said."""
+        rows = self._rows("methods", _METHODS, message)
+        return tuple((row["method"], row["result"]) for row in rows)
+
     def _ruling(self, message: int) -> dict[str, str]:
-        """Read what the policy said; files of earlier versions have no such table."""
-        if self._connection.execute(_HAS_RULINGS).fetchone() is None:
-            return {}
-        row = self._connection.execute(_RULING, (message,)).fetchone()
+        """Return what the policy said."""
         names = ("rule", "peer", "shadow_action", "shadow_rule")
-        return {name: row[name] for name in names} if row else {}
+        rows = self._rows("rulings", _RULING, message)
+        return {name: row[name] for row in rows for name in names}
+
+    def _rows(self, table: str, query: str, message: int) -> list[sqlite3.Row]:
+        """Return the rows of a message; a file of an earlier version has no table."""
+        if self._connection.execute(_HAS, (table,)).fetchone() is None:
+            return []
+        return self._connection.execute(query, (message,)).fetchall()
 
     def _token(self, row: sqlite3.Row) -> Token:
         begin, end = _time(row["valid_from"]), _time(row["valid_until"])

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from stirmilter.mail.beside import Beside
+from stirmilter.mail.beside import Beside, NoChecks
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import MailPolicy, MM4Answers
 from stirmilter.mail.policy.failures import FailurePolicy
 from stirmilter.mail.policy.ladders import Ladder, Step
 from stirmilter.mail.policy.peers import Peer
 from stirmilter.mail.policy.policy import Policy
+from stirmilter.mail.protection import Protection
 from stirmilter.mail.results import (
     DkimSignature,
     DmarcResult,
@@ -120,7 +121,7 @@ def test_what_other_methods_found_becomes_verdict_and_facts(make: Make) -> None:
         dkim=(DkimSignature(word="pass", domain="two.example"),),
         dmarc=DmarcResult(word="pass"),
     )
-    beside = Beside(results=results, differences=frozenset({"spf"}))
+    beside = Beside(results=results, differences=("spf: pass here, fail at mx",))
 
     decision, _ = make().verify(UNSIGNED, NOW, beside)
 
@@ -138,7 +139,7 @@ def test_what_other_methods_found_becomes_verdict_and_facts(make: Make) -> None:
 def test_covered_headers_make_a_pass_authenticated(make: Make, ca: TestCA) -> None:
     good = mail(*PLAIN, signed(ca), connection=STRANGER)
 
-    decision, _ = make().verify(good, NOW, Beside(headers_covered=True))
+    decision, _ = make().verify(good, NOW, Beside(protection=Protection(covered=True)))
 
     assert decision.event.outcome == "authenticated"
     assert facts_of(decision).protected
@@ -149,9 +150,10 @@ def test_the_checks_are_asked_once_for_a_message_that_arrives(
 ) -> None:
     asked: list[Transaction] = []
 
-    def checks(transaction: Transaction, _now: object) -> Beside:
-        asked.append(transaction)
-        return Beside(results=MailResults(dmarc=DmarcResult(word="pass")))
+    class Passing(NoChecks):
+        def check(self, transaction: Transaction, _now: object) -> Beside:
+            asked.append(transaction)
+            return Beside(results=MailResults(dmarc=DmarcResult(word="pass")))
 
     made = make()
     mail_filter = MailFilter(
@@ -159,7 +161,7 @@ def test_the_checks_are_asked_once_for_a_message_that_arrives(
         authentication=made.authentication,
         verification=made.verification,
         clock=made.clock,
-        checks=checks,
+        checks=Passing(),
     )
 
     decision = mail_filter.decide(UNSIGNED)

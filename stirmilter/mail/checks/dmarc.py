@@ -23,13 +23,18 @@ from stirmilter.mail.checks.dns import Resolver
 from stirmilter.mail.results import DkimSignature, DmarcResult, SpfResult
 from stirmilter.stores import domainname
 
-AUTHORS: Final = 32
-"""Default for the addresses of From that are read."""
-
-IDENTIFIERS: Final = 10
-"""Default for the domains whose alignment is looked at."""
-
 _Alignment = Literal["aligned", "other", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DmarcLimits:
+    """What a stranger may have us look at."""
+
+    authors: int = 32
+    """Addresses of From that are read."""
+
+    identifiers: int = 10
+    """Domains whose alignment is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def check_message(
     spf: SpfResult | None,
     dkim: Sequence[DkimSignature],
     resolver: Resolver,
+    limits: DmarcLimits | None = None,
 ) -> DmarcResult:
     """Check DMARC of a message by the values of its From fields.
 
@@ -55,9 +61,10 @@ def check_message(
 
     Source: RFC 9989 §5.3.1, §11.5.
     """
-    domain, reason = author(fields)
+    limits = limits or DmarcLimits()
+    domain, reason = author(fields, limits.authors)
     if domain:
-        return check(domain, spf, dkim, resolver)
+        return check(domain, spf, dkim, resolver, limits.identifiers)
     word: Literal["none", "permerror"] = "none" if reason in _NOBODY else "permerror"
     return DmarcResult(word=word, reason=reason)
 
@@ -65,7 +72,7 @@ def check_message(
 _NOBODY: Final = frozenset({"no-from", "no-domain"})
 
 
-def author(fields: Sequence[str], limit: int = AUTHORS) -> tuple[str, str]:
+def author(fields: Sequence[str], limit: int = 32) -> tuple[str, str]:
     """Return the Author Domain of the values of From, or none and the reason.
 
     Addresses without a domain, as MM4 writes numbers, do not count, nor do address
@@ -95,7 +102,7 @@ def check(
     spf: SpfResult | None,
     dkim: Sequence[DkimSignature],
     resolver: Resolver,
-    limit: int = IDENTIFIERS,
+    limit: int = 10,
 ) -> DmarcResult:
     """Check DMARC of an Author Domain in its one spelling (RFC 9989 §5.3).
 
