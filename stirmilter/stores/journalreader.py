@@ -33,8 +33,6 @@ _RULING: Final = "SELECT * FROM rulings WHERE message = ?"
 _METHODS: Final = (
     "SELECT method, result FROM methods WHERE message = ? ORDER BY position"
 )
-    "SELECT method, result FROM methods WHERE message = ? ORDER BY position"
-)
 _HAS: Final = "SELECT 1 FROM sqlite_schema WHERE name = ?"
 _STATS: Final = """
 SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM passports),
