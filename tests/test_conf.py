@@ -15,7 +15,7 @@ from stirmilter.runtime import actions
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "conf" / "stirmilter.toml"
-BLOCKS = {"signer", "trust", "peer", "rule", "shadow_rule"}
+BLOCKS = {"signer", "trust", "upstream", "peer", "rule", "shadow_rule"}
 NO_FIXED_DEFAULT = {
     "authserv_id": "the name of the machine",
     "tls_ca": "the system's anchors",

@@ -177,9 +177,11 @@ def redis_replay_store(config: Config) -> RedisReplayStore:
 
 def retention(config: Config) -> timedelta:
     """Say how long after its signature a token can be fresh (RFC 8224 §12.1)."""
-    verify = config.verify
+    known = (config.verify, *config.peer)
+    freshness = max(one.freshness or 0 for one in known)
+    skew = max(one.skew or 0 for one in known)
     # Ages are whole seconds, so a token is fresh for up to one more.
-    return timedelta(seconds=verify.freshness + verify.skew + 1)
+    return timedelta(seconds=freshness + skew + 1)
 
 
 def _redis(

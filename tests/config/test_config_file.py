@@ -166,9 +166,9 @@ def test_a_fault_names_file_key_value_and_remedy(path: Path) -> None:
         pytest.param(
             "xyz = 1",
             "xyz",
-            "no such setting; known: failure, fetch, journal, limits, log, metrics,"
-            " milter, mm4, peer, policy, replay, revocation, rule, shadow_rule, sign,"
-            " signer, trust, verify",
+            "no such setting; known: checks, dkim, dns, failure, fetch, journal,"
+            " limits, log, metrics, milter, mm4, peer, policy, replay, revocation,"
+            " rule, shadow_rule, sign, signer, trust, upstream, verify",
             id="section-like-nothing-known",
         ),
         pytest.param(

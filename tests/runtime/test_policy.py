@@ -308,6 +308,14 @@ def test_anchors_for_peers_alone_vouch_for_nobody_else(configured: Configured) -
     assert names(built.filter.peers["x"]) == ["private"]
 
 
+def test_replay_keys_are_kept_for_the_peer_that_may_be_slowest(
+    configured: Configured,
+) -> None:
+    assert stores.retention(configured()) == timedelta(seconds=86_461)
+    slow = trust(configured, freshness=100_000.0, skew=5.0)
+    assert stores.retention(slow) == timedelta(seconds=100_061)
+
+
 def test_limits_of_a_peer_are_its_own(configured: Configured) -> None:
     config = trust(configured, freshness=60.0, skew=0.0, strict=True)
 
@@ -316,8 +324,10 @@ def test_limits_of_a_peer_are_its_own(configured: Configured) -> None:
     theirs = built.filter.peers["x"].policy
     assert (theirs.freshness, theirs.skew) == (timedelta(minutes=1), timedelta(0))
     assert theirs.forms == ("exact",)
+    assert theirs.protected
     assert built.filter.verification.policy.freshness == timedelta(days=1)
-    assert built.filter.peers["x"].replays is built.filter.verification.replays
+    shared = built.filter.verification.replays.store
+    assert built.filter.peers["x"].replays.store is shared
     assert [one.name for one in built.filter.peers["x"].credentials.trust] == ["all"]
 
 
