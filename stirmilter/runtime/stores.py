@@ -154,6 +154,7 @@ def sqlite_replay_store(config: Config) -> SqliteReplayStore:
             retention(config),
             seconds=replay.seconds,
             since=_now,
+            skew=timedelta(seconds=config.verify.skew),
             rebuilt=log.rebuilt("replay store"),
         )
     except (StoreError, ValueError) as error:  # ValueError: a NUL in the path
@@ -172,7 +173,13 @@ def redis_replay_store(config: Config) -> RedisReplayStore:
     )
     from stirmilter.stores.replay.redis import RedisReplayStore  # noqa: PLC0415 - extra
 
-    return RedisReplayStore(server, retention(config), prefix=replay.prefix, since=_now)
+    return RedisReplayStore(
+        server,
+        retention(config),
+        prefix=replay.prefix,
+        since=_now,
+        skew=timedelta(seconds=config.verify.skew),
+    )
 
 
 def retention(config: Config) -> timedelta:

@@ -8,6 +8,7 @@ new one takes its place; what that loses is for the store that owns it to say.
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import sqlite3
 import threading
@@ -116,6 +117,11 @@ class Database:
     def inode(self) -> int:
         """Number of the file that this thread's connection works on."""
         return int(getattr(self._local, "file", 0))
+
+    @property
+    def was_broken(self) -> bool:
+        """Whether a file was set aside here before, and is still there."""
+        return any(self.path.parent.glob(f"{glob.escape(self.path.name)}.broken-*"))
 
     def failed(self, error: sqlite3.Error) -> StoreError:
         """Make what a store raises of what SQLite raised.

@@ -32,6 +32,7 @@ x5u = "{base}/spc.pem"
 numbers = ["+1*"]
 [verify]
 anchors = ["{ca}/root.pem"]
+{verify}
 [fetch]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
@@ -82,6 +83,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             *sockets: str,
             milter: str = "",
             sign: str = "",
+            verify: str = "",
             fetch: str = "",
             replay: str = "",
             more: str = "",
@@ -94,6 +96,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                     sockets=", ".join(f'"{s}"' for s in (f"unix:{path}", *sockets)),
                     milter=milter,
                     sign=sign,
+                    verify=verify,
                     fetch=fetch,
                     replay=replay or f'store = "sqlite:{folder}/replay.sqlite"',
                     more=more,

@@ -20,7 +20,12 @@ import redis
 from stirmilter.errors import StoreError
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay.entries import Entry, Stats
-from stirmilter.stores.replay.retention import RETENTION, too_young
+from stirmilter.stores.replay.retention import (
+    RETENTION,
+    SKEW,
+    began,
+    too_young,
+)
 
 _BATCH: Final = 1_000
 
@@ -38,13 +43,15 @@ if #new > 0 and tonumber(ARGV[3]) <= since then return tostring(since) end
 for _, key in ipairs(new) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
 return 'ok'
 """
-# KEYS: its last run, and since when it knows; ARGV: this run, now, whether all is kept.
+# KEYS: its last run, and since when it knows; ARGV: this run, whether all is kept,
+# whether we have met another, and since when it knows: if it is new; if it lost any.
 _GREET: Final = """
 local before = redis.call('GET', KEYS[1])
 if before == ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
-if before and ARGV[3] == '1' then return 0 end
-redis.call('SET', KEYS[2], ARGV[2])
+if before and ARGV[2] == '1' then return 0 end
+local lost = before or ARGV[3] == '1'
+redis.call('SET', KEYS[2], lost and ARGV[5] or ARGV[4])
 return 1
 """
 
@@ -63,6 +70,7 @@ class RedisReplayStore:
         *,
         prefix: str = "stirmilter:replay:",
         since: Callable[[], datetime] | None = None,
+        skew: timedelta = SKEW,
     ) -> None:
         """Take a server; nothing is connected yet.
 
@@ -72,11 +80,14 @@ class RedisReplayStore:
             prefix: of every key, for a server that others use too.
             since: the time; read when a new run of the server is met: claims of
                 earlier tokens are refused. None lets them pass.
+            skew: how far a signer's clock may run ahead: after a loss, so much longer.
         """
         self._server = server
         self._retention = retention
         self._prefix = prefix.encode()
         self._now = since
+        self._skew = skew
+        self._met = ""
         self._began = self._prefix + b"since"
         if since is not None:
             server.greet(self._greet)
@@ -160,9 +171,15 @@ class RedisReplayStore:
         assert self._now is not None  # noqa: S101 - or nobody would greet
         facts = _facts(ask("INFO", "server")) | _facts(ask("INFO", "persistence"))
         durable = facts.get("aof_enabled") == "1" and _always(ask)
-        now = f"{self._now().timestamp():.3f}"
-        run = facts.get("run_id", "")
-        ask("EVAL", _GREET, 2, self._prefix + b"run", self._began, run, now, +durable)
+        now, run = self._now(), facts.get("run_id", "")
+        fresh, lost = (
+            f"{began(now, self._skew, lost=lost).timestamp():.3f}"
+            for lost in (False, True)
+        )
+        keys = self._prefix + b"run", self._began
+        another = int(self._met not in ("", run))
+        ask("EVAL", _GREET, 2, *keys, run, int(durable), another, fresh, lost)
+        self._met = run
 
     def _unlink(self, keys: Sequence[bytes], client: redis.Redis) -> int:
         return int(client.unlink(*map(self._name, keys)))

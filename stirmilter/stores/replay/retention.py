@@ -18,6 +18,9 @@ from stirmilter.errors import StoreError
 RETENTION: Final = timedelta(hours=24, seconds=61)
 """What the default policy needs: freshness, skew, and the second that an age is cut."""
 
+SKEW: Final = timedelta(seconds=60)
+"""How far a signer's clock may run ahead of ours, by default."""
+
 _SLEW: Final = 1.0  # seconds that a clock may gain at once without having been set
 _SECOND: Final = timedelta(seconds=1)
 
@@ -58,6 +61,15 @@ class Horizon:
         if self._anchor is None:
             return wall
         return self._anchor[0] + passed - self._anchor[1]
+
+
+def began(now: datetime, skew: timedelta, *, lost: bool) -> datetime:
+    """Return since when a store knows every use of a token that is signed from then on.
+
+    What was lost may have been used a moment ago, by a signer whose clock runs ahead; a
+    store that is new has seen nobody.
+    """
+    return now + skew + _SECOND if lost else now
 
 
 def too_young(name: str, since: datetime) -> StoreError:

@@ -15,7 +15,9 @@ from stirmilter.stores.database import Database, DatabaseSettings
 from stirmilter.stores.replay.entries import Entry, Stats
 from stirmilter.stores.replay.retention import (
     RETENTION,
+    SKEW,
     Horizon,
+    began,
     predates,
     too_young,
 )
@@ -55,6 +57,7 @@ class SqliteReplayStore:
         *,
         seconds: float = 2.0,
         since: Callable[[], datetime] | None = None,
+        skew: timedelta = SKEW,
         rebuilt: Callable[[Path], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,6 +70,7 @@ class SqliteReplayStore:
             seconds: how long to wait for another writer.
             since: the time; read when the file is made, be it at first or in place of
                 a broken one: claims of earlier tokens are refused. None lets them pass.
+            skew: how far a signer's clock may run ahead: after a loss, so much longer.
             rebuilt: told where a broken file went, after a new one took its place.
             monotonic: seconds that never go back.
 
@@ -76,6 +80,7 @@ class SqliteReplayStore:
         self._limit = limit
         self._retention = retention
         self._now = since
+        self._skew = skew
         self._monotonic = monotonic
         self._horizon = Horizon(retention, monotonic)
         self._swept = monotonic()
@@ -189,7 +194,9 @@ class SqliteReplayStore:
             return self._began[1]
         row = connection.execute("SELECT since FROM began").fetchone()
         if row is None and self._now is not None:
-            row = (self._now().timestamp(),)
+            # Whichever process comes first to the new file sees what became of the old.
+            lost = self._database.was_broken
+            row = (began(self._now(), self._skew, lost=lost).timestamp(),)
             connection.execute("INSERT INTO began VALUES (?)", row)
         since = datetime.fromtimestamp(row[0], UTC) if row else None
         self._began = (file, since)

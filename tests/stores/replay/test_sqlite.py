@@ -196,7 +196,11 @@ Reopen = Callable[[], SqliteReplayStore]
 @pytest.fixture
 def reopen(path: Path, rebuilt: list[Path]) -> Reopen:
     return lambda: SqliteReplayStore(
-        path, retention=RETENTION, since=lambda: NOW, rebuilt=rebuilt.append
+        path,
+        retention=RETENTION,
+        since=lambda: NOW,
+        skew=timedelta(seconds=60),
+        rebuilt=rebuilt.append,
     )
 
 
@@ -206,7 +210,7 @@ def test_a_file_that_is_no_database_is_set_aside(
     spoil(path)
 
     with closing(reopen()) as store:
-        assert store.claim([key(1)], A, NOW, NOW)
+        assert store.claim([key(1)], A, NOW + timedelta(seconds=61), NOW)
 
     [aside] = rebuilt
     assert aside.name.startswith("replay.sqlite.broken-")
@@ -220,15 +224,13 @@ def test_no_replay_passes_over_a_file_that_broke(
     with closing(reopen()) as store:
         assert store.claim([key(1)], A, NOW, NOW)
     spoil(path)
-    later = NOW + timedelta(minutes=1)
-    with closing(
-        SqliteReplayStore(
-            path, retention=RETENTION, since=lambda: later, rebuilt=rebuilt.append
-        )
-    ) as store:
-        with pytest.raises(StoreError, match="knows nothing of tokens signed before"):
-            store.claim([key(1)], B, NOW, later)
-        assert store.claim([key(2)], B, later, later)
+    fast = NOW + timedelta(seconds=60)  # of a signer whose clock runs ahead
+    with closing(reopen()) as store:
+        for signed_at in (NOW, fast):
+            with pytest.raises(StoreError, match="knows nothing of tokens signed"):
+                store.claim([key(1)], B, signed_at, NOW)
+    with closing(reopen()) as store:
+        assert store.claim([key(2)], B, fast + timedelta(seconds=1), NOW)
 
     assert len(rebuilt) == 1
 
@@ -240,9 +242,10 @@ def test_a_file_that_breaks_in_use_fails_once(
         store.claim([key(1)], A, NOW, NOW)
         store.close()
         spoil(path)
+        later = NOW + timedelta(seconds=61)
         for _ in range(2):
             try:
-                good = store.claim([key(2)], A, NOW, NOW)
+                good = store.claim([key(2)], A, later, NOW)
             except StoreError as error:
                 assert "replay store" in str(error)  # noqa: PT017 - it may or may not
         assert good
