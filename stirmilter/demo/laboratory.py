@@ -61,6 +61,9 @@ proofs = "{folder}/{name}-proofs.json"
 [verify]
 anchors = ["{ca}/root.pem"]
 
+[checks]
+methods = []
+
 [fetch]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"

@@ -33,6 +33,8 @@ numbers = ["+1*"]
 [verify]
 anchors = ["{ca}/root.pem"]
 {verify}
+[checks]
+{checks}
 [fetch]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
@@ -84,6 +86,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             milter: str = "",
             sign: str = "",
             verify: str = "",
+            checks: str = "methods = []",
             fetch: str = "",
             replay: str = "",
             more: str = "",
@@ -97,6 +100,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                     milter=milter,
                     sign=sign,
                     verify=verify,
+                    checks=checks,
                     fetch=fetch,
                     replay=replay or f'store = "sqlite:{folder}/replay.sqlite"',
                     more=more,

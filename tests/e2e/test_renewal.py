@@ -47,6 +47,8 @@ x5u = "{x5u}"
 numbers = ["+1202*"]
 [verify]
 anchors = ["{folder}/ca/root.pem"]
+[checks]
+methods = []
 [fetch]
 laboratory = true
 tls_ca = "{folder}/ca/tls-ca.pem"

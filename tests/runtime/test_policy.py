@@ -11,7 +11,7 @@ from stirmilter import findings, runtime
 from stirmilter.adapters.submission import Submitter
 from stirmilter.errors import ConfigError
 from stirmilter.mail.policy.ladders import Step
-from stirmilter.runtime import actions
+from stirmilter.runtime import actions, stores
 from stirmilter.stores.replay import MemoryReplayStore
 from tests.laboratory import ALICE, NOW
 from tests.runtime.configurations import Configured
