@@ -46,6 +46,7 @@ RECIPIENTS = click.option(
     multiple=True,
     help="Envelope recipient, once for each [those of To and Cc].",
 )
+HELO = click.option("--helo", default="", help="What the client calls itself.")
 CLIENT = click.option(
     "--client",
     metavar="IP",

@@ -16,6 +16,7 @@ from stirmilter.cli.common import (
     AT,
     CLIENT,
     CONFIG,
+    HELO,
     JSON,
     NOT_VERIFIED,
     RECIPIENTS,
@@ -59,7 +60,7 @@ def run(path: Path) -> None:
 @CLIENT
 @click.option("--login", default="", help="SASL login name of the client.")
 @click.option("--daemon-name", default="", help="Postfix service that took it.")
-@click.option("--helo", default="", help="What the client calls itself.")
+@HELO
 @click.option("--tls-name", default="", help="Name in its verified certificate.")
 @SENDER
 @RECIPIENTS

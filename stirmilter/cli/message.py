@@ -16,6 +16,7 @@ from stirmilter.cli.common import (
     CLIENT,
     CONFIG,
     FILE,
+    HELO,
     JSON,
     NOT_VERIFIED,
     RECIPIENTS,
@@ -73,6 +74,7 @@ def sign(
 @FILE
 @JSON
 @CLIENT
+@HELO
 @SENDER
 @RECIPIENTS
 @AT
@@ -81,6 +83,7 @@ def verify(
     file: IO[bytes],
     as_json: bool,
     client: str,
+    helo: str,
     mail_from: str | None,
     recipients: tuple[str, ...],
     at: str | None,
@@ -95,12 +98,12 @@ def verify(
 
     built = by_hand(path)
     raw = read_message(file.read())
-    connection = Connection(client=address_of(client))
+    connection = Connection(client=address_of(client), helo=helo)
     transaction = transaction_of(built.filter, raw, connection, mail_from, recipients)
-    decision, found = built.filter.verify(transaction, time_of(at))
-    result = found.result
+    decision, judged = built.filter.verify(transaction, time_of(at))
+    result = judged.found.result
     if as_json:
-        click.echo(json.dumps(report(decision, found), indent=2))
+        click.echo(json.dumps(report(decision, judged), indent=2))
     else:
         number = result.passport.claims.orig.value if result.passport else "-"
         click.echo(

@@ -18,6 +18,7 @@ from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.incoming import Incoming
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.outgoing import Outgoing
+from stirmilter.mail.resultfields import Judged
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
@@ -28,7 +29,6 @@ from stirmilter.mail.transaction import (
 from stirmilter.mail.verdict import Verdict
 from stirmilter.services import (
     AuthenticationService,
-    Verification,
     VerificationService,
 )
 from stirmilter.stir.msgi import ALGORITHMS, BodyDigester
@@ -126,7 +126,7 @@ class MailFilter:
 
     def verify(
         self, transaction: Transaction, now: datetime, beside: Beside | None = None
-    ) -> tuple[Decision, Verification]:
+    ) -> tuple[Decision, Judged]:
         """Judge what arrives; see `Incoming.verify`."""
         return self._incoming.verify(transaction, now, beside)
 

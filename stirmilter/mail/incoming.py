@@ -80,7 +80,7 @@ class Incoming:
 
     def verify(
         self, transaction: Transaction, now: datetime, beside: Beside | None = None
-    ) -> tuple[Decision, Verification]:
+    ) -> tuple[Decision, Judged]:
         """Judge the PASSporTs, decide, and replace forged results by ours.
 
         Args:
@@ -104,7 +104,7 @@ class Incoming:
         facts = self._facts(view, transaction, found.result, beside)
         ruling = self.policy.actions.decide(facts, now)
         judged = Judged(view, transaction, found, beside, ruling, now)
-        return self._decision(judged), found
+        return self._decision(judged), judged
 
     def _service(self, connection: Connection, sender: str) -> VerificationService:
         """Return who judges the tokens of a client."""

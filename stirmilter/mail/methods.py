@@ -72,7 +72,8 @@ class Methods:
 
     def prepare(self, headers: Sequence[Header]) -> BodyHashes:
         """Say what DKIM and ARC need to be hashed of the body."""
-        if self.policy.mode == "trust" or not {"dkim", "arc"} & self.policy.methods:
+        hashing = {"dkim", "arc", "dmarc"} & self.policy.methods
+        if self.policy.mode == "trust" or not hashing:
             return BodyHashes(())
         return self._reader.prepare(headers)
 

@@ -184,9 +184,9 @@ def redis_replay_store(config: Config) -> RedisReplayStore:
 
 def retention(config: Config) -> timedelta:
     """Say how long after its signature a token can be fresh (RFC 8224 §12.1)."""
-    known = (config.verify, *config.peer)
-    freshness = max(one.freshness or 0 for one in known)
-    skew = max(one.skew or 0 for one in known)
+    verify, peers = config.verify, config.peer
+    freshness = max(verify.freshness, *(peer.freshness or 0.0 for peer in peers), 0.0)
+    skew = max(verify.skew, *(peer.skew or 0.0 for peer in peers), 0.0)
     # Ages are whole seconds, so a token is fresh for up to one more.
     return timedelta(seconds=freshness + skew + 1)
 

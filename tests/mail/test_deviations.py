@@ -4,15 +4,12 @@ docs/conformance.md gives the reasons. Whoever makes one of these tests fail has
 probably built what it says is missing: the row of the page then changes too.
 """
 
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 
 from stirmilter.mail.transaction import Connection
-from stirmilter.services import VerificationPolicy
-from stirmilter.testca import TestCA
-from tests.mail.mails import PLAIN, STRANGER, Make, mail, result_field, signed
+from tests.mail.mails import PLAIN, Make, mail, result_field
 
 
 @pytest.mark.conformance("M-13")
@@ -55,14 +52,3 @@ def test_mail_without_a_token_is_delivered_whoever_sends_it(
 
     assert (decision.action, decision.event.reason) == ("accept", "no-passport")
     assert "stir=none" in result_field(decision)
-
-
-@pytest.mark.conformance("E-11")
-def test_strict_mode_asks_for_no_dkim(ca: TestCA, make: Make) -> None:
-    strict = make(verification=VerificationPolicy(forms=("exact",)))
-    received = mail(*PLAIN, signed(ca), connection=STRANGER)
-
-    longer = replace(received, body=mail(*PLAIN, body=b"Hello Bob\r\n\r\n").body)
-
-    assert strict.decide(longer).event.reason == "body-altered"
-    assert strict.decide(received).event.outcome == "number-authenticated"

@@ -74,10 +74,10 @@ def test_a_date_far_from_iat_is_noted_and_costs_no_pass(ca: TestCA, make: Make) 
     date = "Date: Fri, 02 Jan 2026 11:00:00 +0000"
     received = mail(*PLAIN, date, signed(ca), connection=STRANGER)
 
-    _, found = make().verify(received, NOW)
+    _, judged = make().verify(received, NOW)
 
-    assert found.result.passed
-    assert found.result.notes == ("iat is 3600 s after Date",)
+    assert judged.found.result.passed
+    assert judged.found.result.notes == ("iat is 3600 s after Date",)
 
 
 @pytest.mark.conformance("E-18")

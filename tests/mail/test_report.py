@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
+from stirmilter.mail.beside import Beside
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import MailPolicy
+from stirmilter.mail.protection import Protection
 from stirmilter.mail.report import as_json
+from stirmilter.mail.results import (
+    ArcResult,
+    DkimSignature,
+    DmarcResult,
+    MailResults,
+    SpfResult,
+)
 from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.stir import identity, passport
 from stirmilter.stir.claims import Claims
@@ -18,7 +27,9 @@ from tests import laboratory
 from tests.laboratory import ALICE, BOB, BODY, NOW
 
 
-def report(ca: TestCA, *tokens: str, body: bytes = BODY) -> dict[str, Any]:
+def report(
+    ca: TestCA, *tokens: str, body: bytes = BODY, beside: Beside | None = None
+) -> dict[str, Any]:
     """Judge a message from Alice to Bob, and read the report as a program would."""
     mail_filter = MailFilter(
         policy=MailPolicy(authserv_id="mx.example"),
@@ -35,7 +46,8 @@ def report(ca: TestCA, *tokens: str, body: bytes = BODY) -> dict[str, Any]:
         ),
         body=digest_body(body),
     )
-    report = json.loads(json.dumps(as_json(*mail_filter.verify(transaction, NOW))))
+    decision, judged = mail_filter.verify(transaction, NOW, beside)
+    report = json.loads(json.dumps(as_json(decision, judged)))
     assert isinstance(report, dict)
     return report
 
@@ -70,12 +82,22 @@ def test_a_pass_comes_with_its_evidence(ca: TestCA) -> None:
     assert report(ca, token(ca)) == {
         "verdict": "number-authenticated",
         "action": "accept",
+        "rule": None,
         "stir": evidence,
         "passports": [evidence],
         "spf": None,
         "dkim": None,
         "dmarc": None,
         "arc": None,
+        "headers": {
+            "protected": False,
+            "sealed": False,
+            "signatures": [],
+            "missing": [],
+            "exposed": [],
+        },
+        "source": None,
+        "differences": [],
     }
 
 
@@ -129,3 +151,51 @@ def test_a_message_without_a_token_has_a_result_all_the_same(ca: TestCA) -> None
     assert found["verdict"] == "unauthenticated"
     assert found["stir"]["reason"] == "no-passport"
     assert found["passports"] == []
+
+
+def test_the_other_methods_come_with_theirs(ca: TestCA) -> None:
+    beside = Beside(
+        results=MailResults(
+            spf=SpfResult(
+                word="softfail", domain="one.example", address="a@one.example"
+            ),
+            dkim=(
+                DkimSignature(word="fail", reason="body-altered", domain="b.example"),
+                DkimSignature(
+                    word="pass",
+                    domain="one.example",
+                    selector="s",
+                    algorithm="rsa-sha256",
+                    covers=frozenset({"to", "from"}),
+                ),
+            ),
+            arc=ArcResult(word="none"),
+            dmarc=DmarcResult(
+                word="pass",
+                domain="one.example",
+                organizational="one.example",
+                policy="reject",
+                aligned=("dkim=one.example",),
+            ),
+        ),
+        protection=Protection(missing=("content-type",)),
+        differences=("spf: softfail here, pass at mx",),
+    )
+
+    found = report(ca, token(ca), beside=beside)
+
+    assert found["verdict"] == "number-authenticated"
+    assert found["spf"] == {
+        "result": "softfail",
+        "reason": "",
+        "scope": "mailfrom",
+        "domain": "one.example",
+        "address": "a@one.example",
+    }
+    assert found["dkim"]["result"] == "pass"
+    assert [one["result"] for one in found["dkim"]["signatures"]] == ["fail", "pass"]
+    assert found["dkim"]["signatures"][1]["covers"] == ["from", "to"]
+    assert found["dmarc"]["aligned"] == ["dkim=one.example"]
+    assert found["arc"] == {"result": "none", "reason": "", "sets": 0, "domain": ""}
+    assert found["headers"]["missing"] == ["content-type"]
+    assert found["differences"] == ["spf: softfail here, pass at mx"]

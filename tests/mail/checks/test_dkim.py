@@ -248,6 +248,7 @@ def test_a_signature_from_the_future_is_not_trusted() -> None:
     assert skewed.word == "pass"
 
 
+@pytest.mark.conformance("E-15")
 def test_sha1_never_passes() -> None:
     served = zone()
     [found] = check(sign(algorithm="rsa-sha1"), served)

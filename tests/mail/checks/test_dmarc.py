@@ -26,6 +26,7 @@ def publish(zone: DnsServer, records: dict[str, str]) -> None:
         zone.add(f"_dmarc.{domain}", "TXT", f"v=DMARC1; {tags}")
 
 
+@pytest.mark.conformance("E-14")
 def test_a_walk_asks_at_most_eight_questions(zone: DnsServer, lookups: Lookups) -> None:
     """The example of RFC 9989 §4.10."""
     dmarcwalk.walk("a.b.c.d.e.f.g.h.i.j.mail.example.com", lookups)
@@ -261,6 +262,7 @@ def test_every_identifier_that_passes_counts(zone: DnsServer, lookups: Lookups) 
     )
 
 
+@pytest.mark.conformance("E-12")
 @pytest.mark.parametrize("word", ["fail", "softfail", "neutral", "none", "permerror"])
 def test_what_does_not_pass_does_not_count(
     zone: DnsServer, lookups: Lookups, word: Word
@@ -411,6 +413,7 @@ def test_the_author_domain_is_one_or_none(
     assert dmarc.author(fields) == (domain, reason)
 
 
+@pytest.mark.conformance("E-13")
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
