@@ -135,7 +135,7 @@ class Journal:
                 octets=settings.octets,
                 cache_octets=_CACHE_OCTETS,
             ),
-            rebuilt,
+            rebuilt=rebuilt,
         )
 
     def write(self, events: Sequence[Handled]) -> int:
