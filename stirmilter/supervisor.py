@@ -258,6 +258,7 @@ class Supervisor:
             os.kill(pid, signal.SIGKILL)
         if self.exporter is not None:
             self.exporter.close()
+        runtime.rest()
         log.logger.info("stopped")
 
 

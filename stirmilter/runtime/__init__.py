@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from stirmilter import log
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError
+from stirmilter.errors import ConfigError, StoreError
 from stirmilter.mail.filter import MailFilter
 from stirmilter.runtime import actions, checks, policies, signers, stores, trust
 from stirmilter.services import (
@@ -26,6 +26,7 @@ from stirmilter.stores.certificates import CertificateStore
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.fetch import ANY, Fetcher
 from stirmilter.stores.prefetch import Prefetcher
+from stirmilter.stores.replay import SqliteReplayStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,15 @@ class Runtime:
     def signers(self) -> tuple[Signer, ...]:
         """Whom it signs for, and with what."""
         return self.filter.authentication.signers
+
+    def rest(self) -> None:
+        """Leave what is kept in order, when nobody uses it any more."""
+        store = self.filter.verification.replays.store
+        if isinstance(store, SqliteReplayStore):
+            try:
+                store.rest()
+            except StoreError as error:
+                log.trouble(str(error))
 
     def using(self, signers: Iterable[Signer], former: Iterable[FormerKey]) -> Runtime:
         """Return the same with other signers."""

@@ -134,7 +134,8 @@ def replay_store(config: Config) -> ReplayStore:
     replay = config.replay
     kind = replay.store.partition(":")[0]
     if kind == "memory":
-        return MemoryReplayStore(replay.limit, retention(config), since=_now())
+        skew = timedelta(seconds=config.verify.skew)
+        return MemoryReplayStore(replay.limit, retention(config), since=_now, skew=skew)
     return (
         sqlite_replay_store(config) if kind == "sqlite" else redis_replay_store(config)
     )
@@ -156,6 +157,7 @@ def sqlite_replay_store(config: Config) -> SqliteReplayStore:
             since=_now,
             skew=timedelta(seconds=config.verify.skew),
             rebuilt=log.rebuilt("replay store"),
+            trouble=log.trouble,
         )
     except (StoreError, ValueError) as error:  # ValueError: a NUL in the path
         raise ConfigError(f"{config.source}: replay.store", str(error)) from None

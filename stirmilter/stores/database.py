@@ -24,6 +24,15 @@ from stirmilter.errors import StoreError
 _PAGE_OCTETS: Final = 4096
 _RETRY: Final = 0.01  # seconds
 # What SQLite says of a file that is no (longer a) database.
+# And what it says of disks and neighbours.
+_PASSING: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -54,7 +63,9 @@ class Database:
         path: Path,
         schema: str,
         settings: DatabaseSettings = DatabaseSettings(),
+        *,
         rebuilt: Callable[[Path], None] = lambda _: None,
+        trouble: Callable[[str], None] | None = None,
     ) -> None:
         """Open the file, to fail now rather than with the first message.
 
@@ -64,6 +75,8 @@ class Database:
             schema: statements that may be executed again (``IF NOT EXISTS``).
             settings: what it may cost.
             rebuilt: told where a broken file went, after a new one took its place.
+            trouble: told why the file cannot be written for the moment; None takes that
+                for a failure as well.
 
         Raises:
             StoreError: the file cannot be used.
@@ -79,11 +92,15 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")  # a file we may only read fails here
             connection.execute("ROLLBACK")
         except sqlite3.Error as error:
-            raise StoreError(
-                f"{name}: {path}: {error}; its folder must exist, and the daemon's user"
-                " must be able to write there"
-            ) from None
-        self.close()
+            text = f"{name}: {path}: {error}"
+            if trouble is None or not _may_pass(error):
+                raise StoreError(
+                    f"{text}; its folder must exist, and the daemon's user must be able"
+                    " to write there"
+                ) from None
+            trouble(f"{text}; going on without it until it can be written")
+        finally:
+            self.close()
 
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection, in autocommit mode.
@@ -200,3 +217,8 @@ def is_broken(error: sqlite3.Error) -> bool:
     """Tell a file that is no database from one that cannot be used just now."""
     code = getattr(error, "sqlite_errorcode", 0)
     return (code & 0xFF) in _BROKEN
+
+
+def _may_pass(error: sqlite3.Error) -> bool:
+    """Tell what may be over in a while from what somebody has to set right first."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _PASSING

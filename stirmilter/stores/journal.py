@@ -160,7 +160,7 @@ class Journal:
                 octets=settings.octets,
                 cache_octets=_CACHE_OCTETS,
             ),
-            rebuilt,
+            rebuilt=rebuilt,
         )
 
     def write(self, events: Sequence[Handled]) -> int:

@@ -120,7 +120,7 @@ class SqliteTier:
                         self._path,
                         _SCHEMA,
                         self._settings,
-                        self._rebuilt,
+                        rebuilt=self._rebuilt,
                     ),
                 )
             return self._opened[1]

@@ -17,7 +17,6 @@ CONFIGURATION = """\
 [milter]
 sockets = [{sockets}]
 authserv_id = "mx.example"
-workers = 2
 {milter}
 [sign]
 clients = ["127.0.0.0/8"]
@@ -97,7 +96,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             configuration.write_text(
                 CONFIGURATION.format(
                     sockets=", ".join(f'"{s}"' for s in (f"unix:{path}", *sockets)),
-                    milter=milter,
+                    milter=milter if "workers" in milter else f"workers = 2\n{milter}",
                     sign=sign,
                     verify=verify,
                     checks=checks,

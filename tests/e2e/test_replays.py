@@ -1,6 +1,8 @@
 """Replays at the milter socket, over stores that fail in the middle of the traffic."""
 
+import os
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +14,7 @@ import pytest
 
 from tests import mta
 from tests.e2e.conftest import Daemon, Start
-from tests.e2e.test_daemon import until
+from tests.e2e.test_daemon import until, workers
 from tests.e2e.test_milter import SENDER, STRANGER, headers, recipient
 from tests.redis_server import RedisServerProcess
 
@@ -194,3 +196,20 @@ def test_a_file_that_is_spoilt_under_a_running_daemon_is_rebuilt(start: Start) -
         assert mail.deliver(session, 12) == "verified"
     with mta.session(daemon.socket, THIEF) as session:
         assert mail.deliver(session, 12) == "replayed"
+
+
+@pytest.mark.conformance("V-09")
+def test_a_worker_that_was_killed_takes_its_memory_along(start: Start) -> None:
+    """The one that takes its place does not know what was used."""
+    daemon = start(milter="workers = 1", replay='store = "memory:"')
+    time.sleep(10.5)  # after the start, in which a new store knows of nobody
+    mail = Mail()
+    mail.sign(daemon, range(1))
+    with mta.session(daemon.socket, STRANGER) as session:
+        assert mail.deliver(session, 0) == "verified"
+    [worker] = workers(daemon)
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: workers(daemon) not in ([], [worker]), "it is replaced")
+
+    with mta.session(daemon.socket, THIEF) as session:
+        assert mail.deliver(session, 0) == "replay-unknown"

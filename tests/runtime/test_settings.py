@@ -172,7 +172,8 @@ def test_settings_reach_the_replay_store(
     kept = timedelta(seconds=111)
     given, named = made["MemoryReplayStore"]
     assert given == (5, kept)
-    assert before <= named["since"] <= datetime.now(UTC)
+    assert before <= named["since"]() <= datetime.now(UTC)
+    assert named["skew"] == timedelta(seconds=10)
     given, named = made["SqliteReplayStore"]
     assert given[1:] == (5, kept)
     assert named["seconds"] == 0.7

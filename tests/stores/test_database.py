@@ -19,7 +19,7 @@ def database(path: Path, rebuilt: list[Path] | None = None) -> Database:
         path,
         SCHEMA,
         DatabaseSettings(seconds=0.2),
-        ([] if rebuilt is None else rebuilt).append,
+        rebuilt=([] if rebuilt is None else rebuilt).append,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,15 @@ from stirmilter.errors import StoreError
 from stirmilter.stores.replay.entries import Entry, Stats
 from stirmilter.stores.replay.retention import (
     RETENTION,
+    SKEW,
     Horizon,
+    began,
     predates,
     too_young,
 )
 
 _NAME: Final = "replay store"
+_AT_ONCE: Final = 10.0  # seconds after the store was made; a later process replaces one
 
 
 class MemoryReplayStore:
@@ -34,7 +38,8 @@ class MemoryReplayStore:
         limit: int = 1_000_000,
         retention: timedelta = RETENTION,
         *,
-        since: datetime | None = None,
+        since: Callable[[], datetime] | None = None,
+        skew: timedelta = SKEW,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin empty.
@@ -42,13 +47,20 @@ class MemoryReplayStore:
         Args:
             limit: keys that may be live.
             retention: for how long after its token was signed a key is kept.
-            since: when earlier tokens may have been used elsewhere or before a
-                restart: their claims are refused. None lets them pass.
+            since: the time; read when a process begins to use the store: claims of
+                earlier tokens are refused. None lets them pass.
+            skew: how far a signer's clock may run ahead: in a process that takes the
+                place of another one, so much longer.
             monotonic: seconds that never go back.
         """
         self._limit = limit
         self._retention = retention
-        self._since = since
+        self._now = since
+        self._skew = skew
+        self._monotonic = monotonic
+        self._made = monotonic()
+        self._process = 0
+        self._since: datetime | None = None
         self._lock = Lock()
         self._horizon = Horizon(retention, monotonic)
         self._holders: dict[bytes, bytes] = {}
@@ -65,6 +77,7 @@ class MemoryReplayStore:
                 again. Or the token is older than what is known here.
         """
         with self._lock:
+            self._begin()
             self._forget(int(self._horizon.at(now)))
             new = []
             for key in dict.fromkeys(keys):
@@ -77,6 +90,15 @@ class MemoryReplayStore:
                 self._record(new, holder, signed_at)
             return True
 
+    def look(self) -> Iterator[str]:
+        """Begin, in a process that was just forked; yield nothing, as nothing is wrong.
+
+        So it is known since when, before the first message comes.
+        """
+        with self._lock:
+            self._begin()
+        yield from ()
+
     def entries(self) -> Iterator[Entry]:
         """Yield what is kept, what is forgotten first before all else."""
         for second in sorted(self._order):
@@ -86,7 +108,9 @@ class MemoryReplayStore:
 
     def stats(self) -> Stats:
         """Tell how full it is."""
-        return Stats(len(self._holders), self._limit, self._since)
+        with self._lock:
+            self._begin()
+            return Stats(len(self._holders), self._limit, self._since)
 
     def clear(self, keys: Sequence[bytes] | None = None) -> int:
         """Forget some keys, or all; return how many of them there were."""
@@ -97,6 +121,14 @@ class MemoryReplayStore:
             for key in gone:
                 del self._holders[key]
             return len(gone)
+
+    def _begin(self) -> None:
+        """Take note of a new process: what the one before it knew is gone with it."""
+        if self._now is None or self._process == os.getpid():
+            return
+        self._process = os.getpid()
+        replaces = self._monotonic() - self._made > _AT_ONCE
+        self._since = began(self._now(), self._skew, lost=replaces)
 
     def _record(self, keys: list[bytes], holder: bytes, signed_at: datetime) -> None:
         if self._since is not None and predates(signed_at, self._since):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,33 +30,40 @@ from stirmilter.stores.replay.retention import (
 
 _BATCH: Final = 1_000
 
-# KEYS[1] is since when the server knows; ARGV: holder, milliseconds, and when the token
-# had been signed. The scripts run whole, whoever else asks.
+# KEYS[1] is since when the server knows; ARGV: holder, milliseconds, when the token had
+# been signed, and whether the server was greeted. The scripts run whole, whoever asks.
 _CLAIM: Final = """
-local since = tonumber(redis.call('GET', KEYS[1]) or '0')
+local since = redis.call('GET', KEYS[1])
+if not since and ARGV[4] == '1' then return 'forgot' end
 local new = {}
 for i = 2, #KEYS do
   local holder = redis.call('GET', KEYS[i])
   if not holder then new[#new + 1] = KEYS[i]
   elseif holder ~= ARGV[1] then return 'taken' end
 end
-if #new > 0 and tonumber(ARGV[3]) <= since then return tostring(since) end
+if #new > 0 and since and tonumber(ARGV[3]) <= tonumber(since) then return since end
 for _, key in ipairs(new) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
 return 'ok'
 """
 # KEYS: its last run, and since when it knows; ARGV: this run, whether all is kept,
-# whether we have met another, and since when it knows: if it is new; if it lost any.
+# whether we have met it before, and since when it knows: if it is new; if it lost any.
+# What it says to know from a time that is still to come, a clock set wrong has told it.
 _GREET: Final = """
 local before = redis.call('GET', KEYS[1])
-if before == ARGV[1] then return 0 end
+local since = redis.call('GET', KEYS[2])
+local wrong = since and tonumber(since) > tonumber(ARGV[5]) + 1
+if since and not wrong then
+  if before == ARGV[1] then return 0 end
+  if before and ARGV[2] == '1' then
+    redis.call('SET', KEYS[1], ARGV[1])
+    return 0
+  end
+end
+local lost = before or since or ARGV[3] == '1'
 redis.call('SET', KEYS[1], ARGV[1])
-if before and ARGV[2] == '1' then return 0 end
-local lost = before or ARGV[3] == '1'
 redis.call('SET', KEYS[2], lost and ARGV[5] or ARGV[4])
 return 1
 """
-
-
 _DIGEST: Final = hashlib.sha1(_CLAIM.encode(), usedforsecurity=False).hexdigest()
 _DIGITS: Final = 32  # of a key, in the name of its entry
 
@@ -103,13 +111,23 @@ class RedisReplayStore:
         """
         # Never less than all of it, as our clock may run ahead for now.
         left = max(signed_at + self._retention - now, self._retention)
-        arguments = (holder, int(left / timedelta(milliseconds=1)))
-        names = [self._began, *map(self._name, keys)]
         last = f"{signed_at.timestamp() + 1:.3f}"
-        said = self._server.ask(lambda r: _run(r, names, (*arguments, last)))
+        greeted = int(self._now is not None)
+        arguments = (holder, int(left / timedelta(milliseconds=1)), last, greeted)
+        names = [self._began, *map(self._name, keys)]
+        said = self._server.ask(lambda r: _run(r, names, arguments))
+        if said == b"forgot":  # somebody emptied it, or it evicts
+            self._server.ask(self._greet_again)
+            said = self._server.ask(lambda r: _run(r, names, arguments))
         if said in (b"ok", b"taken"):
             return bool(said == b"ok")
-        raise too_young(self._server.name, datetime.fromtimestamp(float(said), UTC))
+        try:
+            since = datetime.fromtimestamp(float(said), UTC)
+        except ValueError:
+            raise StoreError(
+                f"{self._server.name}: it forgets what it is told"
+            ) from None
+        raise too_young(self._server.name, since)
 
     def look(self) -> Iterator[str]:
         """Speak to the server, and yield what is wrong with it.
@@ -117,7 +135,7 @@ class RedisReplayStore:
         Without a message: so that it is known since when it runs, and that it does.
         """
         try:
-            self._server.ask(lambda r: r.ping())
+            self._server.ask(self._greet_again if self._now else lambda r: r.ping())
         except StoreError as error:
             yield str(error)
 
@@ -177,15 +195,23 @@ class RedisReplayStore:
             for lost in (False, True)
         )
         keys = self._prefix + b"run", self._began
-        another = int(self._met not in ("", run))
-        ask("EVAL", _GREET, 2, *keys, run, int(durable), another, fresh, lost)
+        met = int(self._met != "")
+        ask("EVAL", _GREET, 2, *keys, run, int(durable), met, fresh, lost)
         self._met = run
+
+    def _greet_again(self, client: redis.Redis) -> None:
+        """Say on a connection that was greeted what a new one would be told."""
+        connection = client.connection_pool.get_connection()
+        try:
+            self._greet(partial(_on, connection))
+        finally:
+            client.connection_pool.release(connection)
 
     def _unlink(self, keys: Sequence[bytes], client: redis.Redis) -> int:
         return int(client.unlink(*map(self._name, keys)))
 
     def _batch(self, cursor: int, client: redis.Redis) -> tuple[int, list[Entry]]:
-        pattern = self._prefix + b"?" * _DIGITS
+        pattern = _literal(self._prefix) + b"[0-9a-f]" * _DIGITS
         cursor, names = client.scan(cursor, match=pattern, count=_BATCH)
         pipe = client.pipeline(transaction=False)
         for name in names:
@@ -212,6 +238,16 @@ def _run(client: redis.Redis, keys: list[bytes], arguments: Sequence[Any]) -> by
     except redis.exceptions.NoScriptError:
         said = client.eval(_CLAIM, len(keys), *keys, *arguments)
     return bytes(said)
+
+
+def _on(connection: Any, *command: object) -> Any:  # noqa: ANN401 - redis-py's own
+    connection.send_command(*command)
+    return connection.read_response()
+
+
+def _literal(text: bytes) -> bytes:
+    """Quote what stands for other things in a pattern."""
+    return re.sub(rb"([*?\[\]\\^-])", rb"\\\1", text)
 
 
 def _facts(said: bytes) -> dict[str, str]:

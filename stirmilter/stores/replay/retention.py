@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 from stirmilter.errors import StoreError
 
@@ -25,6 +25,16 @@ _SLEW: Final = 1.0  # seconds that a clock may gain at once without having been 
 _SECOND: Final = timedelta(seconds=1)
 
 
+class Pace(NamedTuple):
+    """What is known of a clock; `Horizon` keeps it, or a file that processes share."""
+
+    offset: float
+    """By how many seconds the clock was ahead of one that is never set."""
+
+    ahead_since: float | None = None
+    """When, on the latter, it was first seen further ahead than that."""
+
+
 class Horizon:
     """The time up to which keys may be forgotten; safe to share between threads."""
 
@@ -35,32 +45,32 @@ class Horizon:
         self._patience = retention.total_seconds()
         self._monotonic = monotonic
         self._lock = Lock()
-        self._anchor: tuple[float, float] | None = None
-        self._ahead_since: float | None = None
+        self._pace: Pace | None = None
 
     def at(self, now: datetime) -> float:
-        """Return the horizon in seconds since 1970; never later than `now`.
+        """Return the horizon in seconds since 1970; never later than `now`."""
+        with self._lock:
+            horizon, self._pace = self.after(self._pace, now)
+            return horizon
+
+    def after(self, pace: Pace | None, now: datetime) -> tuple[float, Pace]:
+        """Return the horizon, and what is known from now on.
 
         A clock that was set forward is believed when it has said so for as long as a
         key is kept: all that was kept before is stale then, by either clock.
+
+        Args:
+            pace: what was known; None if nothing is.
+            now: aware time.
         """
         wall, passed = now.timestamp(), self._monotonic()
-        with self._lock:
-            steady = self._steady(wall, passed)
-            if wall <= steady + _SLEW:
-                self._ahead_since = None
-            elif self._ahead_since is None:
-                self._ahead_since = passed
-                return steady
-            elif passed - self._ahead_since < self._patience:
-                return steady
-            self._anchor, self._ahead_since = (wall, passed), None
-            return wall
-
-    def _steady(self, wall: float, passed: float) -> float:
-        if self._anchor is None:
-            return wall
-        return self._anchor[0] + passed - self._anchor[1]
+        right = Pace(wall - passed)
+        if pace is None or right.offset <= pace.offset + _SLEW:
+            return wall, right
+        since = passed if pace.ahead_since is None else pace.ahead_since
+        if passed - since >= self._patience:
+            return wall, right
+        return passed + pace.offset, Pace(pace.offset, since)
 
 
 def began(now: datetime, skew: timedelta, *, lost: bool) -> datetime:
@@ -78,6 +88,11 @@ def too_young(name: str, since: datetime) -> StoreError:
         f"{name}: knows nothing of tokens signed before"
         f" {since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     )
+
+
+def implausible(since: datetime, now: datetime, skew: timedelta) -> bool:
+    """Tell whether a store says to begin later than it can: by a clock set wrong."""
+    return since > began(now, skew, lost=True) + _SECOND
 
 
 def predates(signed_at: datetime, since: datetime | None) -> bool:

@@ -5,35 +5,38 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from stirmilter.errors import StoreError
 from stirmilter.stores.database import Database, DatabaseSettings
+from stirmilter.stores.replay import standing
 from stirmilter.stores.replay.entries import Entry, Stats
 from stirmilter.stores.replay.retention import (
     RETENTION,
     SKEW,
     Horizon,
-    began,
     predates,
     too_young,
 )
+from stirmilter.stores.replay.standing import Keeper, Standing, boot_id
 
 _NAME: Final = "replay store"
 _ROW_OCTETS: Final = 88  # a key, its holder, both indexes; measured 79
 _SWEEP: Final = 512  # keys that are forgotten at once, or twice what has come since
 _BETWEEN: Final = 1.0  # seconds from one sweep of this process to its next
 
-_SCHEMA: Final = """
+_SCHEMA: Final = f"""
+{standing.SCHEMA}
 DROP TABLE IF EXISTS claims;  -- keys of versions before 0.2, of another form
 CREATE TABLE IF NOT EXISTS uses (
     key BLOB PRIMARY KEY, holder BLOB NOT NULL, until INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS uses_until ON uses (until);
-CREATE TABLE IF NOT EXISTS began (since REAL NOT NULL);
+DROP TABLE IF EXISTS began;
 """
 _FORGET: Final = """
 DELETE FROM uses WHERE key IN (
@@ -45,8 +48,8 @@ class SqliteReplayStore:
     """Survives restarts, and kills; the file is held to the size of `limit` keys.
 
     A power cut may lose the claims of the last moments: each would cost a wait for the
-    disk otherwise. A file that is broken is set aside for a new one, which knows
-    nothing of tokens signed before.
+    disk otherwise. After one, and in a new file that takes the place of a broken one,
+    nothing is known of tokens signed before.
     """
 
     def __init__(
@@ -59,7 +62,9 @@ class SqliteReplayStore:
         since: Callable[[], datetime] | None = None,
         skew: timedelta = SKEW,
         rebuilt: Callable[[Path], None] = lambda _: None,
+        trouble: Callable[[str], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        boot: str | None = None,
     ) -> None:
         """Open the file, to fail now rather than with the first message.
 
@@ -72,24 +77,26 @@ class SqliteReplayStore:
                 a broken one: claims of earlier tokens are refused. None lets them pass.
             skew: how far a signer's clock may run ahead: after a loss, so much longer.
             rebuilt: told where a broken file went, after a new one took its place.
-            monotonic: seconds that never go back.
+            trouble: told why the file cannot be written for the moment (full, locked,
+                read-only): claims fail until it can. None has that fail at once.
+            monotonic: seconds that never go back, the same in all processes.
+            boot: what this run of the machine is called; None asks the kernel.
 
         Raises:
             StoreError: the file cannot be used.
         """
         self._limit = limit
         self._retention = retention
-        self._now = since
-        self._skew = skew
         self._monotonic = monotonic
         self._horizon = Horizon(retention, monotonic)
         self._swept = monotonic()
         self._made = 0
+        self._keeper = Keeper(since, skew, boot_id() if boot is None else boot)
         settings = DatabaseSettings(seconds=seconds, octets=limit * _ROW_OCTETS)
-        self._database = Database(_NAME, path, _SCHEMA, settings, rebuilt)
-        self._began: tuple[int, datetime | None] | None = None
-        self.stats()
-        self.close()
+        self._database = Database(
+            _NAME, path, _SCHEMA, settings, rebuilt=rebuilt, trouble=trouble
+        )
+        self._since: tuple[int, datetime | None] | None = None
 
     def claim(
         self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
@@ -100,13 +107,12 @@ class SqliteReplayStore:
             StoreError: the file is full, locked for too long, read-only or broken; or
                 the token is older than what is known here.
         """
-        horizon = int(self._horizon.at(now))
         until = int((signed_at + self._retention).timestamp()) + 1
         try:
             connection = self._database.connection()
+            self._keep(connection, now)
             connection.execute("BEGIN IMMEDIATE")
             try:
-                self._sweep(connection, horizon)
                 good = self._claim(connection, keys, holder, signed_at, until)
             except BaseException:
                 _roll_back(connection)
@@ -131,12 +137,12 @@ class SqliteReplayStore:
         """Tell how full it is."""
         try:
             connection = self._database.connection()
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
+            with _writing(connection):
                 row = connection.execute("SELECT count(*) FROM uses").fetchone()
-                return Stats(row[0], self._limit, self._since(connection))
+                since = self._settled(connection).since
         except sqlite3.Error as error:
             raise self._database.failed(error) from None
+        return Stats(row[0], self._limit, since)
 
     def clear(self, keys: Sequence[bytes] | None = None) -> int:
         """Forget some keys, or all; return how many of them there were."""
@@ -154,13 +160,45 @@ class SqliteReplayStore:
         """Close this thread's connection."""
         self._database.close()
 
-    def _sweep(self, connection: sqlite3.Connection, horizon: int) -> None:
-        """Forget what is due: a little, so that no message waits for a whole night."""
+    def rest(self) -> None:
+        """Leave the file in order, once nobody uses it any more: nothing is lost then.
+
+        Raises:
+            StoreError: it cannot be written now.
+        """
+        try:
+            connection = self._database.connection()
+            with _writing(connection):
+                kept = self._settled(connection)
+                self._keeper.write(connection, replace(kept, boot=""))
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise self._database.failed(error) from None
+        finally:
+            self.close()
+
+    def _keep(self, connection: sqlite3.Connection, now: datetime) -> None:
+        """Forget what is due: a little, so that no message waits for a whole night.
+
+        In a transaction of its own, as a claim that fails takes back what it did.
+        """
         self._made += 1
-        if self._monotonic() - self._swept > _BETWEEN:
-            self._swept = self._monotonic()
-            most, self._made = max(_SWEEP, 2 * self._made), 0
-            connection.execute(_FORGET, (horizon, most))
+        known = self._since is not None and self._since[0] == self._database.inode
+        if known and self._monotonic() - self._swept <= _BETWEEN:
+            return
+        self._swept = self._monotonic()
+        most, self._made = max(_SWEEP, 2 * self._made), 0
+        with _writing(connection):
+            kept = self._settled(connection)
+            horizon, pace = self._horizon.after(kept.pace, now)
+            connection.execute(_FORGET, (int(horizon), most))
+            if pace != kept.pace:
+                self._keeper.write(connection, replace(kept, pace=pace))
+
+    def _settled(self, connection: sqlite3.Connection) -> Standing:
+        kept = self._keeper.settle(connection, broken=self._database.was_broken)
+        self._since = (self._database.inode, kept.since)
+        return kept
 
     def _claim(
         self,
@@ -170,7 +208,7 @@ class SqliteReplayStore:
         signed_at: datetime,
         until: int,
     ) -> bool:
-        since = self._since(connection)
+        since = self._since[1] if self._since else None
         for key in dict.fromkeys(keys):
             made = connection.execute(
                 "INSERT INTO uses VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -187,21 +225,6 @@ class SqliteReplayStore:
                 return False
         return True
 
-    def _since(self, connection: sqlite3.Connection) -> datetime | None:
-        """Return when the file began, and write it down in a new one."""
-        file = self._database.inode
-        if self._began is not None and self._began[0] == file:
-            return self._began[1]
-        row = connection.execute("SELECT since FROM began").fetchone()
-        if row is None and self._now is not None:
-            # Whichever process comes first to the new file sees what became of the old.
-            lost = self._database.was_broken
-            row = (began(self._now(), self._skew, lost=lost).timestamp(),)
-            connection.execute("INSERT INTO began VALUES (?)", row)
-        since = datetime.fromtimestamp(row[0], UTC) if row else None
-        self._began = (file, since)
-        return since
-
     def _failed(self, error: sqlite3.Error) -> StoreError:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
             return StoreError(
@@ -213,3 +236,14 @@ class SqliteReplayStore:
 def _roll_back(connection: sqlite3.Connection) -> None:
     with suppress(sqlite3.Error):  # SQLite may have done so by itself
         connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        _roll_back(connection)
+        raise
+    connection.execute("COMMIT")

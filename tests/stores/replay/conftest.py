@@ -68,10 +68,11 @@ class Maker:
         since: datetime | None = None,
         seconds: float = 30.0,
     ) -> Store:
-        if self.kind == "memory":
-            clock = self.clock.monotonic
-            return MemoryReplayStore(limit, RETENTION, since=since, monotonic=clock)
         began = (lambda: since) if since else None
+        if self.kind == "memory":
+            return MemoryReplayStore(
+                limit, RETENTION, since=began, monotonic=self.clock.monotonic
+            )
         if self.kind == "sqlite":
             path = self.folder / "replay.sqlite"
             made = SqliteReplayStore(

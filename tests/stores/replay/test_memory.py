@@ -1,3 +1,4 @@
+import os
 import sys
 import tracemalloc
 from datetime import timedelta
@@ -57,3 +58,24 @@ def test_a_key_costs_less_than_two_hundred_octets() -> None:
         tracemalloc.stop()
 
     assert (spent + own) / len(keys) < 200
+
+
+@pytest.mark.conformance("V-09")
+def test_a_process_that_takes_the_place_of_another_knows_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker that was killed has taken along what it knew."""
+    seconds = [0.0]
+    now = [NOW]
+    store = MemoryReplayStore(since=lambda: now[0], monotonic=lambda: seconds[0])
+    assert list(store.look()) == []
+    assert store.claim([key(1)], A, NOW, NOW)
+
+    monkeypatch.setattr(os, "getpid", lambda: 4_000_000)
+    seconds[0], now[0] = 60.0, NOW + timedelta(minutes=1)
+    store.clear()
+
+    for signed_at in (NOW, now[0], now[0] + timedelta(minutes=1)):
+        with pytest.raises(StoreError, match="knows nothing of tokens signed before"):
+            store.claim([key(2)], B, signed_at, now[0])
+    assert store.claim([key(2)], B, now[0] + timedelta(seconds=61), now[0])

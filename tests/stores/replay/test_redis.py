@@ -184,6 +184,69 @@ def test_a_server_that_saves_now_and_then_is_not_believed(
     assert not store.claim([key(1)], B, signed_at, now()), "it is in the snapshot"
 
 
+@pytest.mark.conformance("V-09")
+@pytest.mark.parametrize("all_of_it", [True, False], ids=["flushed", "evicted"])
+def test_a_server_that_forgot_since_when_it_knows_has_lost_something(
+    own_redis: MakeServer, all_of_it: bool
+) -> None:
+    """While we are connected: nobody greets it, and it says nothing of it."""
+    process = own_redis()
+    store = relay(process)
+    signed_at = now()
+    store.claim([key(1)], A, signed_at, now())
+    if all_of_it:
+        direct(process).flushall()
+    else:
+        direct(process).delete("t:since", f"t:{key(1).hex()}")
+
+    with pytest.raises(StoreError, match="knows nothing of tokens signed before"):
+        store.claim([key(1)], B, signed_at, now())
+    time.sleep(2.1)
+    assert store.claim([key(2)], B, now(), now())
+
+
+def test_a_relay_whose_clock_is_wrong_does_not_spoil_the_others(
+    own_redis: MakeServer,
+) -> None:
+    process = own_redis()
+    ahead = RedisReplayStore(
+        RedisServer("replay store", process.url),
+        HOUR,
+        prefix="t:",
+        since=lambda: now() + timedelta(days=365),
+    )
+    with pytest.raises(StoreError):
+        ahead.claim([key(1)], A, now(), now())
+
+    store = relay(process)
+    assert list(store.look()) == []
+    time.sleep(2.1)
+    assert store.claim([key(1)], B, now(), now())
+
+
+def test_a_look_says_what_is_wrong(own_redis: MakeServer) -> None:
+    process = own_redis()
+    store = relay(process)
+    assert list(store.look()) == []
+    process.kill()
+
+    [problem] = store.look()
+    assert problem.startswith("replay store: unix://")
+
+
+def test_other_keys_of_the_server_are_no_entries(own_redis: MakeServer) -> None:
+    process = own_redis()
+    for prefix in ("", "a*", "[x]"):
+        store = relay(process, prefix=prefix)
+        store.claim([key(1)], A, now(), now())
+        direct(process).set(prefix + "z" * 32, "foreign")
+        direct(process).set("q" * 32, "foreign")
+
+        assert [entry.key for entry in store.entries()] == [key(1)]
+        assert store.clear() == 1
+    assert direct(process).get("q" * 32) == b"foreign"
+
+
 # Servers that do not serve
 
 

@@ -3,15 +3,17 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from stirmilter.errors import StoreError
+from stirmilter.stores.database import Database
 from stirmilter.stores.replay import SqliteReplayStore
 from tests.laboratory import NOW
 from tests.stores.replay.conftest import RETENTION, SIGNED, SMALL, A, B, Clock, key
@@ -348,3 +350,169 @@ def test_no_connection_is_open_before_the_first_claim(path: Path) -> None:
     store = SqliteReplayStore(path)
 
     assert getattr(store._database._local, "connection", None) is None
+
+
+# What a file knows of itself
+
+
+def standing(
+    path: Path,
+    now: datetime = NOW,
+    boot: str = "one",
+    monotonic: Callable[[], float] = time.monotonic,
+) -> SqliteReplayStore:
+    return SqliteReplayStore(
+        path, retention=RETENTION, since=lambda: now, boot=boot, monotonic=monotonic
+    )
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.conformance("V-09")
+def test_a_machine_that_went_down_has_lost_something(path: Path) -> None:
+    with closing(standing(path)) as store:
+        store.claim([key(1)], A, NOW, NOW)
+    later = NOW + 5 * MINUTE
+
+    with closing(standing(path, later, boot="two")) as store:
+        assert not store.claim([key(1)], B, NOW, later), "what is there is known"
+        for signed_at in (NOW, later, later + MINUTE):
+            with pytest.raises(StoreError, match="knows nothing of tokens signed"):
+                store.claim([key(2)], A, signed_at, later)
+    with closing(standing(path, later, boot="two")) as store:
+        assert store.claim([key(2)], A, later + MINUTE + timedelta(seconds=1), later)
+
+
+def test_a_machine_that_was_shut_down_has_not(path: Path) -> None:
+    with closing(standing(path)) as store:
+        store.claim([key(1)], A, NOW, NOW)
+        store.rest()
+    later = NOW + 5 * MINUTE
+
+    with closing(standing(path, later, boot="two")) as store:
+        assert store.claim([key(2)], A, NOW, later)
+        assert not store.claim([key(1)], B, NOW, later)
+    with (
+        closing(standing(path, later, boot="three")) as store,
+        pytest.raises(StoreError, match="knows nothing"),
+    ):
+        store.claim([key(3)], A, NOW, later)
+
+
+def test_a_daemon_that_was_killed_has_lost_nothing(path: Path) -> None:
+    """The kernel has what it wrote."""
+    with closing(standing(path)) as store:
+        store.claim([key(1)], A, NOW, NOW)
+
+    with closing(standing(path, NOW + MINUTE)) as store:
+        assert store.claim([key(2)], A, NOW, NOW + MINUTE)
+
+
+def test_a_beginning_that_is_still_to_come_is_set_right(path: Path) -> None:
+    """The clock was a year ahead when the file was made."""
+    with closing(standing(path, NOW + timedelta(days=365))) as store:
+        store.stats()
+
+    with closing(standing(path)) as store:
+        assert store.stats().since == NOW + MINUTE + timedelta(seconds=1)
+        assert store.claim([key(1)], A, NOW + MINUTE + timedelta(seconds=1), NOW)
+
+
+@pytest.mark.conformance("V-09")
+def test_a_process_that_begins_under_a_wrong_clock_forgets_nothing(path: Path) -> None:
+    clock = Clock()
+    with closing(standing(path, monotonic=clock.monotonic)) as store:
+        store.claim([key(1)], A, NOW, NOW)
+    wrong = NOW + timedelta(days=2)
+    with closing(standing(path, wrong, monotonic=clock.monotonic)) as store:
+        for number in range(2, 5):
+            clock.offset += 2
+            assert store.claim([key(number)], A, wrong, wrong)
+    with closing(standing(path, monotonic=clock.monotonic)) as store:
+        assert not store.claim([key(1)], B, NOW, NOW)
+        assert not store.claim([key(2)], B, wrong, NOW)
+
+
+def test_replays_do_not_keep_what_is_due_from_being_forgotten(path: Path) -> None:
+    clock = Clock()
+    with closing(
+        SqliteReplayStore(path, retention=RETENTION, monotonic=clock.monotonic)
+    ) as store:
+        for number in range(600):
+            store.claim([key(number)], A, SIGNED, NOW)
+        later = clock.pass_to(NOW + RETENTION)
+        store.claim([key(900)], A, later, later)
+        for _ in range(5):
+            clock.offset += 2
+            assert not store.claim([key(900)], B, later, later)
+
+        assert store.stats().keys == 1
+
+
+# Files that are of no use at the start
+
+
+def test_a_file_that_is_damaged_inside_is_replaced_when_it_is_used(
+    path: Path, rebuilt: list[Path], reopen: Reopen
+) -> None:
+    with closing(reopen()) as store:
+        for number in range(2_000):
+            store.claim([scattered(number)], A, NOW, NOW)
+    octets = bytearray(path.read_bytes())
+    octets[8_192:] = b"\xff" * (len(octets) - 8_192)
+    path.write_bytes(octets)
+    later = NOW + timedelta(seconds=61)
+
+    with closing(reopen()) as store:
+        reasons = []
+        for number in range(5):
+            try:
+                store.claim([scattered(number)], B, later, NOW)
+            except StoreError as error:
+                reasons.append(str(error))
+        assert store.claim([key(1)], B, later, NOW), "in a new file"
+
+    assert len(rebuilt) == 1
+    assert any("malformed" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("statement", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_file_that_is_locked_at_the_start_is_no_reason_not_to_start(
+    path: Path, statement: str
+) -> None:
+    SqliteReplayStore(path)
+    said: list[str] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(statement)
+        with closing(SqliteReplayStore(path, seconds=0.1, trouble=said.append)) as made:
+            with pytest.raises(StoreError, match="locked"):
+                made.claim([key(1)], A, SIGNED, NOW)
+            other.execute("ROLLBACK")
+
+            assert made.claim([key(1)], A, SIGNED, NOW)
+
+    [text] = said
+    assert text.endswith("locked; going on without it until it can be written")
+
+
+def test_a_full_disk_at_the_start_is_no_reason_not_to_start(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SqliteReplayStore(path)
+    said: list[str] = []
+
+    def full(_: Database) -> sqlite3.Connection:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "connection", full)
+        made = SqliteReplayStore(path, trouble=said.append)
+        with pytest.raises(StoreError, match="full"):
+            made.claim([key(1)], A, SIGNED, NOW)
+
+    with closing(made):
+        assert made.claim([key(1)], A, SIGNED, NOW)
+    assert len(said) == 1
