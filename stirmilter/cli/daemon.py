@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 def run(path: Path) -> None:
     """Serve as a milter until SIGTERM; SIGHUP reloads."""
     from stirmilter import log
+    from stirmilter.dkimfindings import check_findings
     from stirmilter.findings import findings
     from stirmilter.runtime import build, check_group
     from stirmilter.supervisor import Supervisor
@@ -44,7 +45,8 @@ def run(path: Path) -> None:
         runtime = build(configuration.load(path))
         check_group(runtime.config)
         log.configure(runtime.config.log.level)
-        for finding in findings(runtime, datetime.now(UTC)):
+        found = [*findings(runtime, datetime.now(UTC)), *check_findings(runtime)]
+        for finding in found:
             log.finding(finding.level, finding.subject, finding.text)
         return runtime
 
@@ -53,7 +55,11 @@ def run(path: Path) -> None:
 
 @click.command()
 @CONFIG
-@click.option("--x5u/--no-x5u", default=True, help="Also fetch our own x5u URLs.")
+@click.option(
+    "--x5u/--no-x5u",
+    default=True,
+    help="Also fetch our own x5u URLs, and look our DKIM key up.",
+)
 @click.option(
     "--message", type=click.File("rb"), help="Show what would become of this message."
 )
@@ -85,7 +91,7 @@ def check(
     With --message, show what would become of it: the verdict, the facts that rules ask
     about, each rule with what it lacks, and what the shadow table would have done.
     """
-    from stirmilter import findings, runtime
+    from stirmilter import dkimfindings, findings, runtime
     from stirmilter.cli.explaining import lines, would
     from stirmilter.mail.transaction import Connection
     from stirmilter.stores.replay import MemoryReplayStore
@@ -113,11 +119,13 @@ def check(
                 click.echo("\t".join(line))
         return
     found = list(findings.findings(built, now))
+    found += dkimfindings.check_findings(built)
     found += findings.replay_findings(built.config)
     for signer in built.signers:
         found += findings.possessed(signer)
     if x5u:
         found += [findings.published(built, signer) for signer in built.signers]
+        found += dkimfindings.published(built)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
     for finding in () if as_json else found:
