@@ -20,7 +20,7 @@ STATE = $(PYTHON) -c 'import sys, tomllib; \
 # Of each target of `make fuzz`; 600 is the run before a release.
 FUZZ_SECONDS = 60
 
-# Mutants of `make mutants` that are tried at a time.
+# Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
 .PHONY: help demo test check conformance fuzz bench mutants lock clean debian-packages venv fuzz-venv oracles
@@ -33,7 +33,7 @@ demo: venv ## carry a signed MMS from one operator to another, outcome in demo-o
 
 test: check oracles ## check, then the tests with their coverage
 	.venv/bin/coverage erase
-	.venv/bin/coverage run -m pytest
+	.venv/bin/coverage run -m pytest --numprocesses $(CHILDREN) --dist worksteal
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 

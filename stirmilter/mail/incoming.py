@@ -235,9 +235,12 @@ def _delivery(transaction: Transaction) -> str:
 
     A client that lost our reply sends the same header block again, its own Received
     included, and so does one that splits a message over transactions. A replay comes
-    from elsewhere or has travelled another way.
+    from elsewhere or has travelled another way. Who has shown a certificate may come
+    from another of its addresses.
     """
-    digest = hashlib.sha256(str(transaction.connection.client).encode())
+    connection = transaction.connection
+    who = connection.tls_name.lower() or str(connection.client)
+    digest = hashlib.sha256(who.encode("utf-8", "surrogateescape"))
     for name, value in transaction.headers:
         digest.update(f"\n{name}:".encode("utf-8", "surrogateescape"))
         digest.update(value)

@@ -105,3 +105,21 @@ def test_a_key_is_kept_as_long_as_its_token_is_fresh(ca: TestCA, make: Make) -> 
     last = mail_filter.decide(mail(*lines, connection=thief))
 
     assert [first.event.reason, last.event.reason] == ["verified", "replayed"]
+
+
+@pytest.mark.conformance("V-10")
+def test_a_client_with_a_certificate_may_come_again_from_another_address(
+    ca: TestCA, make: Make
+) -> None:
+    """Outgoing pools do; and an address of theirs without the certificate is nobody."""
+    mail_filter = make()
+    lines = (*PLAIN, signed(ca))
+
+    def deliver(client: str, tls_name: str) -> str:
+        connection = Connection(client=ip_address(client), tls_name=tls_name)
+        return mail_filter.decide(mail(*lines, connection=connection)).event.reason
+
+    assert deliver("198.51.100.1", "relay.two.example") == "verified"
+    assert deliver("2001:db8::1", "Relay.two.example") == "verified"
+    assert deliver("198.51.100.1", "") == "replayed"
+    assert deliver("198.51.100.1", "relay.three.example") == "replayed"
