@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import click
 
-from stirmilter.cli import daemon, journal, laboratory, message, replay, trust
+from stirmilter.cli import daemon, explain, journal, laboratory, message, replay, trust
 from stirmilter.cli.common import CONFIGURATION, NOT_VERIFIED, fail
 from stirmilter.errors import ConfigError, StirmilterError
 
@@ -29,6 +29,7 @@ for command in (
     message.sign,
     message.verify,
     message.inspect,
+    explain.explain,
     journal.journal,
     replay.replay,
     trust.trust,
