@@ -82,7 +82,7 @@ def envelope_of(
 
     def named(*names: str) -> tuple[str, ...]:
         return tuple(
-            mailbox.local
+            f"{mailbox.local}@{mailbox.domain}" if mailbox.domain else mailbox.local
             for header in raw.headers
             if header.named(names)
             for mailbox in addresses.parse(header.text).entries
