@@ -35,15 +35,10 @@ _PROMISES: Final = 16
 _SECOND: Final = timedelta(seconds=1)
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
-_OVERLOADED: Final = frozenset({429, 503})
 _ETAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,190}"', re.ASCII)
 _DATE: Final = re.compile(r"[\x20-\x7e]{1,200}", re.ASCII)
 
 Event = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
-
-
-class OverloadedError(Exception):
-    """The server asks to be left alone (429, 503)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +70,6 @@ def exchange(
 
     Raises:
         FetchError: an answer, and not one that we take.
-        OverloadedError: the server has no time for us.
         OSError, h11.ProtocolError: no answer, or none in HTTP, or not in time.
     """
     http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD)
@@ -154,12 +148,11 @@ def _head(events: Iterator[Event]) -> h11.Response:
 def _check(head: h11.Response, request: Request) -> None:
     """Refuse every answer but the chain itself, as it lies on the server."""
     status = head.status_code
-    if status in _OVERLOADED:
-        raise OverloadedError(f"status {status}")
     if status == _NOT_MODIFIED and any(request.validators):
         return
     if status != _OK:
         # A redirect too: it would move the trust in a URL that was signed elsewhere.
+        # And 429 and 503: a server can say so of one path, which a stranger chose.
         raise FetchError(f"status {status}")
     fields = dict(head.headers)
     codings = {v.lower() for name, v in head.headers if name == b"content-encoding"}

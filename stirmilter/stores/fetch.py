@@ -27,7 +27,7 @@ from stirmilter.stores import urls
 from stirmilter.stores.addresses import Address, is_public
 from stirmilter.stores.deadline import Deadline
 from stirmilter.stores.dial import UnreachableError, dial, in_turn
-from stirmilter.stores.exchange import OverloadedError, Request, exchange
+from stirmilter.stores.exchange import Request, exchange
 from stirmilter.stores.hosts import HostGate, HostPolicy, key_of
 from stirmilter.stores.names import Names
 from stirmilter.stores.response import Response
@@ -42,14 +42,10 @@ ANY: Final[tuple[Scheme, ...]] = ("https", "http")
 
 _HTTP_PORT: Final = 80
 
-# What a host answers for. For the rest, whoever chose the URL does: a path that is not
-# there must not silence a host, nor may a stranger's name that leads to its address.
-_FAULTS: Final = (
-    dns.exception.DNSException,
-    OSError,
-    h11.ProtocolError,
-    OverloadedError,
-)
+# What a host answers for: that it does not answer in HTTP. For any answer, whatever its
+# status, whoever chose the URL answers: a path that is not there, or is busy, must not
+# silence a host, nor may a stranger's name that leads to its address.
+_FAULTS: Final = (dns.exception.DNSException, OSError, h11.ProtocolError)
 _FAULTS_OF_ADDRESS: Final = (TimeoutError, UnreachableError)
 
 
