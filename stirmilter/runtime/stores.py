@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,8 +15,10 @@ from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
 from stirmilter.runtime.files import read
-from stirmilter.services import ReplayStore
-from stirmilter.stores.certificates import CHAIN, CertificateStore
+from stirmilter.services import ReplayStore, TrustSet
+from stirmilter.stir import credential
+from stirmilter.stir.result import Unverified
+from stirmilter.stores.certificates import CHAIN, CertificateStore, Chain
 from stirmilter.stores.documents import DocumentStore, Kind, Tier
 from stirmilter.stores.fetch import HTTPS, Fetcher, FetchPolicy, Scheme
 from stirmilter.stores.hosts import HostPolicy
@@ -88,15 +91,27 @@ def document_kind(config: Config, kind: Kind, octets: int) -> Kind:
     )
 
 
-def certificate_store(config: Config, documents: DocumentStore) -> CertificateStore:
-    """Make what remembers chains."""
-    fetch = config.fetch
+def certificate_store(
+    config: Config, documents: DocumentStore, sets: Iterable[TrustSet]
+) -> CertificateStore:
+    """Make what remembers chains, and shares those that one of the sets vouches for."""
+    fetch, limit = config.fetch, config.limits.certificates
+    anchors = [one.anchors for one in sets]
+
+    def anchored(chain: Chain) -> bool:
+        for one in anchors:
+            with suppress(Unverified):
+                credential.find_path(chain, one, _now(), limit)
+                return True
+        return False
+
     return CertificateStore(
         documents,
         document_kind(config, CHAIN, fetch.octets),
-        certificates=config.limits.certificates,
+        certificates=limit,
         entries=fetch.cache_entries,
         octets=fetch.cache_octets // _PARSED,
+        anchored=anchored,
     )
 
 
