@@ -64,6 +64,7 @@ def document_store(
         entries=fetch.cache_entries,
         octets=fetch.cache_octets,
         concurrency=fetch.concurrency,
+        pause=fetch.store_rest_seconds,
         observe=log.degraded,
     )
 
@@ -241,6 +242,7 @@ def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:
         age=timedelta(days=section.days),
         octets=section.megabytes << 20,
         full_numbers=section.numbers == "full",
+        seconds=section.lock_seconds,
     )
 
     def open_journal() -> Journal:
@@ -270,7 +272,9 @@ def _fetch_policy(config: Config) -> FetchPolicy:
         deny=HostSet.of(*fetch.deny),
         seconds=fetch.seconds,
         octets=fetch.octets,
+        header_octets=fetch.header_octets,
         addresses=fetch.addresses,
+        name_addresses=fetch.name_addresses,
         hosts=HostPolicy(
             concurrency=fetch.host_concurrency,
             address_concurrency=fetch.address_concurrency,

@@ -69,8 +69,14 @@ class FetchPolicy:
     octets: int = 16_384
     """Greatest size of a body, unless the caller says otherwise."""
 
+    header_octets: int = 16_384
+    """Greatest size of an answer's header section."""
+
     addresses: int = 4
     """Addresses of a name that are tried; all are checked."""
+
+    name_addresses: int = 32
+    """Addresses that a name may have; one that has more is not fetched from."""
 
     hosts: HostPolicy = field(default_factory=HostPolicy)
 
@@ -104,7 +110,7 @@ class Fetcher:
             OSError: ``tls_ca`` cannot be read.
         """
         self.policy = policy
-        self._names = Names(resolver)
+        self._names = Names(resolver, most=policy.name_addresses)
         self._gate = HostGate(policy.hosts, clock)
         self._observers = [observe]
         self._now = now
@@ -157,6 +163,7 @@ class Fetcher:
             target=self._target(url, schemes),
             accept=accept,
             octets=self.policy.octets if octets is None else octets,
+            header_octets=self.policy.header_octets,
             etag=etag,
             last_modified=last_modified,
         )
