@@ -302,6 +302,37 @@ def test_a_payload_that_is_none_is_refused(
     assert list(importing.folder.glob("us.pem*")) == []
 
 
+def test_how_large_a_list_may_be_is_a_setting(
+    importing: Import, administrator: Administrator
+) -> None:
+    octets = administrator.sign(listing(ONE, TWO))
+    configuration = importing.folder / "limits.toml"
+
+    def limited(**limits: int) -> Result:
+        lines = [f"{name} = {value}\n" for name, value in limits.items()]
+        configuration.write_text("[limits]\n" + "".join(lines))
+        return importing.signed(octets, "--config", str(configuration))
+
+    few = limited(trust_list_entries=1)
+    small = limited(trust_list_octets=len(octets) - 1)
+    assert (few.exit_code, small.exit_code) == (1, 1)
+    assert "trustList has 2 entries, at most 1" in few.stderr
+    assert f"more than {len(octets) - 1} octets" in small.stderr
+    assert importing.written == []
+
+    assert limited(trust_list_entries=2, trust_list_octets=len(octets)).exit_code == 0
+    assert len(importing.written) == 2
+
+
+def test_a_list_that_names_too_many_is_refused(
+    importing: Import, administrator: Administrator
+) -> None:
+    done = importing.signed(administrator.sign(listing(trustList=["x"] * 1_001)))
+
+    assert done.exit_code == 1
+    assert "trustList has 1001 entries, at most 1000" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("header", "key", "why"),
     [

@@ -140,7 +140,9 @@ class Fetch(Section):
     tls_ca: Path | None = None
     seconds: Seconds = 5.0
     octets: Count = 16_384
+    header_octets: Count = 16_384
     addresses: Count = 4
+    name_addresses: Count = 32
     host_concurrency: Count = 2
     address_concurrency: Count = 4
     host_wait_seconds: Skew = 1.0
@@ -184,6 +186,7 @@ class Journal(Section):
     megabytes: Annotated[int, Field(ge=4, le=1_048_576)] = 512
     queue: Count = 10_000
     flush_seconds: Seconds = 1.0
+    lock_seconds: Seconds = 2.0
     numbers: Literal["masked", "full"] = "masked"
 
 
@@ -207,6 +210,8 @@ class Limits(Section):
     addresses: Count = 1_000
     headers: Count = 1_000
     header_octets: Count = 262_144
+    trust_list_octets: Count = 4_194_304
+    trust_list_entries: Count = 1_000
 
 
 class Log(Section):

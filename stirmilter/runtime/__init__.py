@@ -88,7 +88,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     documents = stores.document_store(config, fetcher, tier)
     lists = stores.document_store(config, fetcher, tier, schemes=ANY)
     revocations = trust.revocation_store(config, sets, fetcher, lists)
-    store = stores.certificate_store(config, documents)
+    store = stores.certificate_store(config, documents, sets)
     prefetcher = Prefetcher(store, config.fetch.waiting)
     mail_filter = MailFilter(
         policy=policies.mail_policy(config),

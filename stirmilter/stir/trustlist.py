@@ -23,7 +23,7 @@ from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Unverified, printable
 
 _DEPTH: Final = 6
-_MOST: Final = 1_000  # authorities; the American list has a few dozen
+ENTRIES: Final = 1_000  # authorities; the American list has a few dozen
 _NESTING: Final = 4
 _LATEST: Final = 253_402_300_799  # the last second of the year 9999
 
@@ -109,6 +109,7 @@ def verify(
     chain: Sequence[x509.Certificate],
     anchors: TrustAnchors,
     now: datetime,
+    entries: int = ENTRIES,
 ) -> TrustList:
     """Believe a list, if its signer leads to an anchor and it has not expired.
 
@@ -117,6 +118,7 @@ def verify(
         chain: its signer's certificate, then those above it.
         anchors: the administrator's root.
         now: aware time.
+        entries: most authorities that it may name.
 
     Raises:
         ValueError: it is not to be believed; why.
@@ -135,7 +137,7 @@ def verify(
         anchors.path(list(chain), now, _DEPTH)
     except ValueError as error:
         raise ValueError(f"the signer leads to no anchor: {error}") from None
-    return _content(content, now)
+    return _content(content, now, entries)
 
 
 def plain(certificates: Sequence[x509.Certificate], now: datetime) -> TrustList:
@@ -162,7 +164,7 @@ def _unwrap(text: str) -> str:
     return listed.strip()
 
 
-def _content(content: Mapping[str, Any], now: datetime) -> TrustList:
+def _content(content: Mapping[str, Any], now: datetime, most: int) -> TrustList:
     """Read a payload whose signature is good."""
     sequence, end = content.get("sequence"), content.get("exp")
     entries = content.get("trustList")
@@ -170,8 +172,10 @@ def _content(content: Mapping[str, Any], now: datetime) -> TrustList:
         raise ValueError("sequence is not a number")
     if type(end) is not int or not 0 < end <= _LATEST:
         raise ValueError("exp is not a time")
-    if not isinstance(entries, list) or not 0 < len(entries) <= _MOST:
+    if not isinstance(entries, list) or not entries:
         raise ValueError("trustList is not a list of certificates")
+    if len(entries) > most:
+        raise ValueError(f"trustList has {len(entries)} entries, at most {most}")
     expires = datetime.fromtimestamp(end, UTC)
     if expires <= now:
         raise ValueError(f"the list has expired: {expires:%F %RZ}")

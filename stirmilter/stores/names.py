@@ -19,7 +19,6 @@ from stirmilter.errors import FetchError
 from stirmilter.stores.addresses import Address
 from stirmilter.stores.deadline import Deadline
 
-_MOST: Final = 32  # addresses; no repository has as many, and each is looked at
 _PATIENCE: Final = 1.0  # seconds for one name server, before the next is asked
 SYSTEM: Final = Path("/etc/resolv.conf")
 
@@ -32,10 +31,21 @@ class Names:
     """
 
     def __init__(
-        self, resolver: dns.resolver.Resolver | None = None, path: Path = SYSTEM
+        self,
+        resolver: dns.resolver.Resolver | None = None,
+        path: Path = SYSTEM,
+        *,
+        most: int = 32,
     ) -> None:
-        """Take a resolver to use instead of the system's, if any."""
+        """Take a resolver to use instead of the system's, if any.
+
+        Args:
+            resolver: one to use instead.
+            path: ``resolv.conf``.
+            most: addresses that a name may have; each is looked at.
+        """
         self._given = resolver
+        self._most = most
         self._path = path
         self._lock = Lock()
         self._read: tuple[tuple[int, int, int], dns.resolver.Resolver] | None = None
@@ -66,8 +76,8 @@ class Names:
                 failure = failure or error
                 continue
             found += [ip_address(record.address) for record in answer]
-        if len(found) > _MOST:
-            raise FetchError(f"{len(found)} addresses")
+        if len(found) > self._most:
+            raise FetchError(f"{len(found)} addresses, at most {self._most}")
         if not found and failure is not None:
             raise failure
         return found
