@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from cryptography import x509
 
@@ -27,8 +27,17 @@ class RevocationLists(Protocol):
         """Another number whenever a list has changed."""
         ...
 
-    def find(self, place: str) -> RevocationList:
-        """Return the list of a URL or file, or raise FetchError."""
+    def find(self, place: str) -> Sequence[RevocationList]:
+        """Return what a URL or file has served, or raise FetchError.
+
+        More than one if they are not by the same signer.
+        """
+        ...
+
+    def prove(
+        self, place: str, listed: RevocationList, signer: x509.Certificate
+    ) -> None:
+        """Be told that one who may sign a list of a place did."""
         ...
 
 
@@ -117,26 +126,68 @@ class RevocationService:
             return PathStatus("unchecked")
         named = revocation.locations(certificate)
         reason, tried = "it names no list that can be fetched", False
+        question = _Question(certificate, issuer, trust, now)
         for place in dict.fromkeys((*trust.crls, *named)):
-            try:
-                listed = self.lists.find(place)
-                if revocation.answer(
-                    listed, certificate, issuer, trust.crl_issuers, now
-                ):
-                    # Also by a list that has expired since: this does not change.
-                    detail = f"{_name(certificate)}, by the list at {place}"
-                    return PathStatus("revoked", printable(detail), listed.next_update)
-                listed.check_time(now, self.policy.skew)
-            except revocation.Elsewhere as error:
-                if not tried and place in named:
-                    reason = f"{place}: {error}"
-            except (FetchError, ValueError) as error:
-                reason, tried = f"{place}: {error}", True
-            else:
-                return PathStatus("good", until=listed.next_update)
+            said = self._ask(place, question)
+            if said.word in ("revoked", "good"):
+                return said
+            if said.word == "unavailable":
+                reason, tried = said.detail, True
+            elif not tried and place in named:
+                reason = said.detail
         if tried or revocation.needs_list(certificate):
-            return PathStatus("unavailable", printable(reason))
+            return PathStatus("unavailable", reason)
         return PathStatus("unchecked")
+
+    def _ask(self, place: str, question: _Question) -> PathStatus:
+        """Ask the lists of one place; what any of them revokes is revoked."""
+        try:
+            lists = self.lists.find(place)
+        except FetchError as error:
+            return PathStatus("unavailable", printable(f"{place}: {error}"))
+        return _gravest([self._read(place, one, question) for one in lists], _ANY)
+
+    def _read(
+        self, place: str, listed: RevocationList, question: _Question
+    ) -> PathStatus:
+        """Say what one list does; unchecked is: it is not about this certificate."""
+        certificate, now = question.certificate, question.now
+        try:
+            said = revocation.answer(
+                listed, certificate, question.issuer, question.trust.crl_issuers, now
+            )
+            self.lists.prove(place, listed, said.signer)
+            if said.revoked:
+                # Also by a list that has expired since: this does not change.
+                detail = f"{_name(certificate)}, by the list at {place}"
+                return PathStatus("revoked", printable(detail), listed.next_update)
+            listed.check_time(now, self.policy.skew)
+            if not said.complete:
+                raise ValueError("the list is of some reasons alone")
+        except revocation.Elsewhere as error:
+            return PathStatus("unchecked", printable(f"{place}: {error}"))
+        except ValueError as error:
+            return PathStatus("unavailable", printable(f"{place}: {error}"))
+        return PathStatus("good", until=listed.next_update)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Which certificate is looked up, and under what."""
+
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+    trust: TrustSet
+    now: datetime
+
+
+_ANY: Final[tuple[Status, ...]] = ("revoked", "good", "unavailable", "unchecked")
+"""One answer is enough, but revoked before good."""
+
+
+def _gravest(found: Sequence[PathStatus], order: Sequence[Status]) -> PathStatus:
+    """Return the first of those with the word that comes first in an order."""
+    return min(found, key=lambda one: order.index(one.word))
 
 
 def _name(certificate: x509.Certificate) -> str:

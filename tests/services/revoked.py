@@ -18,7 +18,7 @@ from stirmilter.services import (
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.replay import MemoryReplayStore
-from tests.laboratory import NOW, X5U, FolderRepository, message
+from tests.laboratory import ALICE, NOW, X5U, FolderRepository, message
 from tests.stir.certificates import Issued, issue, leaf, publish, usage
 from tests.stir.crls import authority, crl, named, point, points
 from tests.stir.tokens import forge
@@ -99,6 +99,12 @@ class Lab:
         ]
         extensions = [point(indirect_crl=True)]
         self.pages[INDIRECT] = crl(signer, *entries, extensions=extensions)
+
+    def status(self, one: Issued) -> str:
+        """Look a certificate up that was judged before, however old its token."""
+        x5u = f"{X5U}n{one.certificate.serial_number:x}.pem"
+        found = self.service.credentials.at(x5u, NOW, self.now, ALICE)
+        return found.status.word
 
     def verify(self, *chain: Issued) -> Verification:
         """Judge a good token under a chain, MIDDLE above if it is one alone."""

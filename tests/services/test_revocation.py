@@ -26,6 +26,7 @@ from tests.stir.crls import authority, crl, points
 from tests.stir.tokens import ABSENT, forge
 
 HOUR = timedelta(hours=1)
+DAY = 24 * HOUR
 
 
 def said(found: Verification) -> tuple[Reason, Status]:
@@ -255,12 +256,7 @@ def test_what_was_good_is_not_for_longer_than_its_list(lab: Lab) -> None:
     del lab.pages[DIRECT]
     lab.store.refresh()
 
-    assert (
-        lab.service.credentials.at(
-            _x5u(NAMING), NOW, lab.now, "12025550123"
-        ).status.word
-        == "unavailable"
-    )
+    assert lab.status(NAMING) == "unavailable"
 
 
 def test_what_was_revoked_stays_so_when_its_list_has_ended(lab: Lab) -> None:
@@ -271,12 +267,59 @@ def test_what_was_revoked_stays_so_when_its_list_has_ended(lab: Lab) -> None:
     del lab.pages[DIRECT]
     lab.store.refresh()
 
-    assert (
-        lab.service.credentials.at(
-            _x5u(NAMING), NOW, lab.now, "12025550123"
-        ).status.word
-        == "revoked"
-    )
+    assert lab.status(NAMING) == "revoked"
+
+
+@pytest.mark.parametrize("mode", ["soft", "hard"])
+def test_a_list_that_is_wrongly_signed_does_not_clear_who_is_revoked(
+    tmp_path: Path, mode: str
+) -> None:
+    """Anybody on the way to a list over plain http can serve such a one."""
+    lab = Lab(tmp_path, mode=mode)
+    lab.direct(NAMING)
+    assert lab.verify(NAMING).result.status == "revoked"
+
+    lab.now += 2 * HOUR
+    lab.pages[DIRECT] = crl(authority("middle"), begin=lab.now, end=lab.now + DAY)
+    told = lab.store.refresh()
+    assert said(lab.verify(NAMING)) == (Reason.CREDENTIAL_REVOKED, "revoked")
+    assert "not signed by whoever signed the list before" in told[0]
+
+    lab.direct(NAMING, begin=lab.now - HOUR)  # older than the wrong one
+    lab.now += 2 * HOUR
+    assert lab.store.refresh() == []
+    assert said(lab.verify(NAMING)) == (Reason.CREDENTIAL_REVOKED, "revoked")
+
+
+def test_what_is_good_stays_so_until_the_end_of_its_list(lab: Lab) -> None:
+    lab.direct()
+    assert lab.verify(NAMING).result.status == "good"
+    lab.pages[DIRECT] = crl(authority("middle"), begin=NOW, end=NOW + 9 * DAY)
+    lab.now += 2 * HOUR
+    lab.store.refresh()
+
+    assert lab.verify(NAMING).result.status == "good"
+    lab.now += timedelta(hours=21, minutes=50)
+    assert lab.verify(NAMING).result.status == "good"
+    lab.now += timedelta(minutes=20)
+    assert lab.status(NAMING) == "unavailable"
+
+
+def test_when_the_key_of_an_authority_changes_the_lists_of_both_count(
+    lab: Lab,
+) -> None:
+    heir = authority("middle", ROOT)
+    below = leaf(heir, points(DIRECT))
+    lab.direct(NAMING)
+    assert lab.verify(NAMING).result.status == "revoked"
+
+    entry = below.certificate.serial_number, ()
+    lab.pages[DIRECT] = crl(heir, entry, begin=NOW, end=NOW + DAY)
+    lab.now += 2 * HOUR
+    lab.store.refresh()
+
+    assert lab.verify(below, heir).result.status == "revoked"
+    assert lab.verify(NAMING).result.status == "revoked"
 
 
 def test_a_path_is_looked_up_once_for_many_messages(lab: Lab) -> None:
