@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal, Protocol
@@ -120,24 +120,28 @@ class RevocationService:
         trust: TrustSet,
         now: datetime,
     ) -> PathStatus:
-        """Ask the operator's lists, then the certificate's; the first that answers."""
+        """Ask the operator's lists and the certificate's, every one.
+
+        Whichever revokes it, it is revoked. The operator's count for each certificate,
+        so that one that cannot be had is missed. Of those that the certificate names,
+        and which tell the same at several places, one is enough, be it by the
+        operator's copy.
+        """
         lives = certificate.not_valid_after_utc - certificate.not_valid_before_utc
         if lives <= self.policy.short_lived:
             return PathStatus("unchecked")
         named = revocation.locations(certificate)
-        reason, tried = "it names no list that can be fetched", False
         question = _Question(certificate, issuer, trust, now)
-        for place in dict.fromkeys((*trust.crls, *named)):
-            said = self._ask(place, question)
-            if said.word in ("revoked", "good"):
-                return said
-            if said.word == "unavailable":
-                reason, tried = said.detail, True
-            elif not tried and place in named:
-                reason = said.detail
-        if tried or revocation.needs_list(certificate):
-            return PathStatus("unavailable", reason)
-        return PathStatus("unchecked")
+        said = {
+            place: self._ask(place, question)
+            for place in dict.fromkeys((*trust.crls, *named))
+        }
+        ours = [said[place] for place in trust.crls]
+        copies = [one for one in ours if one.word == "good"]
+        theirs = _first([*(said[place] for place in named), *copies], _ANY)
+        if theirs.word == "unchecked" and revocation.needs_list(certificate):
+            theirs = PathStatus("unavailable", theirs.detail or _NOWHERE)
+        return _first([*ours, theirs], _ALL)
 
     def _ask(self, place: str, question: _Question) -> PathStatus:
         """Ask the lists of one place; what any of them revokes is revoked."""
@@ -145,7 +149,7 @@ class RevocationService:
             lists = self.lists.find(place)
         except FetchError as error:
             return PathStatus("unavailable", printable(f"{place}: {error}"))
-        return _gravest([self._read(place, one, question) for one in lists], _ANY)
+        return _first([self._read(place, one, question) for one in lists], _ANY)
 
     def _read(
         self, place: str, listed: RevocationList, question: _Question
@@ -161,6 +165,8 @@ class RevocationService:
                 # Also by a list that has expired since: this does not change.
                 detail = f"{_name(certificate)}, by the list at {place}"
                 return PathStatus("revoked", printable(detail), listed.next_update)
+            if said.silent and not _stands_at(listed, place, certificate):
+                raise revocation.Elsewhere("the list says nothing of its issuer")
             listed.check_time(now, self.policy.skew)
             if not said.complete:
                 raise ValueError("the list is of some reasons alone")
@@ -182,12 +188,37 @@ class _Question:
 
 
 _ANY: Final[tuple[Status, ...]] = ("revoked", "good", "unavailable", "unchecked")
-"""One answer is enough, but revoked before good."""
+_ALL: Final[tuple[Status, ...]] = ("revoked", "unavailable", "good", "unchecked")
+"""Which word counts, where one answer is enough, and where each is wanted."""
+
+_NOWHERE: Final = "it names no list that can be fetched"
 
 
-def _gravest(found: Sequence[PathStatus], order: Sequence[Status]) -> PathStatus:
-    """Return the first of those with the word that comes first in an order."""
-    return min(found, key=lambda one: order.index(one.word))
+def _first(found: Sequence[PathStatus], order: Sequence[Status]) -> PathStatus:
+    """Return the one whose word comes first in an order, and ends when the first does.
+
+    Unchecked, if there are none.
+    """
+    if not found:
+        return PathStatus("unchecked")
+    one = min(found, key=lambda said: order.index(said.word))
+    if one.word != "good":
+        return one
+    ends = [said.until for said in found if said.until is not None]
+    return replace(one, until=min(ends, default=None))
+
+
+def _stands_at(
+    listed: RevocationList, place: str, certificate: x509.Certificate
+) -> bool:
+    """Tell whether a certificate sends us to an indirect list that is silent about it.
+
+    What came over plain http must say itself that it stands there: else anybody on the
+    way could put an indirect list in the place of the issuer's own.
+    """
+    if place not in revocation.locations(certificate):
+        return False
+    return place.startswith("https://") or bool(listed.locations)
 
 
 def _name(certificate: x509.Certificate) -> str:

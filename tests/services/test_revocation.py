@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from stirmilter.services import TrustSet, Verification, VerificationPolicy
 from stirmilter.stir.result import Reason, Status
@@ -22,7 +23,7 @@ from tests.services.revoked import (
 )
 from tests.stir import der
 from tests.stir.certificates import Issued, issue, leaf, publish, tn_auth_list
-from tests.stir.crls import authority, crl, points
+from tests.stir.crls import authority, crl, point, points
 from tests.stir.tokens import ABSENT, forge
 
 HOUR = timedelta(hours=1)
@@ -352,14 +353,115 @@ def test_a_list_of_the_operator_counts_for_who_names_none(tmp_path: Path) -> Non
     assert lab.verify(leaf(MIDDLE)).result.status == "good"
 
 
-def test_a_list_of_the_operator_answers_before_that_of_the_certificate(
-    tmp_path: Path,
-) -> None:
+def test_a_silent_list_of_the_operator_clears_nobody(tmp_path: Path) -> None:
     lab = Lab(tmp_path, trust=[operators(INDIRECT)])
     lab.indirect()
+    lab.direct(NAMING)
 
-    assert lab.verify(NAMING).result.status == "good"
-    assert lab.asked == [INDIRECT]
+    assert said(lab.verify(NAMING)) == (Reason.CREDENTIAL_REVOKED, "revoked")
+    assert lab.verify(PLAIN).result.status == "unchecked"
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_whichever_list_revokes_the_others_do_not_clear(
+    tmp_path: Path, silent: bool
+) -> None:
+    """The operator's covers the issuer, or does not."""
+    lab = Lab(tmp_path, trust=[operators(INDIRECT)])
+    lab.indirect(*([] if silent else [PLAIN]))
+    both = leaf(MIDDLE, points("https://crl.example/other.crl", DIRECT))
+    lab.pages["https://crl.example/other.crl"] = crl(MIDDLE)
+    lab.direct(both)
+
+    assert lab.verify(both).result.status == "revoked"
+    lab.direct()
+    lab.indirect(both)
+    lab.now += 2 * HOUR
+    lab.store.refresh()
+    assert lab.verify(both).result.status == "revoked"
+
+
+def test_a_list_of_the_operator_that_covers_the_issuer_goes_for_one_that_is_missing(
+    tmp_path: Path,
+) -> None:
+    lab = Lab(tmp_path, mode="hard", trust=[operators(INDIRECT)])
+    lab.indirect(PLAIN)
+
+    assert said(lab.verify(NAMING)) == (Reason.VERIFIED, "good")
+
+
+def test_a_silent_list_goes_for_none_that_is_missing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, mode="hard", trust=[operators(INDIRECT)])
+    lab.indirect()
+
+    found = lab.verify(NAMING)
+
+    assert said(found) == (Reason.STATUS_UNAVAILABLE, "unavailable")
+    assert found.result.detail == f"{DIRECT}: nobody answers"
+
+
+def test_a_silent_list_covers_who_names_it(tmp_path: Path) -> None:
+    for lab in (Lab(tmp_path), Lab(tmp_path, trust=[operators(INDIRECT)])):
+        lab.indirect()
+        assert lab.verify(OURS).result.status == "good"
+
+
+@pytest.mark.parametrize(
+    ("url", "says", "status"),
+    [
+        ("https://crl.example/a.crl", False, "good"),
+        ("http://crl.example/a.crl", False, "unavailable"),
+        ("http://crl.example/a.crl", True, "good"),
+    ],
+)
+def test_over_plain_http_a_silent_list_must_say_where_it_stands(
+    lab: Lab, url: str, says: bool, status: str
+) -> None:
+    """Anybody on the way may put the administrator's list in place of another."""
+    at = {"full_name": [x509.UniformResourceIdentifier(url)]} if says else {}
+    lab.pages[url] = crl(PA, extensions=[point(indirect_crl=True, **at)])
+
+    assert lab.verify(leaf(MIDDLE, points(url))).result.status == status
+
+
+def test_a_list_that_the_operator_wants_is_missed_whatever_others_say(
+    tmp_path: Path,
+) -> None:
+    lab = Lab(tmp_path, mode="hard", trust=[operators(INDIRECT)])
+    lab.direct()
+
+    found = lab.verify(NAMING)
+
+    assert said(found) == (Reason.STATUS_UNAVAILABLE, "unavailable")
+    assert found.result.detail == f"{INDIRECT}: nobody answers"
+
+
+def test_the_list_of_one_trust_set_says_nothing_of_another(tmp_path: Path) -> None:
+    other = authority("other root")
+    sets = [
+        operators(INDIRECT),
+        TrustSet(name="fr", anchors=trusting(other), crl_issuers=trusting(PA)),
+    ]
+    lab = Lab(tmp_path, trust=sets)
+
+    assert lab.verify(leaf(other), other).result.status == "unchecked"
+    assert lab.asked == []
+
+
+def test_good_ends_with_the_first_list_that_ends(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, trust=[operators(INDIRECT)])
+    lab.indirect(PLAIN)  # 24 hours from now
+    lab.pages[DIRECT] = crl(MIDDLE, end=NOW + 3 * HOUR)
+    lab.verify(NAMING)
+    found = lab.service.credentials.at(_x5u(NAMING), NOW, lab.now, "12025550123")
+    assert found.status.until == NOW + 3 * HOUR
+
+    lab.now += 4 * HOUR
+    lab.pages.clear()
+
+    assert lab.status(NAMING) == "good"  # by the operator's alone
+    lab.now += 21 * HOUR
+    assert lab.status(NAMING) == "unavailable"
 
 
 def test_without_the_list_of_the_operator_that_of_the_certificate_answers(
