@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 from cryptography import x509
 
 from stirmilter.errors import FetchError
+from stirmilter.services.patience import Patience
 from stirmilter.services.trust import TrustSet
 from stirmilter.stir import revocation
 from stirmilter.stir.result import Reason, Status, Unverified, printable
@@ -27,10 +28,14 @@ class RevocationLists(Protocol):
         """Another number whenever a list has changed."""
         ...
 
-    def find(self, place: str) -> Sequence[RevocationList]:
+    def begin(self, places: Iterable[str]) -> None:
+        """Begin to fetch what is not there, and wait for nothing."""
+        ...
+
+    def find(self, place: str, seconds: float) -> Sequence[RevocationList]:
         """Return what a URL or file has served, or raise FetchError.
 
-        More than one if they are not by the same signer.
+        More than one if they are not by the same signer. Waits for so long at most.
         """
         ...
 
@@ -62,6 +67,9 @@ class RevocationPolicy:
     skew: timedelta = timedelta(seconds=60)
     """How far the clock of who makes lists may run ahead of ours."""
 
+    places: int = 4
+    """How many of the lists that one certificate names are asked: the first ones."""
+
     short_lived: timedelta = timedelta(0)
     """Certificates that live no longer are not looked up: they expire soon enough."""
 
@@ -79,7 +87,11 @@ class RevocationService:
         return self.lists.generation
 
     def status(
-        self, path: Sequence[x509.Certificate], trust: TrustSet, now: datetime
+        self,
+        path: Sequence[x509.Certificate],
+        trust: TrustSet,
+        now: datetime,
+        patience: Patience,
     ) -> PathStatus:
         """Look up a validated path, leaf first.
 
@@ -88,10 +100,13 @@ class RevocationService:
         """
         if self.policy.mode == "off":
             return PathStatus("unchecked")
-        found = [
-            self._one(certificate, issuer, trust, now)
-            for certificate, issuer in pairwise(path)
+        questions = [
+            _Question(one, issuer, trust, now, self._named(one), patience)
+            for one, issuer in pairwise(path)
         ]
+        wanted = [one for one in questions if not self._is_short(one.certificate)]
+        self.lists.begin(place for one in wanted for place in one.places)
+        found = [self._one(one) for one in questions]
         for word in ("revoked", "unavailable"):
             for one in found:
                 if one.word == word:
@@ -113,13 +128,14 @@ class RevocationService:
         if status.word == "unavailable" and self.policy.mode == "hard":
             raise Unverified(Reason.STATUS_UNAVAILABLE, status.detail, rule)
 
-    def _one(
-        self,
-        certificate: x509.Certificate,
-        issuer: x509.Certificate,
-        trust: TrustSet,
-        now: datetime,
-    ) -> PathStatus:
+    def _named(self, certificate: x509.Certificate) -> tuple[str, ...]:
+        return revocation.locations(certificate)[: self.policy.places]
+
+    def _is_short(self, certificate: x509.Certificate) -> bool:
+        lives = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        return lives <= self.policy.short_lived
+
+    def _one(self, question: _Question) -> PathStatus:
         """Ask the operator's lists and the certificate's, every one.
 
         Whichever revokes it, it is revoked. The operator's count for each certificate,
@@ -127,26 +143,20 @@ class RevocationService:
         and which tell the same at several places, one is enough, be it by the
         operator's copy.
         """
-        lives = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-        if lives <= self.policy.short_lived:
+        if self._is_short(question.certificate):
             return PathStatus("unchecked")
-        named = revocation.locations(certificate)
-        question = _Question(certificate, issuer, trust, now)
-        said = {
-            place: self._ask(place, question)
-            for place in dict.fromkeys((*trust.crls, *named))
-        }
-        ours = [said[place] for place in trust.crls]
+        said = {place: self._ask(place, question) for place in question.places}
+        ours = [said[place] for place in question.trust.crls]
         copies = [one for one in ours if one.word == "good"]
-        theirs = _first([*(said[place] for place in named), *copies], _ANY)
-        if theirs.word == "unchecked" and revocation.needs_list(certificate):
+        theirs = _first([*(said[place] for place in question.named), *copies], _ANY)
+        if theirs.word == "unchecked" and revocation.needs_list(question.certificate):
             theirs = PathStatus("unavailable", theirs.detail or _NOWHERE)
         return _first([*ours, theirs], _ALL)
 
     def _ask(self, place: str, question: _Question) -> PathStatus:
         """Ask the lists of one place; what any of them revokes is revoked."""
         try:
-            lists = self.lists.find(place)
+            lists = self.lists.find(place, question.patience.left())
         except FetchError as error:
             return PathStatus("unavailable", printable(f"{place}: {error}"))
         return _first([self._read(place, one, question) for one in lists], _ANY)
@@ -185,6 +195,15 @@ class _Question:
     issuer: x509.Certificate
     trust: TrustSet
     now: datetime
+    named: tuple[str, ...]
+    """Where it says that its lists stand."""
+
+    patience: Patience
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where to ask: the operator's first, each once."""
+        return tuple(dict.fromkeys((*self.trust.crls, *self.named)))
 
 
 _ANY: Final[tuple[Status, ...]] = ("revoked", "good", "unavailable", "unchecked")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
@@ -17,67 +17,13 @@ from cryptography import x509
 from stirmilter.errors import FetchError, StirmilterError
 from stirmilter.stir import credential, crlreader
 from stirmilter.stir.revocation import RevocationList
+from stirmilter.stores.background import Background
+from stirmilter.stores.kept import Kept
 
 Get = Callable[[str, bool], bytes]
 """From a URL, and whether a copy that is still fresh must be asked about, to octets."""
 
 _EARLY: Final = 0.1  # of the time between two lists: so long before we ask for the next
-_SIGNERS: Final = (
-    4  # whose lists one place may have in use: one, and more at a rollover
-)
-
-
-@dataclass(slots=True)
-class _Kept:
-    """What one place has served, and when to look again."""
-
-    latest: RevocationList
-    """As it came last; whoever may sign has signed it only if it is in `proved`."""
-
-    due: float
-    mark: object = None
-    """Of a file: what changes when the file does."""
-
-    proved: dict[x509.Certificate, RevocationList] = field(default_factory=dict)
-    """By signer, the last list that was found to be signed by one who may."""
-
-    @property
-    def lists(self) -> tuple[RevocationList, ...]:
-        """All that may speak, the newest first, each once."""
-        found = {id(one): one for one in (self.latest, *self.proved.values())}
-        return tuple(found.values())
-
-    @property
-    def trusted(self) -> tuple[RevocationList, ...]:
-        """Those that were proved; before any was, the one that there is."""
-        return tuple(self.proved.values()) or (self.latest,)
-
-    @property
-    def strange(self) -> bool:
-        """Whether the last to come is by nobody whose list was proved here."""
-        return bool(self.proved) and not any(
-            one is self.latest for one in self.proved.values()
-        )
-
-    @property
-    def entries(self) -> int:
-        """How many certificates they name together."""
-        return sum(one.entries for one in self.lists)
-
-    def after(self, old: _Kept, now: float, *, file: bool) -> _Kept:
-        """Return this with what was proved before; an heir takes the place of his own.
-
-        Raises:
-            FetchError: it is older than what the same signer has given, as caches may
-                serve it. The operator may put an older file in place.
-        """
-        proved = dict(old.proved)
-        for signer, listed in old.proved.items():
-            if self.latest.signed_by(signer):
-                if not file:
-                    _check_newer(listed, self.latest, now)
-                proved[signer] = self.latest
-        return replace(self, proved=proved)
 
 
 class RevocationStore:
@@ -105,6 +51,7 @@ class RevocationStore:
         lists: int = 64,
         entries: int = crlreader.ENTRIES,
         concurrency: int = 8,
+        places: BoundedSemaphore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Take what fetches, and the limits.
@@ -118,7 +65,8 @@ class RevocationStore:
             lists: how many are kept besides the operator's own; beyond, the least
                 recently used is forgotten.
             entries: how many certificates all lists together may name.
-            concurrency: threads that may wait for a list at the same time.
+            concurrency: fetches at the same time, for messages.
+            places: one for each thread that may wait for a list, if others share them.
             clock: seconds since the epoch.
 
         Raises:
@@ -131,10 +79,14 @@ class RevocationStore:
         self._lists = lists
         self._entries = entries
         self._clock = clock
-        self._places = BoundedSemaphore(concurrency)
+        self._fetches = Background(
+            self._first,
+            "revocation lists",
+            places=places or BoundedSemaphore(concurrency),
+            fetches=concurrency,
+        )
         self._lock = Lock()
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._waiting: dict[str, Future[tuple[RevocationList, ...]]] = {}
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._failed: OrderedDict[str, tuple[float, FetchError]] = OrderedDict()
         self._files = {str(path): path for path in files}
         self.generation = 0
@@ -143,15 +95,30 @@ class RevocationStore:
         for place in self._files:
             self._load(place)
 
-    def find(self, place: str) -> tuple[RevocationList, ...]:
+    def begin(self, places: Iterable[str]) -> None:
+        """Have those lists fetched, all at once, that are wanted for the first time."""
+        for place in places:
+            with self._lock, suppress(FetchError):
+                if place in self._kept:
+                    continue
+                self._check_failed(place)
+                self._fetches.begin(place)
+
+    def find(
+        self, place: str, seconds: float | None = None
+    ) -> tuple[RevocationList, ...]:
         """Return the lists of a place; the first time, fetch.
 
         There is one, and more when the last to come is not by the signer of the one
         before. They may have expired, and nothing says that anybody who may has signed
         them.
 
+        Args:
+            place: URL, or path of a file.
+            seconds: how long to wait for a fetch, which goes on; None is to its end.
+
         Raises:
-            FetchError: there is none, now or a moment ago.
+            FetchError: there is none yet, or it could not be had a moment ago.
         """
         with self._lock:
             kept = self._kept.get(place)
@@ -159,12 +126,7 @@ class RevocationStore:
                 self._kept.move_to_end(place)
                 return kept.lists
             self._check_failed(place)
-        if not self._places.acquire(blocking=False):
-            raise FetchError("too many revocation lists are being fetched")
-        try:
-            return self._first(place)
-        finally:
-            self._places.release()
+        return self._fetches.get(place, seconds)
 
     def prove(
         self, place: str, listed: RevocationList, signer: x509.Certificate
@@ -182,14 +144,7 @@ class RevocationStore:
                 return
             if listed is not kept.latest:
                 return  # another has come meanwhile
-            now = self._clock()
-            proved = {
-                one: old
-                for one, old in kept.proved.items()
-                if old is listed or old.next_update.timestamp() >= now
-            }
-            if len(proved) < _SIGNERS:
-                kept.proved = {**proved, signer: listed}
+            kept.prove(signer, self._clock())
 
     def refresh(self) -> list[str]:
         """Look for the next list wherever one is due; return what went wrong, in words.
@@ -224,27 +179,13 @@ class RevocationStore:
             raise error.with_traceback(None)
 
     def _first(self, place: str) -> tuple[RevocationList, ...]:
-        """Fetch, or wait for the thread that does."""
+        """Fetch, unless a fetch has just ended."""
         with self._lock:
             kept = self._kept.get(place)
             if kept is not None:
                 return kept.lists
-            future = self._waiting.get(place)
-            mine = future is None
-            if future is None:
-                self._check_failed(place)
-                future = self._waiting[place] = Future()
-        if mine:
-            try:
-                future.set_result(self._load(place).lists)
-            except BaseException as error:  # noqa: BLE001 - told to whoever waits
-                future.set_exception(error)
-            with self._lock:
-                del self._waiting[place]
-        try:
-            return future.result()
-        except StirmilterError as error:
-            raise error.with_traceback(None) from None
+            self._check_failed(place)
+        return self._load(place).lists
 
     def _due(self) -> list[str]:
         """Name the places to look at now."""
@@ -258,12 +199,12 @@ class RevocationStore:
             due += [place for place in self._pinned if place not in self._kept]
             return [p for p in due if now >= self._failed.get(p, (0.0, None))[0]]
 
-    def _load(self, place: str) -> _Kept:
+    def _load(self, place: str) -> Kept:
         """Have the list of a place, and put it where messages find it."""
         now = self._clock()
         mark = self._mark(place)
         try:
-            return self._keep(place, _Kept(self._read(place), now, mark), now)
+            return self._keep(place, Kept(self._read(place), now, mark), now)
         except (StirmilterError, ValueError, OSError) as error:
             failure = FetchError(getattr(error, "strerror", None) or str(error))
             with self._lock:
@@ -295,12 +236,12 @@ class RevocationStore:
                 break
         return listed
 
-    def _keep(self, place: str, kept: _Kept, now: float) -> _Kept:
+    def _keep(self, place: str, kept: Kept, now: float) -> Kept:
         """Put a list in its place, and forget others if there is no room."""
         file = place in self._files
         with self._lock:
             old = self._kept.get(place)
-            changed = old is None or not _same(old.latest, kept.latest)
+            changed = old is None or not kept.same_as(old)
             if old is not None and not changed:
                 # The very one: whoever judges by it now is about to `prove` it.
                 kept = replace(kept, latest=old.latest, proved=old.proved)
@@ -316,7 +257,7 @@ class RevocationStore:
             self._failed.pop(place, None)
         return kept
 
-    def _next(self, kept: _Kept, now: float) -> float:
+    def _next(self, kept: Kept, now: float) -> float:
         """Say when to look again: in good time before the list expires."""
         soonest = now + self._failure_seconds  # one that has expired comes no faster
         if kept.strange:
@@ -362,17 +303,3 @@ _NEVER: Final = float("inf")
 _STRANGER: Final = (
     "not signed by whoever signed the list before, which stays in use until its end"
 )
-
-
-def _check_newer(old: RevocationList, new: RevocationList, now: float) -> None:
-    """Refuse a list that was made before the one that we have, as caches may serve."""
-    if new.this_update < old.this_update and old.this_update.timestamp() <= now:
-        raise FetchError("an older list than the one that is known")
-
-
-def _same(one: RevocationList, other: RevocationList) -> bool:
-    return (one.digest, one.signature, one.helpers) == (
-        other.digest,
-        other.signature,
-        other.helpers,
-    )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 from cryptography import x509
 
@@ -58,10 +59,14 @@ class Lab:
         trust: Sequence[TrustSet] = (),
         policy: VerificationPolicy | None = None,
         short_lived: timedelta = timedelta(0),
+        places: int = 4,
     ) -> None:
         self.folder = folder
         self.pages: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.held: set[str] = set()
+        """What is not served before `released`."""
+        self.released = Event()
         self.now = NOW
         self.store = RevocationStore(self._get, clock=self._clock, failure_seconds=1.0)
         self.service = VerificationService(
@@ -72,7 +77,11 @@ class Lab:
             policy=policy or VerificationPolicy(),
             revocation=RevocationService(
                 self.store,
-                RevocationPolicy(mode=mode, short_lived=short_lived),  # type: ignore[arg-type]
+                RevocationPolicy(
+                    mode=mode,  # type: ignore[arg-type]
+                    short_lived=short_lived,
+                    places=places,
+                ),
             ),
         )
 
@@ -81,6 +90,8 @@ class Lab:
 
     def _get(self, url: str, _revalidate: bool) -> bytes:
         self.asked.append(url)
+        if url in self.held:
+            self.released.wait(5)
         if url not in self.pages:
             raise FetchError("nobody answers")
         return self.pages[url]

@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 
 from stirmilter.services import TrustSet, Verification, VerificationPolicy
+from stirmilter.services.patience import Patience
 from stirmilter.stir.result import Reason, Status
 from tests.laboratory import BOB, CAROL, NOW, X5U, message
 from tests.services.revoked import (
@@ -228,6 +229,49 @@ def test_a_certificate_whose_list_has_no_url_cannot_be_looked_up(lab: Lab) -> No
 
     assert found.result.status == "unavailable"
     assert found.result.notes == ("revocation: it names no list that can be fetched",)
+
+
+# What it may cost
+
+HANGS = [f"https://crl.example/{number}.crl" for number in range(150)]
+
+
+@pytest.mark.parametrize("places", [1, 4])
+def test_only_the_first_few_lists_of_a_certificate_are_asked(
+    tmp_path: Path, places: int
+) -> None:
+    lab = Lab(tmp_path, places=places)
+
+    found = lab.verify(leaf(MIDDLE, points(*HANGS)))
+
+    assert found.result.status == "unavailable"
+    assert sorted(lab.asked) == sorted(HANGS[:places])
+
+
+def test_a_message_waits_for_all_its_lists_until_one_time(tmp_path: Path) -> None:
+    """They hang until it has been judged; then the next message has them."""
+    lab = Lab(tmp_path, policy=VerificationPolicy(list_seconds=0.05))
+    lab.held = {*HANGS, DIRECT}
+    several = leaf(MIDDLE, points(*HANGS[:3], DIRECT))
+    lab.direct(several)
+
+    assert said(lab.verify(several)) == (Reason.VERIFIED, "unavailable")
+    assert set(lab.asked) == {*HANGS[:3], DIRECT}  # all were begun
+    assert not lab.released.is_set()
+    lab.released.set()
+    lab.store.find(DIRECT)
+
+    assert lab.verify(several).result.status == "revoked"
+    assert len(lab.asked) == 4
+
+
+def test_the_time_of_a_message_is_one_for_all_its_tokens() -> None:
+    patience = Patience(3600.0)
+    first = patience.left()
+
+    assert 0 < patience.left() <= first <= 3600.0
+    spent = Patience(0.0)
+    assert (spent.left(), spent.left()) == (0.0, 0.0)
 
 
 # Over time

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier, BoundedSemaphore, Event, Thread
 
 import pytest
 from cryptography import x509
@@ -136,6 +136,80 @@ def test_only_so_many_threads_wait(web: Web) -> None:
             store.find("https://crl.example/2.crl")
         released.set()
         assert first.result()[0].entries == 1
+
+
+def test_only_so_many_messages_wait_and_those_with_their_list_at_hand_do_not(
+    web: Web,
+) -> None:
+    store, inside, released = web.store(places=BoundedSemaphore(1)), Event(), Event()
+    one, two = urls(web, 1, 1)
+    store.find(one)
+    web.hook = hold(inside, released)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.find, two)
+        assert inside.wait(5)
+        for url in (two, URL):
+            with pytest.raises(FetchError, match="too many messages wait"):
+                store.find(url)
+        assert only(store, one).entries == 1
+        released.set()
+        first.result()
+
+
+def test_who_does_not_wait_to_the_end_leaves_the_fetch_to_the_next(web: Web) -> None:
+    store, inside, released = web.store(), Event(), Event()
+    web.hook = hold(inside, released)
+
+    for _ in range(3):
+        with pytest.raises(FetchError, match="not here in time"):
+            store.find(URL, 0.0)
+    assert inside.wait(5)
+    released.set()
+
+    assert only(store, URL).entries == 1
+    assert len(web.asked) == 1
+
+
+def test_lists_are_fetched_at_the_same_time(web: Web) -> None:
+    together = Barrier(3)
+    places = urls(web, 1, 1, 1)
+    store = web.store()
+    web.hook = lambda: together.wait(5)
+
+    store.begin(places)
+
+    assert [only(store, place).entries for place in places] == [1, 1, 1]
+    store.begin(places)
+    assert len(web.asked) == 3
+
+
+def test_what_failed_a_moment_ago_is_not_begun_again(web: Web) -> None:
+    web.pages.clear()
+    store = web.store()
+    with pytest.raises(FetchError, match="nothing at"):
+        store.find(URL)
+
+    store.begin([URL])
+    with pytest.raises(FetchError, match="nothing at"):
+        store.find(URL)
+
+    assert len(web.asked) == 1
+
+
+def test_a_system_that_gives_no_thread_is_a_failure(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    store = web.store()
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", start)
+        with pytest.raises(FetchError, match="can't start new thread"):
+            store.find(URL)
+
+    assert only(store, URL).entries == 1
 
 
 # Renewal
