@@ -39,16 +39,28 @@ class Vouched:
     status: PathStatus = _UNCHECKED
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What lists say, and which generation of them; None if they are to be asked."""
+
+    vouched: Vouched
+    generation: int | None = None
+
+
 @dataclass(slots=True)
 class _Candidate:
     """A chain as one set of anchors sees it, and the last answer about its status."""
 
-    vouched: Vouched
+    looked: _Looked
+    """One value: of two threads that look, each leaves its own answer, whole."""
+
     until: datetime | None = None
     """When the lists that it refers to are asked for again; None if there are none."""
 
-    generation: int | None = None
-    """Of the revocation lists when they were asked; None if they were not."""
+    @property
+    def vouched(self) -> Vouched:
+        """The credential, as it was looked up last."""
+        return self.looked.vouched
 
 
 @dataclass(slots=True)
@@ -164,7 +176,7 @@ class CredentialService:
                 failures.append(error)
                 continue
             until = now + self._lifetime if lists else None
-            found.append(_Candidate(Vouched(read, trust), until))
+            found.append(_Candidate(_Looked(Vouched(read, trust)), until))
         if not found:
             raise max(failures, key=lambda failure: failure.reason.rank)
         return found
@@ -191,19 +203,20 @@ class CredentialService:
         self, found: _Candidate, now: datetime, patience: Patience
     ) -> Vouched:
         """Look the path up again, if the last answer may not hold any more."""
-        vouched = found.vouched
+        looked = found.looked
+        vouched = looked.vouched
         if self.revocation is None:
             return vouched
         generation = self.revocation.generation
         end = vouched.status.until
-        if found.generation == generation and (end is None or now <= end):
+        if looked.generation == generation and (end is None or now <= end):
             return vouched
         path = vouched.credential.path
         status = self.revocation.status(path, vouched.trust, now, patience)
         vouched = Vouched(vouched.credential, vouched.trust, status)
         # What is missing now may be there in a moment: the store remembers failures.
         kept = None if status.word == "unavailable" else generation
-        found.vouched, found.generation = vouched, kept
+        found.looked = _Looked(vouched, kept)
         return vouched
 
 
