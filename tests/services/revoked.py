@@ -1,6 +1,6 @@
 """Signers whose certificates name a revocation list, and the lists, to be changed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -64,6 +64,7 @@ class Lab:
         self.folder = folder
         self.pages: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.hook: Callable[[], object] = lambda: None
         self.held: set[str] = set()
         """What is not served before `released`."""
         self.released = Event()
@@ -90,6 +91,7 @@ class Lab:
 
     def _get(self, url: str, _revalidate: bool) -> bytes:
         self.asked.append(url)
+        self.hook()
         if url in self.held:
             self.released.wait(5)
         if url not in self.pages:

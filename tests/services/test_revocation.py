@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from cryptography import x509
@@ -23,7 +24,7 @@ from tests.services.revoked import (
     trusting,
 )
 from tests.stir import der
-from tests.stir.certificates import Issued, issue, leaf, publish, tn_auth_list
+from tests.stir.certificates import Issued, issue, leaf, publish, tn_auth_list, usage
 from tests.stir.crls import authority, crl, point, points
 from tests.stir.tokens import ABSENT, forge
 
@@ -263,6 +264,20 @@ def test_a_message_waits_for_all_its_lists_until_one_time(tmp_path: Path) -> Non
 
     assert lab.verify(several).result.status == "revoked"
     assert len(lab.asked) == 4
+
+
+def test_the_lists_of_a_path_are_fetched_at_the_same_time(lab: Lab) -> None:
+    """Each is served when all are asked for."""
+    use = usage("key_cert_sign", "crl_sign")
+    middle = issue("listed", ROOT, [points(*HANGS[:2])], ca=True, use=use)
+    below = leaf(middle, points(DIRECT))
+    together = Barrier(3)
+    lab.hook = lambda: together.wait(5)
+    for url in HANGS[:2]:
+        lab.pages[url] = crl(ROOT)
+    lab.pages[DIRECT] = crl(middle)
+
+    assert said(lab.verify(below, middle)) == (Reason.VERIFIED, "good")
 
 
 def test_the_time_of_a_message_is_one_for_all_its_tokens() -> None:
