@@ -124,6 +124,9 @@ class Revocation(Section):
     crl_issuers: tuple[Path, ...] = ()
     crls: tuple[str, ...] = ()
     refresh_seconds: Seconds = 3_600.0
+    places: Count = 4
+    seconds: Seconds = 5.0
+    waiting: Count = 4
     short_lived_seconds: Skew = 0.0
     octets: Count = 4_194_304
     lists: Count = 64
@@ -163,6 +166,7 @@ class Fetch(Section):
     cache_octets: Count = 67_108_864
     reference_seconds: Seconds = 3_600.0
     reference_octets: Count = 1_048_576
+    references: Count = 8
 
 
 class Replay(Section):

@@ -18,7 +18,7 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from stirmilter.stir import credential, jws, strictjson
+from stirmilter.stir import credential, hazmat, jws, strictjson
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Unverified, printable
 
@@ -127,8 +127,8 @@ def verify(
     try:
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise ValueError("the key of the signer is not on P-256")  # noqa: TRY004
-        if not _may_sign(chain[0]):
-            raise ValueError("the key usage of the signer lacks digitalSignature")
+        if why := _unfit(chain[0]):
+            raise ValueError(why)
         jws.verify(signed.signing_input, signed.signature, key)
         content = strictjson.parse(signed.payload, "payload", _NESTING)
     except Unverified as error:
@@ -147,9 +147,20 @@ def plain(certificates: Sequence[x509.Certificate], now: datetime) -> TrustList:
     )
 
 
-def _may_sign(certificate: x509.Certificate) -> bool:
+def _unfit(certificate: x509.Certificate) -> str:
+    """Say why a certificate is none for a list; nothing if it may be.
+
+    No extension says that one is. But an authority has its issuing key to guard, and
+    who speaks for numbers is whom the list is about, even below a root of both.
+    """
     usage = _usage(certificate)
-    return usage is None or usage.digital_signature
+    if usage is not None and not usage.digital_signature:
+        return "the key usage of the signer lacks digitalSignature"
+    if credential.is_ca(certificate):
+        return "the signer is an authority"
+    if hazmat.extension(certificate, hazmat.TN_AUTH_LIST) is not None:
+        return "the signer is there to speak for numbers (TNAuthList)"
+    return ""
 
 
 def _unwrap(text: str) -> str:

@@ -141,8 +141,8 @@ def test_a_worker_renews_lists_unless_they_are_off(configured: Configured) -> No
     on = runtime.build(configured())
     off = runtime.build(configured({"revocation.mode": "off"}))
 
-    assert [task.name for task in worker.tasks(on)] == ["revocation lists"]
-    assert worker.tasks(off) == []
+    assert "revocation lists" in [task.name for task in worker.tasks(on)]
+    assert "revocation lists" not in [task.name for task in worker.tasks(off)]
 
 
 @pytest.mark.conformance("C-16")
