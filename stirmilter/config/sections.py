@@ -125,6 +125,9 @@ class Revocation(Section):
     crl_issuers: tuple[Path, ...] = ()
     crls: tuple[str, ...] = ()
     refresh_seconds: Seconds = 3_600.0
+    places: Count = 4
+    seconds: Seconds = 5.0
+    waiting: Count = 4
     short_lived_seconds: Skew = 0.0
     octets: Count = 4_194_304
     lists: Count = 64
@@ -141,7 +144,9 @@ class Fetch(Section):
     tls_ca: Path | None = None
     seconds: Seconds = 5.0
     octets: Count = 16_384
+    header_octets: Count = 16_384
     addresses: Count = 4
+    name_addresses: Count = 32
     host_concurrency: Count = 2
     address_concurrency: Count = 4
     host_wait_seconds: Skew = 1.0
@@ -162,6 +167,7 @@ class Fetch(Section):
     cache_octets: Count = 67_108_864
     reference_seconds: Seconds = 3_600.0
     reference_octets: Count = 1_048_576
+    references: Count = 8
 
 
 class Replay(Section):
@@ -185,6 +191,7 @@ class Journal(Section):
     megabytes: Annotated[int, Field(ge=4, le=1_048_576)] = 512
     queue: Count = 10_000
     flush_seconds: Seconds = 1.0
+    lock_seconds: Seconds = 2.0
     numbers: Literal["masked", "full"] = "masked"
 
 
@@ -208,6 +215,8 @@ class Limits(Section):
     addresses: Count = 1_000
     headers: Count = 1_000
     header_octets: Count = 262_144
+    trust_list_octets: Count = 4_194_304
+    trust_list_entries: Count = 1_000
 
 
 class Log(Section):

@@ -6,6 +6,7 @@ import grp
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from threading import BoundedSemaphore
 
 from stirmilter import log
 from stirmilter.config import Config
@@ -83,12 +84,13 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     tier = stores.tier(config) if shared else None
     documents = stores.document_store(config, fetcher, tier)
     lists = stores.document_store(config, fetcher, tier, schemes=ANY)
-    revocations = trust.revocation_store(config, sets, fetcher, lists)
-    store = stores.certificate_store(config, documents)
+    places = BoundedSemaphore(config.revocation.waiting)
+    revocations = trust.revocation_store(config, sets, fetcher, lists, places)
+    store = stores.certificate_store(config, documents, sets)
     prefetcher = Prefetcher(store, config.fetch.waiting)
     replays = replays or stores.replay_store(config)
     revocation = trust.revocation_service(config, revocations)
-    references = trust.references(config, documents)
+    references = trust.references(config, documents, places)
 
     def verification(
         anchors: Sequence[TrustSet], policy: VerificationPolicy

@@ -74,6 +74,8 @@ def verification_policy(config: Config) -> VerificationPolicy:
         uris=verify.uris,
         paths=config.fetch.cache_entries,
         reference_lifetime=timedelta(seconds=config.fetch.reference_seconds),
+        references=config.fetch.references,
+        list_seconds=config.revocation.seconds,
         certificates=limits.certificates,
         limits=passport_limits(config),
     )

@@ -409,6 +409,16 @@ def test_a_daemon_that_was_killed_has_lost_nothing(path: Path) -> None:
         assert store.claim([key(2)], A, NOW, NOW + MINUTE)
 
 
+def test_it_begins_when_it_is_opened_and_not_when_it_is_first_used(
+    path: Path,
+) -> None:
+    now = [NOW]
+    with closing(SqliteReplayStore(path, since=lambda: now[0])) as store:
+        now[0] = NOW + 5 * MINUTE
+
+        assert store.claim([key(1)], A, NOW, now[0])
+
+
 def test_a_beginning_that_is_still_to_come_is_set_right(path: Path) -> None:
     """The clock was a year ahead when the file was made."""
     with closing(standing(path, NOW + timedelta(days=365))) as store:
