@@ -31,11 +31,13 @@ from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that `check` has to say."""
+    """One thing that `check` or `doctor` has to say."""
 
     level: Literal["ok", "warning", "error"]
     subject: str
     text: str
+    remedy: str = ""
+    """The line to change or the command to run, where there is one."""
 
 
 def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:

@@ -37,7 +37,7 @@ from stirmilter.mail.transaction import (
 from stirmilter.stir.msgi import BodyDigester
 
 NAME: Final = "stirmilter"
-_ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
+ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
 _Reply = tuple[str, str, str]
 _INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
 _TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
@@ -150,7 +150,7 @@ class Session(Milter.Base):
     def negotiate(self, opts: list[int]) -> int:
         """Ask for what `_apply` does; pymilter asks for all that it is offered."""
         answer: int = super().negotiate(opts)
-        opts[0] &= _ACTIONS
+        opts[0] &= ACTIONS
         return answer
 
     @Milter.noreply
@@ -380,7 +380,7 @@ def register(service: Service, descriptor: int) -> None:
         OSError: this libmilter cannot take a descriptor; Debian's and Ubuntu's can.
     """
     Milter.factory = lambda: Session(service)
-    milter.set_flags(_ACTIONS)
+    milter.set_flags(ACTIONS)
     milter.set_connect_callback(Milter.connect_callback)
     milter.set_helo_callback(lambda ctx, name: ctx.getpriv().hello(name))
     milter.set_envfrom_callback(lambda ctx, *a: ctx.getpriv().envfrom_bytes(*a))

@@ -12,7 +12,16 @@ from importlib.metadata import version
 
 import click
 
-from stirmilter.cli import daemon, explain, journal, laboratory, message, replay, trust
+from stirmilter.cli import (
+    daemon,
+    doctor,
+    explain,
+    journal,
+    laboratory,
+    message,
+    replay,
+    trust,
+)
 from stirmilter.cli.common import CONFIGURATION, NOT_VERIFIED, fail
 from stirmilter.errors import ConfigError, StirmilterError
 
@@ -26,6 +35,7 @@ def cli() -> None:
 for command in (
     daemon.run,
     daemon.check,
+    doctor.doctor,
     message.sign,
     message.verify,
     message.inspect,
