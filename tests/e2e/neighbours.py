@@ -1,0 +1,161 @@
+"""OpenDKIM and OpenDMARC, each an instance of its own: configuration, socket, DNS.
+
+Debian's services, if there are any, are neither started nor touched.
+
+OpenDKIM asks through libunbound, which can be told a name server with its port. OpenDMARC
+asks as /etc/resolv.conf says, and always port 53: it gets a folder for its root with
+another resolv.conf, and the DNS of the tests an address on loopback whose port 53 nobody
+has. Both need root, and what Docker gives to a container by default.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from stirmilter.demo import postfix
+from tests.dns_server import DnsServer
+
+OPENDKIM: Final = Path("/usr/sbin/opendkim")
+OPENDMARC: Final = Path("/usr/sbin/opendmarc")
+
+_SECONDS: Final = 30.0
+_TRIES: Final = 20
+
+_UNBOUND: Final = """\
+server:
+  do-not-query-localhost: no
+  module-config: "iterator"
+  access-control: 127.0.0.0/8 allow
+forward-zone:
+  name: "."
+  forward-addr: {address}@{port}
+"""
+
+_OPENDKIM: Final = """\
+Socket local:{folder}/{name}.sock
+UMask 000
+Background no
+# Everybody may write to the folder of temporary files, where the key lies.
+RequireSafeKeys no
+ResolverConfiguration {folder}/{name}.unbound
+{settings}
+"""
+
+_OPENDMARC: Final = """\
+ChangeRootDirectory {root}
+Socket local:/milter.sock
+UMask 000
+Background no
+{settings}
+"""
+
+
+def required() -> None:
+    """Skip a test where the neighbours cannot run, and say why."""
+    missing = [str(one) for one in (OPENDKIM, OPENDMARC) if not one.exists()]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not found")
+    if os.geteuid() != 0:
+        pytest.skip("port 53 and a root folder for OpenDMARC need root")
+
+
+@contextmanager
+def name_server() -> Iterator[DnsServer]:
+    """Run the DNS of the tests on port 53 of some address on loopback."""
+    dice = random.Random()  # noqa: S311 - any address will do
+    reason: OSError | None = None
+    for _ in range(_TRIES):
+        address = f"127.{dice.randint(1, 254)}.{dice.randint(1, 254)}.53"
+        try:
+            server = DnsServer(address, 53)
+        except OSError as error:
+            reason = error
+            continue
+        with server:
+            yield server
+        return
+    pytest.skip(f"no port 53 on loopback: {reason}")
+
+
+@contextmanager
+def opendkim(folder: Path, name: str, dns: DnsServer, settings: str) -> Iterator[str]:
+    """Run an OpenDKIM until the block ends; yield its socket as Postfix names it."""
+    address, port = dns.address
+    (folder / f"{name}.unbound").write_text(
+        _UNBOUND.format(address=address, port=port)
+    )
+    configuration = folder / f"{name}.conf"
+    configuration.write_text(
+        _OPENDKIM.format(folder=folder, name=name, settings=settings)
+    )
+    with _running([OPENDKIM, "-f", "-x", configuration], folder / f"{name}.sock"):
+        yield f"unix:{folder}/{name}.sock"
+
+
+@contextmanager
+def opendmarc(folder: Path, name: str, dns: DnsServer, settings: str) -> Iterator[str]:
+    """Run an OpenDMARC until the block ends; yield its socket as Postfix names it."""
+    root = folder / f"{name}.root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc" / "resolv.conf").write_text(f"nameserver {dns.address[0]}\n")
+    # Its list of hosts to pass over would be 127.0.0.1, were there none.
+    ignored = folder / f"{name}.ignored"
+    ignored.write_text("192.0.2.255\n")
+    configuration = folder / f"{name}.conf"
+    configuration.write_text(
+        _OPENDMARC.format(root=root, settings=f"IgnoreHosts {ignored}\n{settings}")
+    )
+    with _running([OPENDMARC, "-f", "-c", configuration], root / "milter.sock"):
+        yield f"unix:{root}/milter.sock"
+
+
+def settle(instance: postfix.Instance, *settings: str) -> None:
+    """Set in main.cf; before the first message, so that every process reads it.
+
+    Not by adding lines: of a name that stands there twice every process warns, also
+    the one that writes the log, which then waits for itself.
+    """
+    subprocess.run(
+        ["/usr/sbin/postconf", "-c", instance.folder / "etc", "-e", *settings],
+        check=True,
+    )
+
+
+@contextmanager
+def _running(command: list[str | Path], door: Path) -> Iterator[None]:
+    log = door.with_suffix(".log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+    try:
+        _await(process, door, log)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await(process: subprocess.Popen[bytes], door: Path, log: Path) -> None:
+    end = time.monotonic() + _SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(door))
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+    pytest.fail(f"{process.args!r} does not start: {log.read_text()}")
