@@ -77,6 +77,7 @@ class Chains:
     """Sockets of the milters that run, as Postfix names them."""
 
     relays: dict[object, postfix.Instance] = field(default_factory=dict)
+    ports: dict[object, int] = field(default_factory=dict)
     sink: int = 0
     received: daemons.Mailbox = field(default_factory=daemons.Mailbox)
 
@@ -143,10 +144,10 @@ class Chains:
         settings: tuple[str, ...] = (),
     ) -> bytes:
         """Hand a message to a relay with these milters; return what it sends on."""
-        relay = self._relay(tuple(order), settings)
+        relay, port = self._relay(tuple(order), settings)
         name = daemons.message_id(octets)
         count = len(self.received.messages.get(name, ())) + 1
-        with smtplib.SMTP("127.0.0.1", relay.port, timeout=20) as smtp:
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as smtp:
             smtp.ehlo()
             smtp.docmd("XCLIENT", f"ADDR={client} NAME=[UNAVAILABLE] HELO={HOST}")
             smtp.ehlo(HOST)
@@ -160,25 +161,30 @@ class Chains:
         assert arrived is not None, relay.log.read_text()
         return arrived
 
-    def _relay(self, order: tuple[str, ...], settings: tuple[str, ...]) -> postfix.Instance:
-        known = self.relays.get((order, settings))
-        if known is None:
-            known = self.stack.enter_context(
+    def _relay(
+        self, order: tuple[str, ...], settings: tuple[str, ...]
+    ) -> tuple[postfix.Instance, int]:
+        """Return a relay of these settings, and its port for this order."""
+        relay = self.relays.get(settings)
+        if relay is None:
+            relay = self.stack.enter_context(
                 postfix.instance(
                     self.folder / f"relay{len(self.relays)}",
                     name="relay.example",
-                    milter=", ".join(self.doors[name] for name in order),
+                    milter="",
                     next_hop=self.sink,
                 )
             )
-            neighbours.settle(
-                known,
-                "smtpd_authorized_xclient_hosts = 127.0.0.1",
-                "mynetworks = 0.0.0.0/0",
-                *settings,
-            )
-            self.relays[order, settings] = known
-        return known
+            # Whoever is connected may say which client it stands for.
+            xclient = "smtpd_authorized_xclient_hosts = 127.0.0.1"
+            neighbours.settle(relay, xclient, "mynetworks = 0.0.0.0/0", *settings)
+            self.relays[settings] = relay
+        port = self.ports.get((order, settings))
+        if port is None:
+            sockets = [self.doors[name] for name in order]
+            port = neighbours.open_door(relay, sockets)
+            self.ports[order, settings] = port
+        return relay, port
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import random
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -125,10 +125,20 @@ def settle(instance: postfix.Instance, *settings: str) -> None:
     Not by adding lines: of a name that stands there twice every process warns, also
     the one that writes the log, which then waits for itself.
     """
-    subprocess.run(
-        ["/usr/sbin/postconf", "-c", instance.folder / "etc", "-e", *settings],
-        check=True,
-    )
+    _do("/usr/sbin/postconf", instance, "-e", *settings)
+
+
+def open_door(instance: postfix.Instance, milters: Sequence[str]) -> int:
+    """Have an instance listen on one more port, with milters of its own."""
+    port = postfix.free_port()
+    with (instance.folder / "etc" / "master.cf").open("a") as master:
+        master.write(
+            f"127.0.0.1:{port} inet n - n - - smtpd\n"
+            f"  -o smtpd_milters={','.join(milters)}\n"
+        )
+    _do(postfix.POSTFIX, instance, "reload")
+    _until(lambda: _answers(socket.AF_INET, ("127.0.0.1", port)))
+    return port
 
 
 @contextmanager
@@ -149,13 +159,31 @@ def _running(command: list[str | Path], door: Path) -> Iterator[None]:
 
 
 def _await(process: subprocess.Popen[bytes], door: Path, log: Path) -> None:
+    _until(lambda: process.poll() is not None or _answers(socket.AF_UNIX, str(door)))
+    if process.poll() is not None:
+        pytest.fail(f"{process.args!r} does not start: {log.read_text()}")
+
+
+def _until(happens: Callable[[], bool]) -> None:
     end = time.monotonic() + _SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(door))
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return
-    pytest.fail(f"{process.args!r} does not start: {log.read_text()}")
+    while not happens():
+        if time.monotonic() > end:
+            pytest.fail("nobody listens")
+        time.sleep(0.02)
+
+
+def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
+    with socket.socket(family) as probe:
+        try:
+            probe.connect(address)
+        except OSError:
+            return False
+    return True
+
+
+def _do(command: str, instance: postfix.Instance, *words: str) -> None:
+    subprocess.run(
+        [command, "-c", instance.folder / "etc", *words],
+        check=True,
+        capture_output=True,
+    )

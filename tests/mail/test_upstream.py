@@ -307,6 +307,7 @@ def test_trust_in_nobody_is_no_pass() -> None:
     assert not results.dmarc_pass
     assert results.signatures == ()
     assert results.spf == SpfResult(word="none", reason="not-reported")
+    assert results.source, "we did not evaluate it, and do not write that we did"
 
 
 @pytest.mark.parametrize(
