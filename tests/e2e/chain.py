@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import smtplib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from stirmilter.demo import daemons, postfix
 from stirmilter.demo.mms import HOST, MMS
+from stirmilter.mail import authres
+from stirmilter.mail.authres import Parsed
 from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.message import RawMessage
-from stirmilter.mail.transaction import Header
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 from tests.dns_server import DnsServer
@@ -33,6 +33,53 @@ CLIENT: Final = "192.0.2.25"
 """The first relay, as the second one sees it."""
 
 STRANGER: Final = "198.51.100.66"
+
+ALICE: Final = "+12025550123"
+BOB: Final = "+13125550100"
+
+FIELDS: Final = (
+    "From,To,Cc,Date,Subject,Message-ID,PASSporT,MIME-Version,Content-Type,"
+    "Content-Transfer-Encoding,X-Mms-*"
+)
+SEALED: Final = (
+    "From,To,Cc,PASSporT,MIME-Version,Content-Type,Content-Transfer-Encoding"
+)
+
+_SIGNS: Final = f"""\
+Mode s
+Domain {HOST}
+Selector {{selector}}
+KeyFile {{key}}
+Canonicalization relaxed/relaxed
+SenderHeaders Sender,From
+"""
+_COVERS: Final = f"{_SIGNS}SignHeaders {FIELDS}\nOversignHeaders {SEALED}\n"
+_VERIFIES: Final = "Mode v\nAlwaysAddARHeader yes\nAuthservID {authserv_id}\n"
+_DMARC: Final = """\
+AuthservID dmarc.two.example
+TrustedAuthservIDs dkim.two.example
+SPFIgnoreResults true
+SPFSelfValidate true
+"""
+_DKIM: Final = """\
+[dkim]
+domain = "{domain}"
+selector = "{selector}"
+key = "{key}"
+"""
+_CHECKS: Final = """\
+[checks]
+mode = "{mode}"
+[[upstream]]
+authserv_ids = ["dkim.two.example", "dmarc.two.example"]
+clients = ["0.0.0.0/0", "::/0"]
+strips = true
+"""
+
+RECIPE: Final = (
+    "/^Authentication-Results:.*dkim\\.two\\.example/ IGNORE\n"
+    "/^Authentication-Results:.*dmarc\\.two\\.example/ IGNORE\n"
+)
 
 STIRMILTER: Final = """\
 [milter]
@@ -56,6 +103,7 @@ tls_ca = "{ca}/tls-ca.pem"
 store = "sqlite:{folder}/{name}-certificates.sqlite"
 [replay]
 store = "sqlite:{folder}/{name}-replay.sqlite"
+on_failure = "pass"
 [journal]
 path = ""
 [dns]
@@ -81,10 +129,57 @@ class Chains:
     sink: int = 0
     received: daemons.Mailbox = field(default_factory=daemons.Mailbox)
 
-    def stirmilter(self, name: str, settings: str) -> None:
-        """Start a stirmilter of this name."""
-        if name in self.doors:
-            return
+    def start(self, name: str) -> str:
+        """Start one of the milters that the tests name; return its socket."""
+        signs = _SIGNS.format(selector="rsa1", key=self.key("rsa1"))
+        covers = _COVERS.format(selector="rsa1", key=self.key("rsa1"))
+        verifies = _VERIFIES.format(authserv_id="dkim.two.example")
+        match name:
+            case "sign":
+                return self._stirmilter(name, "")
+            case "sign-rsa" | "sign-ed25519":
+                selector = f"{name.removeprefix('sign-')}-own"
+                key = self.key(selector)
+                return self._stirmilter(
+                    name, _DKIM.format(domain=HOST, selector=selector, key=key)
+                )
+            case "evaluate":
+                return self._stirmilter(name, "")
+            case "trust" | "both":
+                return self._stirmilter(name, _CHECKS.format(mode=name))
+            case "opendkim-signs":
+                return self._opendkim(name, covers)
+            case "opendkim-signs-ed25519":
+                settings = _COVERS.format(selector="ed1", key=self.key("ed1"))
+                algorithm = "SignatureAlgorithm ed25519-sha256\n"
+                return self._opendkim(name, settings + algorithm)
+            case "opendkim-signs-debian":
+                return self._opendkim(name, f"{signs}OversignHeaders From\n")
+            case "opendkim-signs-before":
+                sealed = SEALED.replace("PASSporT,", "")
+                return self._opendkim(
+                    name, f"{signs}SignHeaders {FIELDS}\nOversignHeaders {sealed}\n"
+                )
+            case "opendkim":
+                return self._opendkim(name, f"{verifies}WeakSyntaxChecks yes\n")
+            case "opendkim-strict":
+                return self._opendkim(name, verifies)
+            case "opendkim-silent":
+                quiet = verifies.replace("AlwaysAddARHeader yes\n", "")
+                return self._opendkim(name, quiet)
+            case "opendkim-our-id":
+                settings = _VERIFIES.format(authserv_id="mx.two.example")
+                return self._opendkim(name, settings)
+            case "opendmarc":
+                return self._opendmarc(name, _DMARC)
+            case "opendmarc-reads-us":
+                settings = "AuthservID dmarc.two.example\n"
+                return self._opendmarc(
+                    name, f"{settings}TrustedAuthservIDs mx.two.example\n"
+                )
+        raise AssertionError(name)
+
+    def _stirmilter(self, name: str, settings: str) -> str:
         address, port = self.dns.address
         configuration = self.folder / f"{name}.toml"
         configuration.write_text(
@@ -98,23 +193,22 @@ class Chains:
                 settings=settings,
             )
         )
-        log = self.folder / f"{name}.log"
-        self.stack.enter_context(daemons.stirmilter(configuration, log))
-        self.doors[name] = f"unix:{self.folder}/{name}.sock"
+        self.stack.enter_context(daemons.stirmilter(configuration, self.log(name)))
+        return f"unix:{self.folder}/{name}.sock"
 
-    def opendkim(self, name: str, settings: str) -> None:
-        """Start an OpenDKIM of this name."""
-        if name not in self.doors:
-            self.doors[name] = self.stack.enter_context(
-                neighbours.opendkim(self.folder, name, self.dns, settings)
-            )
+    def _opendkim(self, name: str, settings: str) -> str:
+        return self.stack.enter_context(
+            neighbours.opendkim(self.folder, name, self.dns, settings)
+        )
 
-    def opendmarc(self, name: str, settings: str) -> None:
-        """Start an OpenDMARC of this name."""
-        if name not in self.doors:
-            self.doors[name] = self.stack.enter_context(
-                neighbours.opendmarc(self.folder, name, self.dns, settings)
-            )
+    def _opendmarc(self, name: str, settings: str) -> str:
+        return self.stack.enter_context(
+            neighbours.opendmarc(self.folder, name, self.dns, settings)
+        )
+
+    def log(self, name: str) -> Path:
+        """Return the log of a stirmilter."""
+        return self.folder / f"{name}.stderr"
 
     def key(self, selector: str) -> Path:
         """Make a key, publish it, and return its file."""
@@ -181,6 +275,9 @@ class Chains:
             self.relays[settings] = relay
         port = self.ports.get((order, settings))
         if port is None:
+            for name in order:
+                if name not in self.doors:
+                    self.doors[name] = self.start(name)
             sockets = [self.doors[name] for name in order]
             port = neighbours.open_door(relay, sockets)
             self.ports[order, settings] = port
@@ -211,15 +308,43 @@ def chains() -> Iterator[Chains]:
         )
 
 
-def fields(octets: bytes, name: str) -> list[str]:
-    """Return the values of a field, the topmost first, on one line each."""
-    return [
-        re.sub(r"\s+", " ", header.text).strip()
-        for header in headers(octets)
-        if header.named((name,))
-    ]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that was verified, as whoever reads its results sees it."""
 
+    octets: bytes
 
-def headers(octets: bytes) -> tuple[Header, ...]:
-    """Return the header of a message."""
-    return tuple(RawMessage.parse(octets).headers)
+    @property
+    def fields(self) -> list[Parsed]:
+        """The Authentication-Results that can be read, the topmost first."""
+        values = [
+            authres.parse(header.text)
+            for header in RawMessage.parse(self.octets).headers
+            if header.named(("Authentication-Results",))
+        ]
+        return [value for value in values if isinstance(value, Parsed)]
+
+    @property
+    def ids(self) -> list[str]:
+        """Who wrote the fields, the topmost first."""
+        return [field.authserv_id for field in self.fields]
+
+    def words(self, authserv_id: str) -> dict[str, str]:
+        """Return what somebody says: the result of each method, several with commas."""
+        said: dict[str, str] = {}
+        for field in self.fields:
+            for one in field.resinfos if field.authserv_id == authserv_id else ():
+                before = f"{said[one.method]}," if one.method in said else ""
+                said[one.method] = before + one.result
+        return said
+
+    @property
+    def verdict(self) -> str:
+        """Ours."""
+        [said] = [
+            one.get("policy.verdict")
+            for field in self.fields
+            for one in field.resinfos
+            if (field.authserv_id, one.method) == ("mx.two.example", "stir")
+        ]
+        return said

@@ -91,9 +91,7 @@ def name_server() -> Iterator[DnsServer]:
 def opendkim(folder: Path, name: str, dns: DnsServer, settings: str) -> Iterator[str]:
     """Run an OpenDKIM until the block ends; yield its socket as Postfix names it."""
     address, port = dns.address
-    (folder / f"{name}.unbound").write_text(
-        _UNBOUND.format(address=address, port=port)
-    )
+    (folder / f"{name}.unbound").write_text(_UNBOUND.format(address=address, port=port))
     configuration = folder / f"{name}.conf"
     configuration.write_text(
         _OPENDKIM.format(folder=folder, name=name, settings=settings)
@@ -150,12 +148,8 @@ def _running(command: list[str | Path], door: Path) -> Iterator[None]:
         _await(process, door, log)
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # libmilter takes five seconds to stop, and nothing is kept
+        process.wait()
 
 
 def _await(process: subprocess.Popen[bytes], door: Path, log: Path) -> None:
