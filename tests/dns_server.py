@@ -191,7 +191,10 @@ class DnsServer:
 
         class Stream(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                [length] = struct.unpack("!H", self.rfile.read(2))
+                prefix = self.rfile.read(2)
+                if len(prefix) < 2:  # it has asked nothing
+                    return
+                [length] = struct.unpack("!H", prefix)
                 answer = owner.answer(self.rfile.read(length), "tcp")
                 if answer is not None:
                     with suppress(OSError):

@@ -27,6 +27,7 @@ from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 from tests.dns_server import DnsServer
 from tests.e2e import neighbours
+from tests.e2e.milters import MILTERS, STIRMILTER
 
 SUBMITTER: Final = "127.0.0.1"
 CLIENT: Final = "192.0.2.25"
@@ -36,80 +37,6 @@ STRANGER: Final = "198.51.100.66"
 
 ALICE: Final = "+12025550123"
 BOB: Final = "+13125550100"
-
-FIELDS: Final = (
-    "From,To,Cc,Date,Subject,Message-ID,PASSporT,MIME-Version,Content-Type,"
-    "Content-Transfer-Encoding,X-Mms-*"
-)
-SEALED: Final = (
-    "From,To,Cc,PASSporT,MIME-Version,Content-Type,Content-Transfer-Encoding"
-)
-
-_SIGNS: Final = f"""\
-Mode s
-Domain {HOST}
-Selector {{selector}}
-KeyFile {{key}}
-Canonicalization relaxed/relaxed
-SenderHeaders Sender,From
-"""
-_COVERS: Final = f"{_SIGNS}SignHeaders {FIELDS}\nOversignHeaders {SEALED}\n"
-_VERIFIES: Final = "Mode v\nAlwaysAddARHeader yes\nAuthservID {authserv_id}\n"
-_DMARC: Final = """\
-AuthservID dmarc.two.example
-TrustedAuthservIDs dkim.two.example
-SPFIgnoreResults true
-SPFSelfValidate true
-"""
-_DKIM: Final = """\
-[dkim]
-domain = "{domain}"
-selector = "{selector}"
-key = "{key}"
-"""
-_CHECKS: Final = """\
-[checks]
-mode = "{mode}"
-[[upstream]]
-authserv_ids = ["dkim.two.example", "dmarc.two.example"]
-clients = ["0.0.0.0/0", "::/0"]
-strips = true
-"""
-
-RECIPE: Final = (
-    "/^Authentication-Results:.*dkim\\.two\\.example/ IGNORE\n"
-    "/^Authentication-Results:.*dmarc\\.two\\.example/ IGNORE\n"
-)
-
-STIRMILTER: Final = """\
-[milter]
-sockets = ["unix:{folder}/{name}.sock"]
-authserv_id = "mx.two.example"
-workers = 1
-[sign]
-clients = ["127.0.0.0/8"]
-proofs = "{folder}/{name}-proofs.json"
-[[signer]]
-name = "spc"
-key = "{ca}/keys/spc.key"
-chain = "{ca}/www/spc.pem"
-x5u = "{base}/spc.pem"
-numbers = ["+1*"]
-[verify]
-anchors = ["{ca}/root.pem"]
-[fetch]
-laboratory = true
-tls_ca = "{ca}/tls-ca.pem"
-store = "sqlite:{folder}/{name}-certificates.sqlite"
-[replay]
-store = "sqlite:{folder}/{name}-replay.sqlite"
-on_failure = "pass"
-[journal]
-path = ""
-[dns]
-servers = ["{port}@{address}"]
-{settings}
-"""
 
 
 @dataclass(kw_only=True)
@@ -131,53 +58,17 @@ class Chains:
 
     def start(self, name: str) -> str:
         """Start one of the milters that the tests name; return its socket."""
-        signs = _SIGNS.format(selector="rsa1", key=self.key("rsa1"))
-        covers = _COVERS.format(selector="rsa1", key=self.key("rsa1"))
-        verifies = _VERIFIES.format(authserv_id="dkim.two.example")
-        match name:
-            case "sign":
-                return self._stirmilter(name, "")
-            case "sign-rsa" | "sign-ed25519":
-                selector = f"{name.removeprefix('sign-')}-own"
-                key = self.key(selector)
-                return self._stirmilter(
-                    name, _DKIM.format(domain=HOST, selector=selector, key=key)
-                )
-            case "evaluate":
-                return self._stirmilter(name, "")
-            case "trust" | "both":
-                return self._stirmilter(name, _CHECKS.format(mode=name))
-            case "opendkim-signs":
-                return self._opendkim(name, covers)
-            case "opendkim-signs-ed25519":
-                settings = _COVERS.format(selector="ed1", key=self.key("ed1"))
-                algorithm = "SignatureAlgorithm ed25519-sha256\n"
-                return self._opendkim(name, settings + algorithm)
-            case "opendkim-signs-debian":
-                return self._opendkim(name, f"{signs}OversignHeaders From\n")
-            case "opendkim-signs-before":
-                sealed = SEALED.replace("PASSporT,", "")
-                return self._opendkim(
-                    name, f"{signs}SignHeaders {FIELDS}\nOversignHeaders {sealed}\n"
-                )
+        one = MILTERS[name]
+        key = self.key(one.selector) if one.selector else ""
+        settings = one.settings.format(selector=one.selector, key=key, domain=HOST)
+        match one.kind:
+            case "stirmilter":
+                return self._stirmilter(name, settings)
             case "opendkim":
-                return self._opendkim(name, f"{verifies}WeakSyntaxChecks yes\n")
-            case "opendkim-strict":
-                return self._opendkim(name, verifies)
-            case "opendkim-silent":
-                quiet = verifies.replace("AlwaysAddARHeader yes\n", "")
-                return self._opendkim(name, quiet)
-            case "opendkim-our-id":
-                settings = _VERIFIES.format(authserv_id="mx.two.example")
-                return self._opendkim(name, settings)
+                milter = neighbours.opendkim(self.folder, name, self.dns, settings)
             case "opendmarc":
-                return self._opendmarc(name, _DMARC)
-            case "opendmarc-reads-us":
-                settings = "AuthservID dmarc.two.example\n"
-                return self._opendmarc(
-                    name, f"{settings}TrustedAuthservIDs mx.two.example\n"
-                )
-        raise AssertionError(name)
+                milter = neighbours.opendmarc(self.folder, name, self.dns, settings)
+        return self.stack.enter_context(milter)
 
     def _stirmilter(self, name: str, settings: str) -> str:
         address, port = self.dns.address
@@ -195,16 +86,6 @@ class Chains:
         )
         self.stack.enter_context(daemons.stirmilter(configuration, self.log(name)))
         return f"unix:{self.folder}/{name}.sock"
-
-    def _opendkim(self, name: str, settings: str) -> str:
-        return self.stack.enter_context(
-            neighbours.opendkim(self.folder, name, self.dns, settings)
-        )
-
-    def _opendmarc(self, name: str, settings: str) -> str:
-        return self.stack.enter_context(
-            neighbours.opendmarc(self.folder, name, self.dns, settings)
-        )
 
     def log(self, name: str) -> Path:
         """Return the log of a stirmilter."""
@@ -327,13 +208,15 @@ class Found:
     @property
     def ids(self) -> list[str]:
         """Who wrote the fields, the topmost first."""
-        return [field.authserv_id for field in self.fields]
+        return [each.authserv_id for each in self.fields]
 
     def words(self, authserv_id: str) -> dict[str, str]:
         """Return what somebody says: the result of each method, several with commas."""
         said: dict[str, str] = {}
-        for field in self.fields:
-            for one in field.resinfos if field.authserv_id == authserv_id else ():
+        for said_by in self.fields:
+            if said_by.authserv_id != authserv_id:
+                continue
+            for one in said_by.resinfos:
                 before = f"{said[one.method]}," if one.method in said else ""
                 said[one.method] = before + one.result
         return said
@@ -343,8 +226,8 @@ class Found:
         """Ours."""
         [said] = [
             one.get("policy.verdict")
-            for field in self.fields
-            for one in field.resinfos
-            if (field.authserv_id, one.method) == ("mx.two.example", "stir")
+            for each in self.fields
+            for one in each.resinfos
+            if (each.authserv_id, one.method) == ("mx.two.example", "stir")
         ]
         return said

@@ -12,7 +12,7 @@ import pytest
 
 from stirmilter.demo import mms
 from stirmilter.demo.mms import HOST, MMS
-from tests.e2e import chain
+from tests.e2e import chain, milters
 from tests.e2e.chain import ALICE, BOB, CLIENT, STRANGER, Chains, Found
 from tests.e2e.test_daemon import until
 
@@ -46,8 +46,14 @@ def written(message: MMS, *, domain: bool = True, more: str = "") -> bytes:
 def recipe(chains: Chains) -> tuple[str, ...]:
     """Have Postfix remove what comes under the ids of our own milters."""
     path = chains.folder / "header_checks"
-    path.write_text(chain.RECIPE)
+    path.write_text(milters.RECIPE)
     return (f"header_checks = regexp:{path}",)
+
+
+def test_the_page_shows_the_lines_that_are_tried() -> None:
+    page = {" ".join(line.split()) for line in PAGE.read_text().splitlines()}
+
+    assert {line for line in milters.shown() if line not in page} == set()
 
 
 SIGNED = [
@@ -67,6 +73,13 @@ SIGNED = [
         "pass",
         "number-authenticated",
         id="opendkim-last-as-debian-has-it",
+    ),
+    pytest.param(
+        ["sign", "opendkim-seals-more"],
+        "fail",
+        "fail",
+        "number-authenticated",
+        id="sealed-but-not-signed",
     ),
     pytest.param(
         ["opendkim-signs-before", "sign"],
@@ -96,7 +109,7 @@ SIGNED = [
 
 @pytest.mark.parametrize("domain", [True, False], ids=["domain", "bare"])
 @pytest.mark.parametrize(("order", "theirs", "ours", "verdict"), SIGNED)
-def test_what_each_order_of_signing_gives(  # noqa: PLR0917 - the row of a table
+def test_what_each_order_of_signing_gives(
     chains: Chains,
     message: MMS,
     order: list[str],
