@@ -4,7 +4,8 @@
 PYTHON = /usr/bin/python3
 
 PACKAGES = python3 python3-venv python3-dev gcc libc6-dev libmilter-dev \
-	postfix openssl ca-certificates secsipidx libsecsipid1 nodejs redis-server softhsm2
+	postfix openssl ca-certificates secsipidx libsecsipid1 nodejs redis-server softhsm2 \
+	opendkim opendmarc
 
 PIP = $(VENV)/bin/pip --quiet --disable-pip-version-check
 UV_LOCK = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
