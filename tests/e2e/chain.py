@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from stirmilter.demo import daemons, postfix
-from stirmilter.demo.mms import HOST, MMS
+from stirmilter.demo.mms import MMS
+from stirmilter.demo.operators import ONE as HOST
 from stirmilter.mail import authres
 from stirmilter.mail.authres import Parsed
 from stirmilter.mail.dkimsign import DkimSigner

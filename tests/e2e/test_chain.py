@@ -11,7 +11,8 @@ from secrets import token_hex
 import pytest
 
 from stirmilter.demo import mms
-from stirmilter.demo.mms import HOST, MMS
+from stirmilter.demo.mms import MMS
+from stirmilter.demo.operators import ONE as HOST
 from tests.e2e import chain, milters
 from tests.e2e.chain import ALICE, BOB, CLIENT, STRANGER, Chains, Found
 from tests.e2e.test_daemon import until
@@ -38,9 +39,9 @@ def written(message: MMS, *, domain: bool = True, more: str = "") -> bytes:
     """Write a message whose From has a domain, or none, as MMSCs write it."""
     octets = message.octets(datetime.now(UTC))
     bare = f"From: {message.sender}/TYPE=PLMN\r\n".encode()
-    assert bare in octets
     full = f"From: {message.mail_from}\r\n".encode()
-    return more.encode() + (octets.replace(bare, full) if domain else octets)
+    assert full in octets
+    return more.encode() + (octets if domain else octets.replace(full, bare))
 
 
 def recipe(chains: Chains) -> tuple[str, ...]:
