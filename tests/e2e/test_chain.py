@@ -48,7 +48,8 @@ def recipe(chains: Chains) -> tuple[str, ...]:
     """Have Postfix remove what comes under the ids of our own milters."""
     path = chains.folder / "header_checks"
     path.write_text(milters.RECIPE)
-    return (f"header_checks = regexp:{path}",)
+    others = ("mime_header_checks =", "nested_header_checks =")
+    return (f"header_checks = regexp:{path}", *others)
 
 
 def test_the_page_shows_the_lines_that_are_tried() -> None:
