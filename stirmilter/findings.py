@@ -16,7 +16,8 @@ from cryptography import x509
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError, StoreError
-from stirmilter.runtime import Runtime, check_group
+from stirmilter.runtime import Runtime
+from stirmilter.runtime.owners import check_owners
 from stirmilter.runtime.stores import redis_replay_store
 from stirmilter.services import Signer
 from stirmilter.stir import credential
@@ -143,9 +144,10 @@ def _socket_findings(config: Config) -> Iterable[Finding]:
             text = f"{path}: its folder does not exist"
             yield Finding("error", "milter.sockets", text)
     try:
-        check_group(config)
+        check_owners(config)
     except ConfigError as error:
-        yield Finding("error", "milter.socket_group", error.problem)
+        [(where, problem)] = error.faults
+        yield Finding("error", where.rpartition(": ")[2], problem)
     name = settings.authserv_id
     level: Literal["ok", "warning"] = "ok" if "." in name else "warning"
     text = name if level == "ok" else f"{name}: no full host name; set it"
