@@ -109,6 +109,14 @@ class Metrics:
             registry=None,
             multiprocess_mode="livemostrecent",
         )
+        self._replaced = Counter(
+            "stirmilter_workers_replaced_total",
+            "Workers that ended, or gave no sign of life and were killed.",
+            ["reason"],
+            registry=None,
+        )
+        for reason in ("ended", "stuck"):
+            self._replaced.labels(reason)
         self._reloads = Counter(
             "stirmilter_reloads_total",
             "Reloads of the configuration.",
@@ -175,6 +183,10 @@ class Metrics:
     def workers(self, count: int) -> None:
         """Note how many workers there are; the supervisor's."""
         self._workers.set(count)
+
+    def replaced(self, *, stuck: bool) -> None:
+        """Count a worker that another one takes the place of; the supervisor's."""
+        self._replaced.labels("stuck" if stuck else "ended").inc()
 
     def reloaded(self, *, done: bool) -> None:
         """Count a reload; the supervisor's."""

@@ -2,8 +2,8 @@
 
 libmilter has a thread of its own that waits for SIGTERM, SIGHUP and SIGINT and drops
 what is in flight when one comes; which thread of a process gets a signal is chance. So
-a worker ignores all three, and listens to its supervisor through a pipe: the pipe's end
-tells it to drain, be it that the supervisor closed it or that the supervisor died.
+a worker ignores all three, and listens to its supervisor through a pair of sockets: its
+end tells it to drain, be it that the supervisor closed it or that the supervisor died.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from stirmilter.events import Handled
 from stirmilter.housekeeping import Housekeeper, Task
 from stirmilter.mail.transaction import Submission
 from stirmilter.metrics import Metrics
+from stirmilter.pulse import Judges, Pulse
 from stirmilter.runtime import Runtime, actions, stores
 from stirmilter.stir.result import printable
 from stirmilter.stores.crl import RevocationStore
@@ -41,13 +42,14 @@ _WRITE: Final = 3.0  # seconds for what still waits; the supervisor gives us 5
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _REPLAYS: Final = 10.0  # seconds between two looks at a server
 _LOOKERS: Final = 2  # threads that look into what is shared
+_BEATS: Final = 10  # signs of life in the time that is given for one
 _GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
 
 
 def serve(
     runtime: Runtime,
     listener: socket.socket,
-    control: int,
+    control: socket.socket,
     metrics: Metrics | None = None,
 ) -> NoReturn:
     """Serve a listening socket until `control` ends, then drain and leave the process.
@@ -55,7 +57,7 @@ def serve(
     Args:
         runtime: what to judge with.
         listener: shared with other workers, and non-blocking for that reason.
-        control: reading end of a pipe that nobody writes to.
+        control: our end of a pair, that signs of life are written to.
         metrics: where messages are counted, if anywhere.
     """
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -72,14 +74,14 @@ def serve(
         one.start()
     fetches = runtime.config.fetch.concurrency
     with (
-        ThreadPoolExecutor(settings.threads, "judge") as executor,
+        Judges(settings.threads, "judge") as judges,
         ThreadPoolExecutor(fetches, "fetch") as fetchers,
         ThreadPoolExecutor(_LOOKERS, "look") as lookers,
     ):
         runtime.prefetcher.start(fetchers, lookers)
         service = adapter.Service(
             filter=runtime.filter,
-            executor=executor,
+            executor=judges,
             observe=tell(
                 log.handled(runtime.config.log.numbers),
                 *([recorder] if recorder else []),
@@ -100,7 +102,11 @@ def serve(
         threading.Thread(
             target=_libmilter, args=(background,), name="libmilter", daemon=True
         ).start()
-        select.select([control], [], [])
+        accepted = service.sessions.count
+        pulse = Pulse(judges, listener, accepted, control)
+        beat = settings.stuck_seconds / _BEATS
+        while not select.select([control], [], [], beat)[0]:
+            pulse.beat()
         left = drain(service, listener, settings.drain_seconds)
         if left:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)

@@ -13,7 +13,6 @@ objects: `Session` and its `_Draft`, which is replaced after each message.
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -24,6 +23,7 @@ from typing import Any, Final
 import Milter
 import milter
 
+from stirmilter.adapters.sessions import Sessions
 from stirmilter.events import Handled
 from stirmilter.mail.checks.canonical import BodyHashes
 from stirmilter.mail.filter import MailFilter
@@ -43,31 +43,6 @@ _INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
 _TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
 _TOO_LARGE: Final = ("552", "5.3.4", "the message header is too large")
 _NO_QUARANTINE: Final = ("451", "4.3.5", "no quarantine here, try again later")
-
-
-class Sessions:
-    """Counts open sessions, so that a worker knows when it may leave."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._open: set[int] = set()
-
-    def opened(self, session: object) -> None:
-        """Count a session; again is once."""
-        with self._changed:
-            self._open.add(id(session))
-
-    def closed(self, session: object) -> None:
-        """Uncount it."""
-        with self._changed:
-            self._open.discard(id(session))
-            self._changed.notify_all()
-
-    def wait_until_none(self, seconds: float) -> int:
-        """Wait until no session is open, and return how many still are."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._open, seconds)
-            return len(self._open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

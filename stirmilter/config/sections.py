@@ -45,6 +45,7 @@ class Milter(Section):
         default=("unix:/var/spool/postfix/stirmilter/milter.sock",), min_length=1
     )
     socket_mode: Mode = "0660"
+    socket_owner: str = ""
     socket_group: str = "postfix"
     authserv_id: AuthservId = Field(default_factory=socket.getfqdn)
     workers: Annotated[int, Field(ge=0)] = 0
@@ -52,6 +53,7 @@ class Milter(Section):
     message_seconds: Seconds = 120.0
     progress_seconds: Seconds = 10.0
     drain_seconds: Seconds = 30.0
+    stuck_seconds: Seconds = 60.0
     backlog: Count = 128
 
 

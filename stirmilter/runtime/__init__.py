@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grp
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,7 +9,7 @@ from threading import BoundedSemaphore
 
 from stirmilter import log
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError, StoreError
+from stirmilter.errors import StoreError
 from stirmilter.mail.filter import MailFilter
 from stirmilter.runtime import actions, checks, policies, signers, stores, trust
 from stirmilter.services import (
@@ -136,22 +135,3 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         tuple(sets),
         revocations,
     )
-
-
-def check_group(config: Config) -> None:
-    """Refuse a group that does not exist, before a socket is to be given to it.
-
-    Apart from `build`, since a message can be judged by hand without any socket.
-
-    Raises:
-        ConfigError: naming the group.
-    """
-    settings = config.milter
-    if any(s.startswith("unix:") for s in settings.sockets) and settings.socket_group:
-        try:
-            grp.getgrnam(settings.socket_group)
-        except KeyError:
-            raise ConfigError(
-                f"{config.source}: milter.socket_group",
-                f"no such group: {settings.socket_group}",
-            ) from None
