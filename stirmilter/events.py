@@ -148,6 +148,9 @@ class Handled:
 
     shadow_rule: str = ""
 
+    hazards: tuple[str, ...] = ()
+    """Outgoing: what in the body the next hop may not carry as it is."""
+
 
 Outcome = Literal["fetched", "unchanged", "failed", "refused", "postponed"]
 

@@ -59,6 +59,8 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
             words.append(f"shadow={event.shadow_action}/{event.shadow_rule or '-'}")
         if event.signer:
             words.append(f"signer={event.signer}")
+        if event.hazards:
+            words.append(f"hazards={','.join(event.hazards)}")
         if event.x5u:
             words.append(f"x5u={_quoted(event.x5u)}")
         if event.detail:

@@ -30,6 +30,7 @@ from stirmilter.config.kinds import (
     Skew,
     SocketAddress,
 )
+from stirmilter.mail.survival import Hazard
 
 
 class Section(BaseModel):
@@ -70,6 +71,8 @@ class Sign(Section):
     on_failure: Literal["tempfail", "accept"] = "tempfail"
     client_numbers: dict[Network, tuple[str, ...]] = Field(default_factory=dict)
     login_numbers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    hazards: Literal["sign", "warn", "tempfail"] = "warn"
+    next_hop: tuple[Hazard, ...] = ()
     country: Country = ""
     uris: bool = False
     divert: bool = False
@@ -208,6 +211,9 @@ class Limits(Section):
     addresses: Count = 1_000
     headers: Count = 1_000
     header_octets: Count = 262_144
+    diagnosis_octets: Annotated[int, Field(ge=0)] = 1_048_576
+    diagnosis_memory: Annotated[int, Field(ge=0)] = 16_777_216
+    diagnosis_effort: Annotated[int, Field(ge=0)] = 33_554_432
 
 
 class Log(Section):

@@ -6,13 +6,36 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
 
 from stirmilter.mail import mm4
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.policy.policy import Policy
+from stirmilter.mail.survival import Hazard
 from stirmilter.mail.transaction import Connection, Header
 from stirmilter.stir.tn import NumberSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survival:
+    """What the way does to bodies, and what of it is looked for."""
+
+    hazards: Literal["sign", "warn", "tempfail"] = "warn"
+    """What becomes of a body with hazards that is to be signed: not looked for, noted,
+    or not sent now."""
+
+    harmless: frozenset[Hazard] = frozenset()
+    """Hazards that the next hop is known to survive."""
+
+    each: int = 1_048_576
+    """Octets of one body that are kept until its digest is known to be good, or 0."""
+
+    total: int = 16_777_216
+    """Octets of all bodies together, in a process."""
+
+    effort: int = 33_554_432
+    """Octets that may be digested to find what altered one body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +96,9 @@ class MailPolicy:
 
     mm4: MM4Answers | None = None
     """How rejected requests are answered; None does not answer."""
+
+    survival: Survival = field(default_factory=Survival)
+    """What is looked for in bodies that the way may change, or has changed."""
 
     def tokens(self, headers: Iterable[Header], *more: str) -> list[str]:
         """Return the values of the fields that we read, and of those named besides."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError
-from stirmilter.mail.mailpolicy import MailPolicy, Submitter
+from stirmilter.mail.mailpolicy import MailPolicy, Submitter, Survival
 from stirmilter.mail.mm4 import Reading
 from stirmilter.runtime import actions
 from stirmilter.runtime.files import number_set
@@ -43,6 +43,13 @@ def mail_policy(config: Config) -> MailPolicy:
         result_length=config.checks.result_value,
         actions=actions.policy(config),
         mm4=actions.mm4_answers(config),
+        survival=Survival(
+            hazards=sign.hazards,
+            harmless=frozenset(sign.next_hop),
+            each=config.limits.diagnosis_octets,
+            total=config.limits.diagnosis_memory,
+            effort=config.limits.diagnosis_effort,
+        ),
     )
 
 
