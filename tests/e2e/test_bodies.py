@@ -5,7 +5,7 @@ afterwards: the table of docs/operations.md, "What happens to bodies on the way"
 import smtplib
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from stirmilter.demo.laboratory import TWO, laboratory
 from stirmilter.demo.mms import HOST, MMS
 from stirmilter.demo.postfix import UNALTERED
 from stirmilter.demo.scenario import ALICE, BOB
+from stirmilter.errors import StoreError
 from stirmilter.events import Handled
 from stirmilter.mail.message import RawMessage
 from stirmilter.stores.journalreader import JournalReader
@@ -82,7 +83,7 @@ class Way:
         """What one of the two milters keeps about a message."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            with JournalReader(self.journals[host]) as reader:
+            with suppress(StoreError), JournalReader(self.journals[host]) as reader:
                 if found := reader.find(message.message_id):
                     return found[0]
             time.sleep(0.2)
@@ -96,7 +97,9 @@ def way(
     announced, guarded = request.param
     with ExitStack() as stack:
         lab = stack.enter_context(laboratory(tmp_path_factory.mktemp("logs")))
-        settings = () if announced else ("smtpd_discard_ehlo_keywords = 8bitmime",)
+        settings = (
+            () if announced else ("smtpd_discard_ehlo_keywords = 8bitmime, smtputf8",)
+        )
         [_, milter] = (
             (lab.two.folder / "etc" / "main.cf")
             .read_text()

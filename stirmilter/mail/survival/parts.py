@@ -56,10 +56,8 @@ class _Part:
     def like_postfix(self) -> bool:
         """Whether the encoding stands where Postfix writes it: last."""
         *_, last = self.fields
-        name, value = _split(last)
-        if name != _ENCODING:
-            return False
-        return value == (b"7bit" if self.multipart else b"quoted-printable")
+        value = b"7bit" if self.multipart else b"quoted-printable"
+        return _split(last) == (_ENCODING, value)
 
     @property
     def like_sendmail(self) -> bool:

@@ -94,6 +94,13 @@ def test_parts_that_say_so_count_without_such_octets(
     assert hazards(body, *header, cuts=tuple(range(1, len(body)))) == found
 
 
+def test_a_line_end_that_is_cut_in_two_is_still_one() -> None:
+    body = "ü\r\nü\r\n".encode()
+
+    for cut in range(len(body)):
+        assert hazards(body, cuts=(cut,)) == {"8bit"}
+
+
 PIECES = st.sampled_from(
     [b"\r\n", b"x" * 997, b"x", b"ab", b"--b-1", b"\r\n--b-1\r\n", EIGHT, b"\r\n\r\n"]
 )
