@@ -117,7 +117,9 @@ def test_it_does_not_matter_where_a_body_is_cut(
     assert found == hazards(body, MULTIPART)
     longest = max(len(line) for line in body.split(b"\r\n"))
     assert ("long-lines" in found) is (longest > 998)
-    heads = re.findall(rb"(?:\A|(?<=\n))--b-1[^\n]*\n(.*?)\r\n\r\n", body, re.DOTALL)
+    heads = re.findall(
+        rb"(?:\A|(?<=\n))--b-1[^\n]*?(?=\r\n)(.*?)\r\n\r\n", body, re.DOTALL
+    )
     if any(line == EIGHT for head in heads for line in head.split(b"\r\n")):
         assert "8bit" in found
     elif EIGHT not in body:
