@@ -80,6 +80,7 @@ class MailFilter:
         policy = self.policy
         return (
             connection.daemon_name in policy.daemon_names
+            or connection.tls_name.lower() in policy.tls_names
             or (policy.logins and bool(connection.login))
             or (
                 connection.client is not None

@@ -8,7 +8,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
 
-from stirmilter.errors import SigningError
+from stirmilter.errors import SigningError, StoreError
 from stirmilter.events import Handled
 from stirmilter.mail import evidence, mm4, removals
 from stirmilter.mail.dkimsign import DkimSigner
@@ -84,7 +84,7 @@ class Outgoing:
             tokens = self.policy.tokens(transaction.headers, self.policy.header)
             token = self._sign(message, tokens, now)
             speaker = (token.claims.div or token.claims.orig).value
-            self._check_submitter(transaction.connection, speaker)
+            submitter = self._check_submitter(transaction.connection, speaker)
             hazards = self._hazards(transaction)
             self._check_survival(hazards)
         except SigningError as error:
@@ -117,6 +117,7 @@ class Outgoing:
                 view.originator,
                 signer=signer.name if signer else "",
                 hazards=hazards,
+                submitter=submitter,
                 evidence=evidence.of_message(view, transaction, now, forged, made),
             ),
         )
@@ -191,15 +192,29 @@ class Outgoing:
         if hazards and self.policy.survival.hazards == "tempfail":
             raise SigningError(AT_RISK, ", ".join(hazards), failure=True)
 
-    def _check_submitter(self, connection: Connection, speaker: str) -> None:
-        """Refuse the use of a number to whom others were given.
+    def _check_submitter(self, connection: Connection, speaker: str) -> str:
+        """Refuse a number that was not given to whom speaks, and return its name.
+
+        Source: RFC 8224 §6.1 step 2.
 
         Raises:
-            SigningError: not a failure: the message goes out as it is.
+            SigningError: only a failure if it cannot be known now.
         """
+        if not self.policy.submitters:
+            return ""
         known = [one for one in self.policy.submitters if one.is_(connection)]
-        if known and not any(speaker in one.numbers for one in known):
-            raise SigningError("not-its-number", "the client may use other numbers")
+        if not known and not self.policy.unlisted:
+            raise SigningError("unlisted-submitter", "no numbers were given to it")
+        try:
+            allowed = next((one for one in known if one.may_use(speaker)), None)
+        except StoreError as error:
+            raise SigningError(
+                "numbers-unavailable", str(error), failure=True
+            ) from None
+        if known and allowed is None:
+            names = ", ".join(one.name for one in known)
+            raise SigningError("not-its-number", f"not among the numbers of {names}")
+        return allowed.name if allowed else ""
 
 
 def _with_dkim(event: Handled, told: str) -> Handled:
