@@ -23,7 +23,7 @@ _SOURCE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class NumberTable:
-    """One column of numbers, with or without ``+``. An ``in`` costs ten microseconds.
+    """One column of numbers, with or without ``+``. An ``in`` costs 20 microseconds.
 
     Threads and processes may share it; each thread opens the file for itself.
     """

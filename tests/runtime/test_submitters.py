@@ -159,3 +159,23 @@ def test_a_long_list_takes_eight_octets_a_number(
     assert not made.may_use("11999999999")
     assert kept < count * 8 * 2
     assert most < 12 << 20
+
+
+@pytest.mark.parametrize(
+    ("listed", "never"), [("+12025550123", True), ("+1999", False)]
+)
+def test_a_rule_for_the_numbers_of_a_file_may_never_apply(
+    configured: Configured, tmp_path: Path, listed: str, never: bool
+) -> None:
+    (tmp_path / "n.txt").write_text(f"+12025550100\n{listed}\n")
+    rules = [
+        {"name": name, "number": [number], "action": "accept"}
+        for name, number in (("wide", "+1202*"), ("listed", "@n.txt"))
+    ]
+    change = {"rule": rules}
+
+    if never:
+        with pytest.raises(ConfigError, match=r"rule\.1"):
+            runtime.build(configured(change))
+    else:
+        assert runtime.build(configured(change))

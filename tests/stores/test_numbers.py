@@ -162,3 +162,10 @@ def test_what_cannot_be_asked_is_told_at_once(
 def test_a_source_is_written_in_one_way(source: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected sqlite:/path\?table\.column"):
         NumberTable.parse(source, tmp_path, 1.0)
+
+
+def test_the_file_is_somebody_elses(file: Path) -> None:
+    connection = table(file)._connection()
+
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM subscriber")
