@@ -148,6 +148,12 @@ class Handled:
 
     shadow_rule: str = ""
 
+    submitter: str = ""
+    """Outgoing: who was given the number that was signed for, if numbers are given."""
+
+    hazards: tuple[str, ...] = ()
+    """Outgoing: what in the body the next hop may not carry as it is."""
+
 
 Outcome = Literal["fetched", "unchanged", "failed", "refused", "postponed"]
 

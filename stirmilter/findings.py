@@ -61,9 +61,13 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
             "warning", "verify.anchors", "none: no PASSporT can pass verification"
         )
     policy = runtime.filter.policy
-    if signers and not (policy.networks or policy.logins or policy.daemon_names):
+    if signers and not (
+        policy.networks or policy.logins or policy.daemon_names or policy.tls_names
+    ):
         yield Finding(
-            "warning", "sign", "no clients, logins or daemon_names: nothing is signed"
+            "warning",
+            "sign",
+            "no clients, logins, daemon_names or tls_names: nothing is signed",
         )
     yield from _peer_findings(runtime)
     yield from _socket_findings(runtime.config)

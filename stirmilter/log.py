@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stirmilter.events import Fetched, Handled
@@ -51,14 +51,7 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
         ]
         for method, result in event.methods:
             words.append(f"{method}={_worded(result)}")
-        if event.rule:
-            words.append(f"rule={event.rule}")
-        if event.peer:
-            words.append(f"peer={event.peer}")
-        if event.shadow_action:
-            words.append(f"shadow={event.shadow_action}/{event.shadow_rule or '-'}")
-        if event.signer:
-            words.append(f"signer={event.signer}")
+        words += (f"{name}={text}" for name, text in _ours(event) if text)
         if event.x5u:
             words.append(f"x5u={_quoted(event.x5u)}")
         if event.detail:
@@ -71,6 +64,17 @@ def handled(numbers: str = "masked") -> Callable[[Handled], None]:
         )
 
     return observe
+
+
+def _ours(event: Handled) -> Iterator[tuple[str, str]]:
+    """Yield what the operator's own names, and words of ours, tell."""
+    yield "rule", event.rule
+    yield "peer", event.peer
+    if event.shadow_action:
+        yield "shadow", f"{event.shadow_action}/{event.shadow_rule or '-'}"
+    yield "signer", event.signer
+    yield "submitter", event.submitter
+    yield "hazards", ",".join(event.hazards)
 
 
 def fetched(event: Fetched) -> None:

@@ -84,6 +84,12 @@ class Metrics:
             registry=None,
             buckets=_SECONDS,
         )
+        self._hazards = Counter(
+            "stirmilter_hazards_total",
+            "Signed messages whose body the next hop may alter.",
+            ["hazard"],
+            registry=None,
+        )
         self._lost = Counter(
             "stirmilter_journal_lost_total",
             "Messages whose evidence could not be kept.",
@@ -143,6 +149,8 @@ class Metrics:
         count, seconds = known
         count.inc()
         seconds.observe(event.seconds)
+        for hazard in event.hazards:  # words from a closed list
+            self._hazards.labels(hazard).inc()
         self._policy(event)
 
     def _policy(self, event: Handled) -> None:

@@ -25,12 +25,12 @@ import milter
 
 from stirmilter.adapters.sessions import Sessions
 from stirmilter.events import Handled
-from stirmilter.mail.checks.canonical import BodyHashes
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
     Header,
+    Preparation,
     Submission,
     Transaction,
 )
@@ -75,6 +75,10 @@ class Service:
     sessions: Sessions = field(default_factory=Sessions)
 
 
+def _unprepared() -> Preparation:
+    return Preparation(BodyDigester(()))
+
+
 @dataclass(slots=True)
 class _Draft:
     """One message while it arrives."""
@@ -84,10 +88,9 @@ class _Draft:
     headers: list[Header] = field(default_factory=list)
     header_octets: int = 0
     too_large: bool = False
-    digester: BodyDigester = field(default_factory=lambda: BodyDigester(()))
-    hashes: BodyHashes = field(default_factory=BodyHashes)
-    urls: tuple[str, ...] = ()
-    """What the decision will want to have been fetched."""
+    prepared: Preparation = field(default_factory=_unprepared)
+    readers: tuple[Callable[[bytes], None], ...] = ()
+    """Those of `prepared`."""
 
     error: BaseException | None = None
     """What a callback without reply ran into; `eom` answers for it."""
@@ -187,19 +190,18 @@ class Session(Milter.Base):
         """Learn from the header which digests the body needs, and what to fetch."""
         draft = self._draft
         if not draft.too_large:
-            prepared = self._service.filter.prepare(
+            draft.prepared = self._service.filter.prepare(
                 self._connection, draft.recipients, draft.headers, draft.sender
             )
-            draft.digester, draft.hashes = prepared.digester, prepared.hashes
-            draft.urls = prepared.urls
-            self._service.prefetch(draft.urls)
+            draft.readers = draft.prepared.readers()
+            self._service.prefetch(draft.prepared.urls)
 
     @Milter.noreply
     @_collects
     def body(self, chunk: bytes) -> None:
-        """Hash; the body itself is not kept."""
-        self._draft.digester.update(chunk)
-        self._draft.hashes.update(chunk)
+        """Hash; of the body itself, only what may be wanted again is kept."""
+        for read in self._draft.readers:
+            read(chunk)
 
     def eom(self) -> int:
         """Have the message decided, and apply the decision."""
@@ -246,14 +248,13 @@ class Session(Milter.Base):
             sender=draft.sender,
             recipients=tuple(draft.recipients),
             headers=tuple(draft.headers),
-            body=draft.digester.finish(),
-            hashed=draft.hashes.finish(),
         )
+        transaction = draft.prepared.read(transaction)
         problem = _INTERNAL
         try:
             if draft.error is not None:
                 raise draft.error
-            decision = self._decide(transaction, draft.urls)
+            decision = self._decide(transaction, draft.prepared.urls)
             if decision is not None:
                 return decision, problem
             problem = _TOO_LATE

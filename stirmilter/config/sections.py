@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from stirmilter.config.kinds import (
     AuthservId,
@@ -30,6 +31,7 @@ from stirmilter.config.kinds import (
     Skew,
     SocketAddress,
 )
+from stirmilter.mail.survival import Hazard
 
 
 class Section(BaseModel):
@@ -63,6 +65,7 @@ class Sign(Section):
     clients: tuple[Network, ...] = ()
     logins: bool = False
     daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     message_types: tuple[str, ...] = ("MM4_forward.REQ",)
     plain_mail: bool = True
     oldest_date: Seconds = 259_200.0
@@ -70,8 +73,10 @@ class Sign(Section):
     digest: Digest = "sha256"
     header: FieldName = "PASSporT"
     on_failure: Literal["tempfail", "accept"] = "tempfail"
-    client_numbers: dict[Network, tuple[str, ...]] = Field(default_factory=dict)
-    login_numbers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    unlisted: Literal["none", "any"] = "none"
+    numbers_seconds: Seconds = 1.0
+    hazards: Literal["sign", "warn", "tempfail"] = "warn"
+    next_hop: tuple[Hazard, ...] = ()
     country: Country = ""
     uris: bool = False
     divert: bool = False
@@ -92,6 +97,25 @@ class SignerSection(Section):
     x5u: str
     numbers: tuple[str, ...] = Field(min_length=1)
     domains: tuple[Domain, ...] = ()
+
+
+class SubmitterSection(Section):
+    """[[submitter]]."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+    networks: tuple[Network, ...] = ()
+    logins: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    numbers: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not (self.networks or self.logins or self.tls_names or self.daemon_names):
+            raise PydanticCustomError(
+                "submitter", "expected networks, logins, tls_names or daemon_names"
+            )
+        return self
 
 
 class Verify(Section):
@@ -219,6 +243,9 @@ class Limits(Section):
     header_octets: Count = 262_144
     trust_list_octets: Count = 4_194_304
     trust_list_entries: Count = 1_000
+    diagnosis_octets: Annotated[int, Field(ge=0)] = 1_048_576
+    diagnosis_memory: Annotated[int, Field(ge=0)] = 16_777_216
+    diagnosis_effort: Annotated[int, Field(ge=0)] = 33_554_432
 
 
 class Log(Section):

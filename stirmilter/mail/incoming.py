@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from stirmilter.events import Handled
 from stirmilter.mail import (
@@ -24,7 +23,9 @@ from stirmilter.mail.policy import peers
 from stirmilter.mail.policy.facts import Facts, words
 from stirmilter.mail.protection import Protection
 from stirmilter.mail.resultfields import Judged
+from stirmilter.mail.survival import telling
 from stirmilter.mail.transaction import (
+    NO_BODY,
     Connection,
     Decision,
     Header,
@@ -35,10 +36,7 @@ from stirmilter.mail.transaction import (
 )
 from stirmilter.services import Message, Verification, VerificationService
 from stirmilter.services.foresight import Needs
-from stirmilter.stir.msgi import BodyDigests
 from stirmilter.stir.result import Reason, StirResult
-
-_NO_BODY: Final = BodyDigests({}, 0)
 
 
 class Incoming:
@@ -97,6 +95,9 @@ class Incoming:
         service = self._service(transaction.connection, transaction.sender)
         tokens = self.policy.tokens(transaction.headers)
         found = service.verify(message, tokens, now)
+        if transaction.kept is not None:
+            effort = self.policy.survival.effort
+            found = telling.told(found, transaction.kept, transaction.headers, effort)
         if beside is None:
             beside = self.checks.check(transaction, now)
         if service.policy.protected:
@@ -180,7 +181,7 @@ class Incoming:
             dest=frozenset(number for number in numbers if number is not None),
             shown=frozenset(view.recipients),
             others=numbers.count(None) + view.unreadable,
-            body=_NO_BODY,
+            body=NO_BODY,
             date=view.date,
             expires=view.expires,
         )

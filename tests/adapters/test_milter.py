@@ -21,6 +21,8 @@ from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.policy.failures import FailurePolicy
 from stirmilter.mail.policy.policy import Policy
+from stirmilter.mail.survival import BodyHazards, BodyKeeper
+from stirmilter.mail.transaction import Preparation
 from stirmilter.services import AuthenticationService
 from stirmilter.stir.msgi import BodyDigester
 from stirmilter.testca import TestCA
@@ -215,6 +217,7 @@ def test_an_error_in_a_callback_without_reply_is_answered_at_the_end(
 ) -> None:
     session, context, ledger = talk()
     session.envfrom("<a@one.example>")
+    session.eoh()
 
     # What a bug in a callback would do; libmilter is told to go on all the same.
     assert session.body(None) == Milter.CONTINUE
@@ -229,6 +232,7 @@ def test_an_error_belongs_to_its_message_and_not_to_the_next(
 ) -> None:
     session, context, _ = talk()
     session.envfrom("<a@one.example>")
+    session.eoh()
     session.body(None)
     session.eom()
 
@@ -318,7 +322,12 @@ def test_memory_does_not_grow_with_the_body(
     session, _, _ = talk()
     session.envfrom("<a@one.example>")
     session.eoh()
-    session._draft.digester = BodyDigester()
+    prepared = session._draft.prepared = Preparation(
+        BodyDigester(),
+        hazards=BodyHazards([("Content-Type", b"multipart/mixed; boundary=x")]),
+        kept=BodyKeeper(262_144, 262_144).body(),
+    )
+    session._draft.readers = prepared.readers()
 
     tracemalloc.start()
     try:
@@ -328,5 +337,5 @@ def test_memory_does_not_grow_with_the_body(
     finally:
         tracemalloc.stop()
 
-    assert session._draft.digester.finish().length == 256 * 65_536
+    assert prepared.digester.finish().length == 256 * 65_536
     assert most < 1_048_576

@@ -156,7 +156,7 @@ def test_no_group_and_no_unix_socket_is_no_finding(configured: Configured) -> No
             Finding(
                 "warning",
                 "sign",
-                "no clients, logins or daemon_names: nothing is signed",
+                "no clients, logins, daemon_names or tls_names: nothing is signed",
             ),
             id="nobody-whose-mail-is-signed",
         ),
