@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from stirmilter.demo import daemons, postfix
-from stirmilter.demo.laboratory import TWO, laboratory
-from stirmilter.demo.mms import HOST, MMS
+from stirmilter.demo.acts import ALICE, BOB
+from stirmilter.demo.laboratory import laboratory
+from stirmilter.demo.mms import MMS
+from stirmilter.demo.operators import ONE as HOST
+from stirmilter.demo.operators import TWO
 from stirmilter.demo.postfix import UNALTERED
-from stirmilter.demo.scenario import ALICE, BOB
 from stirmilter.errors import StoreError
 from stirmilter.events import Handled
 from stirmilter.mail.message import RawMessage

@@ -52,9 +52,18 @@ def oracle(postfix: Postfix, config: Config) -> Iterable[Finding]:
 
 def macros(postfix: Postfix, config: Config) -> Iterable[Finding]:
     """Find macros that we need and that a changed list leaves out."""
-    logins = config.sign.logins or config.sign.login_numbers
-    named = config.sign.daemon_names or any(u.daemon_names for u in config.upstream)
-    certified = any(peer.tls_names for peer in config.peer)
+    sign, handed = config.sign, config.submitter
+    logins = sign.logins or any(one.logins for one in handed)
+    named = (
+        sign.daemon_names
+        or any(one.daemon_names for one in config.upstream)
+        or any(one.daemon_names for one in handed)
+    )
+    certified = (
+        sign.tls_names
+        or any(one.tls_names for one in config.peer)
+        or any(one.tls_names for one in handed)
+    )
     wanted: list[tuple[str, str, object, str]] = [
         ("milter_end_of_data_macros", "i", True, "log and journal know no queue id"),
         ("milter_connect_macros", "{daemon_name}", named, "daemon_names match nobody"),
