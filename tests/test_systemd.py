@@ -1,5 +1,6 @@
 """What systemd passes and hears; its side is played by a socket, or by itself."""
 
+import configparser
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stirmilter import systemd
+from stirmilter.config import parse
 from stirmilter.demo.daemons import short_folder
 from stirmilter.watchdog import Watchdog
 
@@ -211,3 +213,17 @@ def test_the_user_and_the_folder_are_such_as_systemd_can_make(tmp_path: Path) ->
     assert stat.S_IMODE(made.stat().st_mode) == 0o750
     if os.geteuid() == 0:
         assert (made.stat().st_uid, made.stat().st_gid) == (int(ours[2]), 500)
+
+
+def test_the_unit_gives_the_daemon_the_time_that_it_takes() -> None:
+    """To drain and to be killed after that, to try its handshakes; and 78 is final."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign] # as systemd does
+    unit.read(UNITS / "stirmilter.service")
+    service = unit["Service"]
+    milter = parse({}, ROOT / "conf" / "stirmilter.toml").milter
+
+    assert float(service["TimeoutStopSec"]) >= milter.drain_seconds + 15
+    assert float(service["WatchdogSec"]) >= 10
+    assert service["RestartPreventExitStatus"] == "78"
+    assert service["Type"] == "notify"

@@ -16,6 +16,7 @@ from stirmilter.demo.postfix import free_port
 from tests import mta
 from tests.e2e.test_daemon import until
 from tests.e2e.test_metrics import value
+from tests.e2e.test_milter import BOB, SENDER, headers
 
 pytestmark = pytest.mark.e2e
 
@@ -44,6 +45,10 @@ if count := int(sys.argv[1]):
     for place in range(count):
         os.dup2(int(sys.argv[2 + place]), 3 + place)
     os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(count)}
+if os.environ.pop("NO_NEW_CODE", ""):
+    import ctypes
+    if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0:  # PR_SET_MDWE
+        os._exit(77)
 os.environ["WATCHDOG_PID"] = str(os.getpid())
 os.execv(sys.executable, [sys.executable, *sys.argv[2 + count:]])
 """
@@ -60,15 +65,15 @@ class Service:
         self.told.settimeout(30)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *passed: socket.socket, names: str = "") -> None:
+    def start(self, *passed: socket.socket, names: str = "", **variables: str) -> None:
         environment = {
             **os.environ,
+            **variables,
             "NOTIFY_SOCKET": self.told.getsockname().decode().replace("\0", "@", 1),
             "WATCHDOG_USEC": "4000000",
             "LISTEN_FDNAMES": names,
         }
-        # High numbers, so that none of them lies where another is to go.
-        high = [os.dup(one.fileno()) for one in passed for _ in range(1)]
+        high = [os.dup(one.fileno()) for one in passed]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -247,3 +252,22 @@ def test_systemds_socket_outlives_a_restart(by_name: bool) -> None:
                 session.connect()
             service.tells(b"READY=1")
             assert Path(path).is_socket()
+
+
+def test_it_needs_no_memory_that_is_both_written_and_executed() -> None:
+    """MemoryDenyWriteExecute= of the unit; the kernel's own switch since Linux 6.3."""
+    with _service() as service:
+        service.start(NO_NEW_CODE="1")
+        assert service.process is not None
+        try:
+            service.tells(b"READY=1")
+        except TimeoutError:
+            if service.process.poll() == 77:
+                pytest.skip("this kernel has no PR_SET_MDWE")
+            raise
+        with mta.session(f"{service.folder}/milter.sock") as session:
+            answer = session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
+
+        assert answer.verdict == b"c"
+        assert answer.value(b"Authentication-Results")
+        assert "ended with status" not in service.logged()
