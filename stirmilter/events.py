@@ -13,7 +13,7 @@ IDENTIFIER_LENGTH: Final = 255
 """Characters of a message's identifier that are kept as evidence."""
 
 
-REMOVED_FIELDS: Final = 8
+REMOVED_FIELDS: Final = 32
 """Header fields taken out of a message that are kept as evidence."""
 
 REMOVED_LENGTH: Final = 500

@@ -182,7 +182,8 @@ class Session(Milter.Base):
         ):
             draft.too_large = True
             return
-        draft.headers.append(Header(name, value))
+        # Some take "From : x" for From, so it is From to us as well.
+        draft.headers.append(Header(name.rstrip(), value))
 
     @Milter.noreply
     @_collects

@@ -163,7 +163,7 @@ class Incoming:
         reply = ruling.outcome.reply
         if settings is None or reply is None or ruling.outcome.action != "reject":
             return None
-        if not (ruling.facts.peer or settings.strangers):
+        if not (settings.strangers or self._known(ruling.facts.peer)):
             return None  # whoever forged it would have us write to anybody
         return mm4reply.reply(
             judged.view,
@@ -172,6 +172,11 @@ class Incoming:
             reply.text,
             judged.now,
         )
+
+    def _known(self, name: str) -> bool:
+        """Tell whether it is a peer that nobody else can pass for."""
+        known = self.policy.actions.peers
+        return any(peer.name == name and not peer.claimed for peer in known)
 
     def _received(self, view: mm4.View, recipients: Sequence[str]) -> Message:
         """Read an incoming message, but for its body."""

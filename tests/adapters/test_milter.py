@@ -156,6 +156,16 @@ def test_an_internal_error_may_let_the_message_go_without_what_is_forged(
     )
 
 
+def test_a_space_before_the_colon_makes_no_other_field(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    session, _, _ = talk(broken, "accept")
+    session.envfrom("<a@one.example>")
+    session.header("From \t", b" a@one.example")
+
+    assert [header.name for header in session._draft.headers] == ["From"]
+
+
 def test_a_decision_that_comes_too_late_may_let_the_message_go(
     talk: Any,  # noqa: ANN401
 ) -> None:
