@@ -24,7 +24,7 @@ FUZZ_SECONDS = 60
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz soak bench mutants lock clean debian-packages venv fuzz-venv oracles
+.PHONY: help demo test check conformance fuzz soak bench mutants deb lock clean debian-packages venv fuzz-venv oracles
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -66,6 +66,9 @@ mutants: venv ## change stir/ in two thousand ways: a test must fail each time; 
 	rm -rf mutants
 	.venv/bin/mutmut run --max-children $(CHILDREN)
 	.venv/bin/python -m tests.mutants.survivors
+
+deb: venv ## build dist/stirmilter_VERSION_ARCH.deb, with an environment, manual pages and completion
+	@PYTHON=$(CURDIR)/.venv/bin/python debian/build
 
 # Keeps the pinned versions that still fit; `make lock UPGRADE=--upgrade` renews them.
 # The two smaller locks follow the largest one, so that they agree.
