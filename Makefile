@@ -20,10 +20,13 @@ STATE = $(PYTHON) -c 'import sys, tomllib; \
 # Of each target of `make fuzz`; 600 is the run before a release.
 FUZZ_SECONDS = 60
 
+# Of `make soak`; each worker is weighed ten times.
+SOAK_MESSAGES = 100000
+
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz bench mutants lock clean debian-packages venv fuzz-venv oracles
+.PHONY: help demo test check conformance fuzz bench soak mutants lock clean debian-packages venv fuzz-venv oracles
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -54,9 +57,13 @@ conformance: venv ## write docs/conformance.md: each row of the standards with i
 fuzz: fuzz-venv ## feed the parsers inputs that reach new branches; FUZZ_SECONDS=600 for longer
 	build/fuzz/venv/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-bench: venv ## signatures and verifications beside openssl's, hostile inputs, stores, against targets
+bench: venv ## signatures and verifications beside openssl's and dkimpy's, hostile inputs, stores
 	.venv/bin/python -m tests.bench.core
 	.venv/bin/python -m tests.bench.stores
+	.venv/bin/python -m tests.bench.methods
+
+soak: venv ## a hundred thousand messages, and what the workers weigh meanwhile; SOAK_MESSAGES=20000 for less
+	.venv/bin/python -m tests.bench.soak --messages $(SOAK_MESSAGES)
 
 mutants: venv ## change stir/ in two thousand ways: a test must fail each time; half an hour
 	rm -rf mutants
