@@ -21,6 +21,9 @@ STATE = $(PYTHON) -c 'import sys, tomllib; \
 # Of each target of `make fuzz`; 600 is the run before a release.
 FUZZ_SECONDS = 60
 
+# Of `make soak`; each worker is weighed ten times.
+SOAK_MESSAGES = 100000
+
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
@@ -55,12 +58,14 @@ conformance: venv ## write docs/conformance.md: each row of the standards with i
 fuzz: fuzz-venv ## feed the parsers inputs that reach new branches; FUZZ_SECONDS=600 for longer
 	build/fuzz/venv/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-soak: venv ## the long tests: thousands of messages while the daemon is killed and reloaded
-	.venv/bin/pytest -p no:cacheprovider -rP $(wildcard tests/soak/soak_*.py)
-
-bench: venv ## signatures and verifications beside openssl's, hostile inputs, stores, against targets
+bench: venv ## signatures and verifications beside openssl's and dkimpy's, hostile inputs, stores
 	.venv/bin/python -m tests.bench.core
 	.venv/bin/python -m tests.bench.stores
+	.venv/bin/python -m tests.bench.methods
+
+soak: venv ## the long tests: kills and reloads under load, and what workers weigh; SOAK_MESSAGES=20000 for less
+	.venv/bin/pytest -p no:cacheprovider -rP $(wildcard tests/soak/soak_*.py)
+	.venv/bin/python -m tests.bench.soak --messages $(SOAK_MESSAGES)
 
 mutants: venv ## change stir/ in two thousand ways: a test must fail each time; half an hour
 	rm -rf mutants

@@ -7,7 +7,7 @@ threads what the header asks for, and `eom` waits for that, hands the finished
 transaction to an executor and waits again. Nothing here knows what STIR is.
 
 What belongs to the SMTP session and what belongs to one message live in different
-objects: `Session` and its `_Draft`, which is replaced after each message.
+objects: `Session` and its `Draft`, which is replaced after each message.
 """
 
 from __future__ import annotations
@@ -23,25 +23,22 @@ from typing import Any, Final
 import Milter
 import milter
 
+from stirmilter.adapters.draft import Bounds, Draft, Held, Reply
 from stirmilter.adapters.sessions import Sessions
 from stirmilter.events import Handled
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
-    Header,
-    Preparation,
     Submission,
     Transaction,
 )
-from stirmilter.stir.msgi import BodyDigester
 
 NAME: Final = "stirmilter"
 ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
-_Reply = tuple[str, str, str]
 _INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
 _TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
-_TOO_LARGE: Final = ("552", "5.3.4", "the message header is too large")
+_ANSWERS: Final = {"reject": Milter.REJECT, "tempfail": Milter.TEMPFAIL}
 _NO_QUARANTINE: Final = ("451", "4.3.5", "no quarantine here, try again later")
 
 
@@ -68,32 +65,17 @@ class Service:
     progress_seconds: float = 10.0
     """How often the MTA is told that we are still there."""
 
-    headers: int = 1_000
-    header_octets: int = 1_048_576
-    """Beyond either, the message is refused and its header no longer kept."""
-
+    bounds: Bounds = field(default_factory=Bounds)
     sessions: Sessions = field(default_factory=Sessions)
+    held: Held = field(init=False)
+    """What all messages under way share."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "held", Held(self.bounds.held_octets))
 
-def _unprepared() -> Preparation:
-    return Preparation(BodyDigester(()))
-
-
-@dataclass(slots=True)
-class _Draft:
-    """One message while it arrives."""
-
-    sender: str = ""
-    recipients: list[str] = field(default_factory=list)
-    headers: list[Header] = field(default_factory=list)
-    header_octets: int = 0
-    too_large: bool = False
-    prepared: Preparation = field(default_factory=_unprepared)
-    readers: tuple[Callable[[bytes], None], ...] = ()
-    """Those of `prepared`."""
-
-    error: BaseException | None = None
-    """What a callback without reply ran into; `eom` answers for it."""
+    def draft(self, sender: str = "") -> Draft:
+        """Begin a message."""
+        return Draft(self.bounds, self.held, sender)
 
 
 def _collects(callback: Callable[..., None]) -> Callable[..., int]:
@@ -122,7 +104,7 @@ class Session(Milter.Base):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._connection = Connection(client=None)
-        self._draft = _Draft()
+        self._draft = service.draft()
         service.sessions.opened(self)
 
     def negotiate(self, opts: list[int]) -> int:
@@ -156,7 +138,7 @@ class Session(Milter.Base):
     @_collects
     def envfrom(self, sender: str, *_parameters: str) -> None:
         """Begin a message; what we know of the session stays."""
-        self._draft = _Draft(sender)
+        self._begin(sender)
         self._connection = replace(
             self._connection,
             login=self.getsymval("{auth_authen}") or "",
@@ -167,30 +149,21 @@ class Session(Milter.Base):
     @_collects
     def envrcpt(self, recipient: str, *_parameters: str) -> None:
         """Note a recipient."""
-        self._draft.recipients.append(recipient)
+        self._draft.add_recipient(recipient)
 
     @Milter.noreply
     @Milter.decode("bytes")
     @_collects
     def header(self, name: str, value: bytes) -> None:
-        """Note a header field, within limits."""
-        draft = self._draft
-        draft.header_octets += len(name) + len(value)
-        if (
-            len(draft.headers) >= self._service.headers
-            or draft.header_octets > self._service.header_octets
-        ):
-            draft.too_large = True
-            return
-        # Some take "From : x" for From, so it is From to us as well.
-        draft.headers.append(Header(name.rstrip(), value))
+        """Note a header field."""
+        self._draft.add_header(name, value)
 
     @Milter.noreply
     @_collects
     def eoh(self) -> None:
         """Learn from the header which digests the body needs, and what to fetch."""
         draft = self._draft
-        if not draft.too_large:
+        if draft.refusal is None:
             draft.prepared = self._service.filter.prepare(
                 self._connection, draft.recipients, draft.headers, draft.sender
             )
@@ -208,11 +181,11 @@ class Session(Milter.Base):
         """Have the message decided, and apply the decision."""
         queue_id = "-"
         started = time.perf_counter()
-        draft, self._draft = self._draft, _Draft()
+        draft = self._draft
         try:
             queue_id = self.getsymval("i") or "-"
-            if draft.too_large:
-                return self._refuse(Milter.REJECT, _TOO_LARGE)
+            if draft.refusal is not None:
+                return self._refuse(_ANSWERS[draft.refusal.action], draft.refusal.reply)
             decision, problem = self._decided(draft, queue_id)
             if decision is None:
                 return self._refuse(Milter.TEMPFAIL, problem)
@@ -220,6 +193,8 @@ class Session(Milter.Base):
         except Exception as error:  # noqa: BLE001 - nothing a message holds may escape
             self._service.failed(queue_id, error)
             return self._refuse(Milter.TEMPFAIL, _INTERNAL)
+        finally:
+            self._begin()
         self._service.observe(
             replace(
                 decision.event,
@@ -231,15 +206,21 @@ class Session(Milter.Base):
 
     def abort(self) -> int:
         """Forget the message; the session goes on."""
-        self._draft = _Draft()
+        self._begin()
         return int(Milter.CONTINUE)
 
     def close(self) -> int:
         """Forget the session."""
+        self._begin()
         self._service.sessions.closed(self)
         return int(Milter.CONTINUE)
 
-    def _decided(self, draft: _Draft, queue_id: str) -> tuple[Decision | None, _Reply]:
+    def _begin(self, sender: str = "") -> None:
+        """Let go of the message before."""
+        self._draft.release()
+        self._draft = self._service.draft(sender)
+
+    def _decided(self, draft: Draft, queue_id: str) -> tuple[Decision | None, Reply]:
         """Have the message decided; without a decision, it is to come again.
 
         Whether it is when we are wrong, or late, is the filter's to say.
@@ -320,7 +301,7 @@ class Session(Milter.Base):
             self.quarantine(f"{NAME}: {decision.event.rule}")
         return int(Milter.CONTINUE)
 
-    def _refuse(self, answer: int, reply: _Reply) -> int:
+    def _refuse(self, answer: int, reply: Reply) -> int:
         self.setreply(*reply)
         return int(answer)
 
