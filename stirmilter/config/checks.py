@@ -59,6 +59,9 @@ class Dns(Section):
     server_seconds: Seconds = 1.0
     message_seconds: Seconds = 10.0
     questions: Count = 100
+    dmarc_seconds: Seconds = 3.0
+    dmarc_questions: Count = 30
+    unanswered: Count = 2
     records: Count = 100
     octets: Count = 32_768
     entries: Count = 10_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
-from stirmilter.mail import protection, upstream
+from stirmilter.mail import nearness, protection, upstream
 from stirmilter.mail.authres import Limits
 from stirmilter.mail.beside import Beside
 from stirmilter.mail.checks import dmarc, spf
@@ -17,21 +17,16 @@ from stirmilter.mail.checks.dmarc import DmarcLimits
 from stirmilter.mail.checks.dns import Answer, Kind, Resolver
 from stirmilter.mail.checks.spf import SpfLimits
 from stirmilter.mail.checks.verification import DkimLimits
-from stirmilter.mail.results import MailResults, SpfResult
+from stirmilter.mail.results import DkimSignature, MailResults, SpfResult
 from stirmilter.mail.transaction import Header, Transaction
 from stirmilter.mail.upstream import METHODS, Method, Mode, Upstream
-
-_SECONDS: Final = 3.0
-_QUESTIONS: Final = 30
-"""Of the look-ups, kept for DMARC: what a sender has us ask for SPF and DKIM must not
-use up the questions about what the domain in From wants of us."""
 
 
 class Lookups(Resolver, Protocol):
     """The look-ups of one message; `stores.dns` has one."""
 
-    def reserve(self, seconds: float, questions: int) -> Resolver:
-        """Return a part that leaves so much to the rest."""
+    def reserve(self, seconds: float = 0.0, questions: int = 0) -> Lookups:
+        """Return a part that leaves so much to the rest, and soon tires of silence."""
         ...
 
 
@@ -105,29 +100,59 @@ class Methods:
         )
 
     def _evaluate(self, transaction: Transaction, now: datetime) -> MailResults:
-        wanted = self.policy.methods
-        whole = self._lookups()
-        part = whole.reserve(_SECONDS, _QUESTIONS) if "dmarc" in wanted else whole
-        checker = DkimChecker(part, self.policy.dkim)
+        wanted, limits = self.policy.methods, self.policy.dmarc
         headers, hashed = transaction.headers, transaction.hashed
-        # DMARC rests on the other two, whether they are reported or not.
-        sender = dkim = None
-        if wanted & {"dkim", "dmarc"}:
-            dkim = checker.check(headers, hashed, now)
-        if wanted & {"spf", "dmarc"}:
-            sender = self._spf(transaction, part)
-        found = None
+        authors = [field.text for field in headers if field.named(("from",))]
+        whole = part = self._lookups()
         if "dmarc" in wanted:
-            authors = [field.text for field in headers if field.named(("from",))]
-            found = dmarc.check_message(
-                authors, sender, dkim or (), whole, self.policy.dmarc
-            )
+            part = whole.reserve(limits.seconds, limits.questions)
+        sender, dkim = self._identifiers(transaction, authors, part, now)
+        found = arc = None
+        if "dmarc" in wanted:
+            found = dmarc.check_message(authors, sender, dkim or (), whole, limits)
+        if "arc" in wanted:
+            checker = DkimChecker(part.reserve(), self.policy.dkim)
+            arc = checker.check_arc(headers, hashed, now)
         return MailResults(
             spf=sender if "spf" in wanted else None,
             dkim=dkim if "dkim" in wanted else None,
-            arc=checker.check_arc(headers, hashed, now) if "arc" in wanted else None,
+            arc=arc,
             dmarc=found,
         )
+
+    def _identifiers(
+        self,
+        transaction: Transaction,
+        authors: Sequence[str],
+        part: Lookups,
+        now: datetime,
+    ) -> tuple[SpfResult | None, tuple[DkimSignature, ...] | None]:
+        """Evaluate SPF and DKIM, and first what may be aligned with From.
+
+        DMARC rests on them, whether they are reported or not. The others are whoever
+        the sender likes: were they asked first, his dead name servers would use up the
+        time for those that count.
+        """
+        wanted, connection = self.policy.methods, transaction.connection
+        checker = DkimChecker(part.reserve(), self.policy.dkim)
+        message = checker.open(transaction.headers, transaction.hashed, now)
+        asked: list[tuple[str, int | None]] = []  # a domain, and where it signed
+        if wanted & {"dkim", "dmarc"}:
+            asked += [(message.domain(at), at) for at in message.places]
+        if wanted & {"spf", "dmarc"}:
+            domain = spf.mail_from_domain(connection.helo, transaction.sender)
+            asked.append((domain, None))
+        author, _ = dmarc.author(authors, self.policy.dmarc.authors)
+        sender: SpfResult | None = None
+        judged: dict[int, DkimSignature] = {}
+        for _, at in sorted(asked, key=lambda one: nearness.rank(one[0], author)):
+            if at is None:
+                sender = self._spf(transaction, part.reserve())
+            else:
+                judged[at] = message.judge(at)
+        if not wanted & {"dkim", "dmarc"}:
+            return sender, None
+        return sender, message.results([judged[at] for at in message.places])
 
     def _spf(self, transaction: Transaction, resolver: Resolver) -> SpfResult:
         connection = transaction.connection

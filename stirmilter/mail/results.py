@@ -8,7 +8,7 @@ body, another header or no key.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Word = Literal[
     "pass",
@@ -20,6 +20,11 @@ Word = Literal[
     "temperror",
     "permerror",
 ]
+
+BUDGET: Final = "budget"
+"""Reason of a `temperror` that is no failure of the DNS: the message used up what its
+look-ups may cost. DMARC does not wait for such a result: who sent the message made it
+so, and would escape the policy of the domain in From."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ Kind = Literal["A", "AAAA", "MX", "TXT", "PTR"]
 
 Outcome = Literal["found", "no-data", "no-name", "temporary", "malformed"]
 
+Cause = Literal["", "silent", "spent"]
+
 _OVERHEAD: Final = 256  # octets that an entry of the memory takes beside its records
 
 
@@ -31,6 +33,11 @@ class Answer:
     records: tuple[str, ...] = ()
     detail: str = ""
     """Why it is temporary or malformed; printable."""
+
+    cause: Cause = ""
+    """Of what is temporary: `silent` if nobody answered in time; `spent` if nobody was
+    asked, or hardly, since the message has used up what it may cost. The latter is the
+    sender's doing, and nothing that is known of the name."""
 
 
 class AnswerMemory:

@@ -17,13 +17,18 @@ class Deadline:
         """Return the deadline that is so many seconds away."""
         return cls(time.monotonic() + seconds)
 
+    @property
+    def remaining(self) -> float:
+        """The seconds that are left; negative after the end."""
+        return self.at - time.monotonic()
+
     def left(self) -> float:
         """Return the seconds left, for the next operation that may block.
 
         Raises:
             TimeoutError: none are. A time-out of zero would mean: do not block.
         """
-        seconds = self.at - time.monotonic()
+        seconds = self.remaining
         if seconds <= 0:
             raise TimeoutError("the time for a fetch is used up")
         return seconds

@@ -10,7 +10,7 @@ server cost each message the same wait.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -36,6 +36,11 @@ _PAYLOAD: Final = (
     1232  # octets by UDP that need no fragments; what is more comes by TCP
 )
 
+_LEAST: Final = 0.001  # seconds of a question, if time ends just as it is asked
+
+_HEARD: Final = 0.5
+"""Of the time for a question: a name that had less was not asked in earnest."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsLimits:
@@ -52,6 +57,9 @@ class DnsLimits:
 
     questions: int = 100
     """About one message, those that the memory answers not counted."""
+
+    unanswered: int = 2
+    """Of one part of them, that nobody answers in time; then it asks nothing more."""
 
     records: int = 100
     """In one answer; one that has more counts as malformed."""
@@ -181,17 +189,27 @@ class Lookups:
         self._lock = Lock()
         self._left = questions
         self._whole: Lookups | None = None
+        # Of names that stay silent one knows it after so many seconds.
+        self._hearing = _HEARD * min(dns.limits.question_seconds, deadline.remaining)
+        self._silences = 0
 
-    def reserve(self, seconds: float, questions: int) -> Lookups:
-        """Return a part that leaves so many seconds and questions to the rest.
+    def reserve(self, seconds: float = 0.0, questions: int = 0) -> Lookups:
+        """Return a part that leaves so much to the rest, at most half of what there is.
 
         For what asks where a stranger tells it to: his slow names then take nothing
-        from the question that he would rather not have answered.
+        from the question that he would rather not have answered. A part asks nothing
+        more when too many of its questions were met with silence: a dead zone has as
+        many names as one cares to write.
+
+        Args:
+            seconds: to be left.
+            questions: to be left.
         """
+        kept = min(seconds, max(0.0, self._deadline.remaining) / 2)
         part = Lookups(
             self._dns,
-            Deadline(self._deadline.at - seconds),
-            max(0, self._left - questions),
+            Deadline(self._deadline.at - kept),
+            self._left - min(questions, self._left // 2),
         )
         part._whole = self
         return part
@@ -204,13 +222,28 @@ class Lookups:
         known = self._dns.recall(spelling, kind)
         if known is not None:
             return known
+        refusal = self._refusal()
+        if refusal:
+            return Answer("temporary", detail=refusal, cause="spent")
+        seconds = max(_LEAST, self._deadline.remaining)
+        answer = self._dns.look_up(spelling, kind, seconds)
+        if answer.cause != "silent":
+            return answer
+        with self._lock:
+            self._silences += 1
+        return answer if seconds >= self._hearing else replace(answer, cause="spent")
+
+    def _refusal(self) -> str:
+        """Count one question, or say why there is none to be asked any more."""
+        with self._lock:
+            silences = self._silences
+        if self._whole is not None and silences >= self._dns.limits.unanswered:
+            return "too many questions that nobody answers"
         if not self._take():
-            return Answer("temporary", detail="too many questions for one message")
-        try:
-            seconds = self._deadline.left()
-        except TimeoutError:
-            return Answer("temporary", detail="no time is left for this message")
-        return self._dns.look_up(spelling, kind, seconds)
+            return "too many questions for one message"
+        if self._deadline.remaining <= 0:
+            return "no time is left for this message"
+        return ""
 
     def _take(self) -> bool:
         """Count one question here and in the whole; False when there are none left."""
@@ -251,7 +284,8 @@ def _refused(error: dns.resolver.NoNameservers) -> Answer:
 
 def _unheard(error: Exception, lifetime: float) -> Answer:
     if isinstance(error, dns.exception.Timeout):
-        return Answer("temporary", detail=f"no answer in {lifetime:.1f} s")
+        detail = f"no answer in {lifetime:.1f} s"
+        return Answer("temporary", detail=detail, cause="silent")
     if isinstance(error, StoreError):
         return Answer("temporary", detail=ascii(str(error))[1:-1])
     return Answer("temporary", detail=type(error).__name__)

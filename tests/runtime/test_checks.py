@@ -93,6 +93,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
         "upstream": [{**HOP, "daemon_names": ["smtpd"], "strips": True}],
         "peer": [{"name": "x", "helo": ["x.example"], "dkim": {"1": ["x.example"]}}],
         "verify.headers": ["Identity"],
+        "dns": {"dmarc_seconds": 1.5, "dmarc_questions": 17},
     }
 
     built = build(configured, change)
@@ -128,7 +129,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             local_part=10,
             macros=11,
         ),
-        dmarc=DmarcLimits(authors=12, identifiers=13),
+        dmarc=DmarcLimits(authors=12, identifiers=13, seconds=1.5, questions=17),
         signatures=1,
         results=Limits(length=14, resinfos=15),
     )
@@ -147,6 +148,7 @@ def test_settings_reach_the_name_servers(configured: Configured) -> None:
                 "server_seconds": 2.0,
                 "message_seconds": 3.0,
                 "questions": 4,
+                "unanswered": 12,
                 "records": 5,
                 "octets": 600,
                 "entries": 7,
@@ -165,6 +167,7 @@ def test_settings_reach_the_name_servers(configured: Configured) -> None:
         server_seconds=2.0,
         message_seconds=3.0,
         questions=4,
+        unanswered=12,
         records=5,
         octets=600,
         entries=7,

@@ -268,21 +268,67 @@ def test_a_message_may_ask_so_often_and_what_is_remembered_costs_nothing(
 
     assert asker.ask("one.example", "A").outcome == "no-name"
     assert asker.ask("three.example", "A") == Answer(
-        "temporary", detail="too many questions for one message"
+        "temporary", detail="too many questions for one message", cause="spent"
     )
 
 
 def test_a_part_leaves_questions_and_time_to_the_rest(server: DnsServer) -> None:
     whole = Dns([server.address], DnsLimits(questions=6)).for_message(10)
-    part = whole.reserve(2.0, 4)
-    late = whole.reserve(60.0, 0)
+    part = whole.reserve(2.0, 4 - 1).reserve(questions=1)
 
-    assert late.ask("late.test", "A").detail == "no time is left for this message"
     outcomes = [part.ask(f"{n}.example", "A").outcome for n in range(5)]
     rest = [whole.ask(f"{n}.test", "A").outcome for n in range(4)]
 
     assert outcomes == ["no-name"] * 2 + ["temporary"] * 3
-    assert rest == ["no-name"] * 3 + ["temporary"]
+    assert rest == ["no-name"] * 4
+
+
+def test_a_part_has_half_of_what_there_is_whatever_is_reserved(
+    server: DnsServer,
+) -> None:
+    whole = Dns([server.address], DnsLimits(questions=4)).for_message(10)
+    part = whole.reserve(3_600.0, 1_000)
+
+    outcomes = [part.ask(f"{n}.example", "A").outcome for n in range(3)]
+
+    assert outcomes == ["no-name"] * 2 + ["temporary"]
+
+
+def test_a_part_ends_before_the_rest_does(server: DnsServer) -> None:
+    server.silent.add("silent.example")
+    limits = DnsLimits(question_seconds=5, server_seconds=5)
+    whole = Dns([server.address], limits).for_message(2.0)
+    part = whole.reserve(1.9)
+
+    silent = part.ask("silent.example", "A")
+    late = part.ask("late.example", "A")
+
+    assert silent.cause == "silent", "it was given all that there was"
+    assert (late.cause, late.detail) == ("spent", "no time is left for this message")
+    assert whole.ask("late.example", "A").outcome == "no-name"
+
+
+def test_a_dead_zone_is_asked_under_two_names_and_no_more(server: DnsServer) -> None:
+    server.silent.add("silent.example")
+    whole = Dns([server.address], HURRIED).for_message()
+    part = whole.reserve()
+
+    causes = [part.ask(f"{n}.silent.example", "TXT").cause for n in range(4)]
+
+    assert causes == ["silent", "silent", "spent", "spent"]
+    assert part.ask("other.example", "TXT").cause == "spent"
+    assert whole.reserve().ask("other.example", "TXT").outcome == "no-name"
+    assert whole.ask("3.silent.example", "TXT").cause == "silent"
+
+
+def test_silence_for_want_of_time_is_not_held_against_a_name(server: DnsServer) -> None:
+    server.silent.add("silent.example")
+    limits = DnsLimits(question_seconds=1.0, server_seconds=1.0)
+    whole = Dns([server.address], limits).for_message(1.2)
+
+    causes = [whole.ask(f"{n}.silent.example", "A").cause for n in range(2)]
+
+    assert causes == ["silent", "spent"]
 
 
 @pytest.mark.parametrize("kind", ["A", "TXT"])

@@ -15,7 +15,7 @@ The reasons, by word:
 * ``fail``: ``body-altered``, ``expired``, ``bad-signature`` (and ``testing``).
 * ``policy``: ``rsa-sha1``, ``short-key``, ``long-key``, ``from-the-future``,
   ``from-repeated``, ``signature-too-long``, ``too-many-signatures``.
-* ``temperror``: ``dns``.
+* ``temperror``: ``dns``; ``budget`` if the message had used up its look-ups.
 * ``permerror``, of the key: ``no-key``, ``key-revoked``, ``malformed-key``,
   ``unsupported-key-type``, ``key-of-another-algorithm``, ``key-for-another-hash``,
   ``key-for-another-service``; of the signature: ``no-`` and a tag,
@@ -80,13 +80,15 @@ class DkimChecker:
             body: what the hashes found that it returned.
             now: aware time of evaluation.
         """
+        message = self.open(headers, body, now)
+        return message.results([message.judge(at) for at in message.places])
+
+    def open(
+        self, headers: Sequence[Header], body: HashedBody, now: datetime
+    ) -> DkimMessage:
+        """Return what judges one signature after the other, in whatever order."""
         block = HeaderBlock(headers)
-        message = _Message(block, body, self._keys(), self._limits, now)
-        places = block.places(FIELD)
-        judged = [message.judge(at) for at in places[: self._limits.signatures]]
-        if len(places) > len(judged):
-            judged.append(DkimSignature(word="policy", reason="too-many-signatures"))
-        return tuple(judged)
+        return DkimMessage(block, body, self._keys(), self._limits, now)
 
     def check_arc(
         self, headers: Sequence[Header], body: HashedBody, now: datetime
@@ -101,7 +103,7 @@ class DkimChecker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Message:
+class DkimMessage:
     """One message, complete, with what its signatures are held against."""
 
     block: HeaderBlock
@@ -110,7 +112,24 @@ class _Message:
     limits: DkimLimits
     now: datetime
 
+    @property
+    def places(self) -> Sequence[int]:
+        """Where the signatures stand that are to be judged, from the top."""
+        return self.block.places(FIELD)[: self.limits.signatures]
+
+    def domain(self, at: int) -> str:
+        """Return ``d=`` of a signature; nothing if it cannot be read."""
+        return labelled(self.block.fields[at].value, self.limits.field_size)[0]
+
+    def results(self, judged: Sequence[DkimSignature]) -> tuple[DkimSignature, ...]:
+        """Add one result for all signatures that are not judged, if there are any."""
+        if len(self.block.places(FIELD)) == len(judged):
+            return tuple(judged)
+        beyond = DkimSignature(word="policy", reason="too-many-signatures")
+        return (*judged, beyond)
+
     def judge(self, at: int) -> DkimSignature:
+        """Judge the signature at a place."""
         try:
             signature = _read(self.block, at, self.limits)
         except Refused as refused:

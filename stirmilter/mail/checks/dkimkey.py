@@ -22,6 +22,7 @@ from stirmilter.mail.checks import taglist
 from stirmilter.mail.checks.dns import Resolver
 from stirmilter.mail.checks.signature import Signature
 from stirmilter.mail.checks.taglist import Refused
+from stirmilter.mail.results import BUDGET
 
 Kind = Literal["rsa", "ed25519"]
 
@@ -100,7 +101,8 @@ class Keys:
         answer = self._resolver.ask(name, "TXT")
         match answer.outcome:
             case "temporary":
-                return Refused("temperror", "dns")
+                spent = answer.cause == "spent"
+                return Refused("temperror", BUDGET if spent else "dns")
             case "malformed":
                 return Refused("permerror", "malformed-key")
             case "no-data" | "no-name":

@@ -20,7 +20,7 @@ from stirmilter.mail.checks import dmarcwalk
 from stirmilter.mail.checks.dmarcrecord import Policy, Record
 from stirmilter.mail.checks.dmarcwalk import Walk
 from stirmilter.mail.checks.dns import Resolver
-from stirmilter.mail.results import DkimSignature, DmarcResult, SpfResult
+from stirmilter.mail.results import BUDGET, DkimSignature, DmarcResult, SpfResult, Word
 from stirmilter.stores import domainname
 
 _Alignment = Literal["aligned", "other", "unknown"]
@@ -35,6 +35,14 @@ class DmarcLimits:
 
     identifiers: int = 10
     """Domains whose alignment is looked at."""
+
+    seconds: float = 3.0
+    """Of the look-ups of a message, kept for DMARC: what a sender has us ask for SPF
+    and DKIM must not use up the questions about what the domain in From wants of us.
+    At most half of what there is."""
+
+    questions: int = 30
+    """As above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +153,25 @@ def check(
 def _identifiers(
     record: Record, spf: SpfResult | None, dkim: Sequence[DkimSignature], limit: int
 ) -> list[_Identifier]:
-    """Return what may vouch for the author, once each; what passes comes first."""
+    """Return what may vouch for the author, once each; what passes comes first.
+
+    What was not asked for since the message had spent its look-ups vouches for nobody.
+    """
 
     def every() -> Iterator[_Identifier]:
         if spf is not None and spf.scope == "mailfrom":
-            yield _Identifier("spf", spf.domain, record.strict_spf, spf.word)
+            yield _Identifier("spf", spf.domain, record.strict_spf, _word(spf))
         for one in dkim:
-            yield _Identifier("dkim", one.domain, record.strict_dkim, one.word)
+            yield _Identifier("dkim", one.domain, record.strict_dkim, _word(one))
 
     wanted = [
         one for one in every() if one.domain and one.word in ("pass", "temperror")
     ]
     return sorted(dict.fromkeys(wanted), key=lambda one: one.word)[:limit]
+
+
+def _word(found: SpfResult | DkimSignature) -> Word:
+    return "none" if found.reason == BUDGET else found.word
 
 
 def _aligned(

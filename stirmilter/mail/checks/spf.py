@@ -11,7 +11,7 @@ from stirmilter.mail.checks.spfrecord import Evaluation, SpfLimits
 from stirmilter.mail.results import SpfResult, Word
 from stirmilter.stores import domainname
 
-__all__ = ["SpfLimits", "helo", "mail_from"]
+__all__ = ["SpfLimits", "helo", "mail_from", "mail_from_domain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,12 @@ class _Identity:
     """As it was given."""
 
     address: str
+
+    @property
+    def checked(self) -> str:
+        """The domain in its one spelling; empty when there is none to ask about."""
+        domain = domainname.canonical(self.domain) or ""
+        return "" if domain.startswith("[") or "." not in domain else domain
 
 
 def mail_from(
@@ -42,16 +48,13 @@ def mail_from(
 
     Source: RFC 7208 §2.4, §4.3.
     """
-    path = sender.strip().removeprefix("<").removesuffix(">")
-    if not path:
-        identity = _Identity("mailfrom", "postmaster", helo, f"postmaster@{helo}")
-    else:
-        local_part, _, domain = path.rpartition("@")
-        if local_part.startswith("@"):  # a source route (RFC 5321 §4.1.1.3)
-            local_part = local_part.rpartition(":")[2]
-        known = domain if "@" in path else ""
-        identity = _Identity("mailfrom", local_part or "postmaster", known, path)
+    identity = _mail_from(helo, sender)
     return _check(client, helo, identity, resolver, limits or SpfLimits())
+
+
+def mail_from_domain(helo: str, sender: str) -> str:
+    """Return the domain that `mail_from` speaks about, in its one spelling, or none."""
+    return _mail_from(helo, sender).checked
 
 
 def helo(
@@ -65,6 +68,17 @@ def helo(
     return _check(client, name, identity, resolver, limits or SpfLimits())
 
 
+def _mail_from(helo: str, sender: str) -> _Identity:
+    path = sender.strip().removeprefix("<").removesuffix(">")
+    if not path:
+        return _Identity("mailfrom", "postmaster", helo, f"postmaster@{helo}")
+    local_part, _, domain = path.rpartition("@")
+    if local_part.startswith("@"):  # a source route (RFC 5321 §4.1.1.3)
+        local_part = local_part.rpartition(":")[2]
+    known = domain if "@" in path else ""
+    return _Identity("mailfrom", local_part or "postmaster", known, path)
+
+
 def _check(
     client: IPv4Address | IPv6Address | None,
     helo: str,
@@ -73,9 +87,7 @@ def _check(
     limits: SpfLimits,
 ) -> SpfResult:
     """Run check_host() where there is something to check (RFC 7208 §4.3)."""
-    domain = domainname.canonical(identity.domain) or ""
-    if domain.startswith("[") or "." not in domain:
-        domain = ""
+    domain = identity.checked
     if client is None:
         word, reason = _nothing("no-client")
     elif not domain:

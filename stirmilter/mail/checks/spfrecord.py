@@ -23,7 +23,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 from stirmilter.mail.checks.dns import Kind, Resolver
-from stirmilter.mail.results import Word
+from stirmilter.mail.results import BUDGET, Word
 from stirmilter.stores import domainname
 
 with warnings.catch_warnings():  # its source has escapes that Python came to dislike
@@ -106,6 +106,8 @@ class Evaluation(spf.query):
         self._resolver = resolver
         self._limits = limits
         self._macros = 0
+        self._spent = False
+        """Whether the last look-up that failed did so for want of time or questions."""
 
     def run(self) -> tuple[Word, str]:
         """Return the word and the code of why."""
@@ -114,7 +116,7 @@ class Evaluation(spf.query):
         except Exception:  # noqa: BLE001 - whatever a record makes pyspf raise
             return "permerror", "malformed"
         if word == "temperror":
-            return word, "dns"
+            return word, BUDGET if self._spent else "dns"
         if word == "permerror":
             return word, _problem(self.perm_error)
         if word == "none":
@@ -183,6 +185,7 @@ class Evaluation(spf.query):
             return []
         answer = self._resolver.ask(name, kind)
         if answer.outcome == "temporary":
+            self._spent = answer.cause == "spent"
             raise spf.TempError(answer.detail)
         if kind == "TXT":
             return [(record.encode("latin-1"),) for record in answer.records]

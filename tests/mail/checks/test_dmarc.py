@@ -341,6 +341,21 @@ def test_only_an_identifier_that_could_have_helped_leaves_it_undecided(
     assert dmarc.check("example.com", failing, passing, lookups).word == "pass"
 
 
+def test_what_was_not_asked_for_leaves_nothing_undecided(
+    zone: DnsServer, lookups: Lookups
+) -> None:
+    """A sender must not escape a policy by spending what his message may ask."""
+    publish(zone, {"example.com": "p=reject"})
+    sender = SpfResult(word="temperror", reason="budget", domain="example.com")
+    signature = DkimSignature(word="temperror", reason="budget", domain="example.com")
+
+    found = dmarc.check("example.com", sender, [signature], lookups)
+
+    assert (found.word, found.reason) == ("fail", "not-authenticated")
+    passing = by_dkim("example.com")
+    assert dmarc.check("example.com", sender, passing, lookups).word == "pass"
+
+
 def test_a_stranger_makes_us_ask_nothing(zone: DnsServer, lookups: Lookups) -> None:
     publish(zone, {"example.com": "p=reject"})
     many = by_dkim(*(f"{n}.attacker.example" for n in range(100)))
