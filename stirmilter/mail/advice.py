@@ -81,7 +81,7 @@ OUTGOING: Final = {
     "body-at-risk": "the next hop may make another body of it (sign.hazards)",
     "not-its-number": "the [[submitter]] was given other numbers than this one",
     "numbers-unavailable": "the table with the client's numbers could not be asked",
-    "unlisted-submitter": "the client is in no [[submitter]], and sign.unlisted is none",
+    "unlisted-submitter": "the client is in no [[submitter]] (sign.unlisted)",
     "null-sender": "an automatic message, which nobody said",
     "too-many-passports": "it carries as many tokens already as a verifier judges",
     "too-many-recipients": "more than limits.dest, which other verifiers would refuse",
