@@ -93,7 +93,7 @@ class Exporter:
             reading, writing = pipe = os.pipe()
             pid = os.fork()
         except OSError as error:
-            log.logger.error("metrics: no process now, trying again: %s", error)
+            log.trouble(f"metrics: no process now, trying again: {error}")
             for end in pipe:
                 os.close(end)
             return

@@ -159,7 +159,7 @@ class Supervisor:
             reading, writing = pipe = os.pipe()
             pid = os.fork()
         except OSError as error:
-            log.logger.error("no new worker now, trying again: %s", error)
+            log.trouble(f"no new worker now, trying again: {error}")
             self.missing.append(listener)
             for end in pipe:
                 os.close(end)

@@ -162,7 +162,7 @@ class Keeper:
         try:
             self._probe = prober.start(self.runtime, wanted, self.clock(), self.held())
         except OSError as error:
-            log.logger.error("no prober now, trying again: %s", error)
+            log.trouble(f"no prober now, trying again: {error}")
             self._next_try = self.ticks() + self.runtime.config.sign.retry_seconds
 
     def _wanted(self, besides: Iterable[Signer] = ()) -> list[Signer]:
