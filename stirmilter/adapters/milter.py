@@ -13,7 +13,6 @@ objects: `Session` and its `_Draft`, which is replaced after each message.
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -24,7 +23,8 @@ from typing import Any, Final
 import Milter
 import milter
 
-from stirmilter.events import Handled
+from stirmilter.adapters.occupancy import Queue, Sessions
+from stirmilter.events import Handled, Stage
 from stirmilter.mail.checks.canonical import BodyHashes
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.transaction import (
@@ -43,31 +43,6 @@ _INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
 _TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
 _TOO_LARGE: Final = ("552", "5.3.4", "the message header is too large")
 _NO_QUARANTINE: Final = ("451", "4.3.5", "no quarantine here, try again later")
-
-
-class Sessions:
-    """Counts open sessions, so that a worker knows when it may leave."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._open: set[int] = set()
-
-    def opened(self, session: object) -> None:
-        """Count a session; again is once."""
-        with self._changed:
-            self._open.add(id(session))
-
-    def closed(self, session: object) -> None:
-        """Uncount it."""
-        with self._changed:
-            self._open.discard(id(session))
-            self._changed.notify_all()
-
-    def wait_until_none(self, seconds: float) -> int:
-        """Wait until no session is open, and return how many still are."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._open, seconds)
-            return len(self._open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +73,7 @@ class Service:
     """Beyond either, the message is refused and its header no longer kept."""
 
     sessions: Sessions = field(default_factory=Sessions)
+    queue: Queue = field(default_factory=Queue)
 
 
 @dataclass(slots=True)
@@ -113,6 +89,9 @@ class _Draft:
     hashes: BodyHashes = field(default_factory=BodyHashes)
     urls: tuple[str, ...] = ()
     """What the decision will want to have been fetched."""
+
+    waits: list[tuple[Stage, float]] = field(default_factory=list)
+    """Seconds that it waited for others."""
 
     error: BaseException | None = None
     """What a callback without reply ran into; `eom` answers for it."""
@@ -227,26 +206,23 @@ class Session(Milter.Base):
         self._draft.hashes.update(chunk)
 
     def eom(self) -> int:
-        """Have the message decided, and apply the decision."""
+        """Have the message decided, apply the decision, and tell what became of it."""
         queue_id = "-"
         started = time.perf_counter()
         draft, self._draft = self._draft, _Draft()
         try:
             queue_id = self.getsymval("i") or "-"
-            if draft.too_large:
-                return self._refuse(Milter.REJECT, _TOO_LARGE)
-            decision, problem = self._decided(draft, queue_id)
-            if decision is None:
-                return self._refuse(Milter.TEMPFAIL, problem)
-            answer = self._apply(decision)
+            answer, event = self._answered(draft, queue_id)
         except Exception as error:  # noqa: BLE001 - nothing a message holds may escape
             self._service.failed(queue_id, error)
-            return self._refuse(Milter.TEMPFAIL, _INTERNAL)
+            answer = self._refuse(Milter.TEMPFAIL, _INTERNAL)
+            event = self._service.filter.refused(self._connection, "internal-error")
         self._service.observe(
             replace(
-                decision.event,
+                event,
                 queue_id=queue_id,
                 seconds=time.perf_counter() - started,
+                stages=(*draft.waits, *event.stages),
             )
         )
         return answer
@@ -260,6 +236,21 @@ class Session(Milter.Base):
         """Forget the session."""
         self._service.sessions.closed(self)
         return int(Milter.CONTINUE)
+
+    def _answered(self, draft: _Draft, queue_id: str) -> tuple[int, Handled]:
+        """Answer the message, and say what there is to tell of it."""
+        told = self._service.filter.refused
+        if draft.too_large:
+            event = told(self._connection, "header-too-large", "reject")
+            return self._refuse(Milter.REJECT, _TOO_LARGE), event
+        decision, problem = self._decided(draft, queue_id)
+        if decision is None:
+            code = "too-late" if problem is _TOO_LATE else "internal-error"
+            return self._refuse(Milter.TEMPFAIL, problem), told(self._connection, code)
+        answer, event = self._apply(decision), decision.event
+        if event.action == "quarantine" and answer == Milter.TEMPFAIL:
+            event = replace(event, action="tempfail")  # there is no quarantine
+        return answer, event
 
     def _decided(self, draft: _Draft, queue_id: str) -> tuple[Decision | None, _Reply]:
         """Have the message decided; without a decision, it is to come again.
@@ -278,7 +269,7 @@ class Session(Milter.Base):
         try:
             if draft.error is not None:
                 raise draft.error
-            decision = self._decide(transaction, draft.urls)
+            decision = self._decide(transaction, draft)
             if decision is not None:
                 return decision, problem
             problem = _TOO_LATE
@@ -288,16 +279,26 @@ class Session(Milter.Base):
         undecided = self._service.filter.undecided(transaction)
         return (undecided if undecided.action == "accept" else None), problem
 
-    def _decide(self, transaction: Transaction, urls: Sequence[str]) -> Decision | None:
+    def _decide(self, transaction: Transaction, draft: _Draft) -> Decision | None:
         """Run the filter on our own threads; None when it takes too long."""
         deadline = time.monotonic() + self._service.message_seconds
-        self._await_urls(urls)
-        future: Future[Decision] = self._service.executor.submit(
-            self._service.filter.decide, transaction
-        )
+        if draft.urls:
+            began = time.perf_counter()
+            self._await_urls(draft.urls)
+            draft.waits.append(("prefetch", time.perf_counter() - began))
+        service, submitted = self._service, time.perf_counter()
+
+        def judge() -> Decision:
+            service.queue.leave()
+            draft.waits.append(("queue", time.perf_counter() - submitted))
+            return service.filter.decide(transaction)
+
+        service.queue.enter()
+        future: Future[Decision] = service.executor.submit(judge)
         if self._await(future, deadline):
             return future.result()
-        future.cancel()
+        if future.cancel():
+            service.queue.leave()
         return None
 
     def _await_urls(self, urls: Sequence[str]) -> None:

@@ -135,6 +135,7 @@ def _message(event: Handled, *, full: bool) -> Line:
         "orig": orig,
         "action": event.action,
         "ms": int(milliseconds),
+        "stages": {stage: round(took * 1000, 2) for stage, took in event.stages},
         "methods": [list(one) for one in methods],
         "rule": event.rule,
         "peer": event.peer,

@@ -18,12 +18,13 @@ _LOOKED_AT: Final = 20_000  # characters; what is behind is cut before it is loo
 _E164: Final = 15  # digits of the longest number
 _KEPT: Final = 4  # digits that stay of what may be several numbers
 _DATE: Final = r"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?:[ T][0-9]{2}:[0-9]{2})?"
-_ADDRESS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])"
+_ADDRESS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _OID: Final = r"[0-2](?:\.[0-9]{1,9}){5,}"
 # As it is dialled, with the separators of RFC 3966 §5.1.1, or spaces.
-_NUMBER: Final = r"\+[0-9](?:[ ().-]{0,2}[0-9]){4,}|[0-9](?:[ ().-]{0,2}[0-9]){7,}"
+_APART: Final = r"[ ().-]{0,2}"
+_NUMBER: Final = rf"\+[0-9](?:{_APART}[0-9]){{4,}}|[0-9](?:{_APART}[0-9]){{7,}}"
 _CALLED: Final = re.compile(
-    rf"(?P<kept>(?<![0-9])(?:{_DATE}|{_ADDRESS}|{_OID})(?![0-9-]))|{_NUMBER}"
+    rf"(?P<kept>(?<![0-9])(?:{_DATE}|{_ADDRESS}|{_OID})(?!{_APART}[0-9]))|{_NUMBER}"
 )
 _TOKEN: Final = re.compile(
     r"eyJ[A-Za-z0-9_=-]*(?:\.[A-Za-z0-9_=-]*)*"  # begins with {" in base64url

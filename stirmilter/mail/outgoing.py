@@ -13,6 +13,7 @@ from stirmilter.mail import evidence, mm4, removals
 from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.mm4 import Reading
+from stirmilter.mail.stopwatch import Stopwatch
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
@@ -43,7 +44,8 @@ class Outgoing:
 
     def sign(self, transaction: Transaction, now: datetime) -> Decision:
         """Insert a PASSporT where there is to be one, and DKIM over all that leaves."""
-        decision = self._decide(transaction, now)
+        watch = Stopwatch()
+        decision = self._decide(transaction, now, watch)
         if self.dkim is None or decision.action != "accept":
             return decision
         headers = removals.kept(transaction.headers, decision.remove)
@@ -52,14 +54,16 @@ class Outgoing:
             field = self.dkim.sign(headers, decision.insert, hashed, now)
         except SigningError as error:
             told = f"unsigned {error.code}"
-            return replace(decision, event=_with_dkim(decision.event, told))
+            return replace(decision, event=_with_dkim(decision.event, told, watch))
         return replace(
             decision,
             insert=(field, *decision.insert),
-            event=_with_dkim(decision.event, f"signed {self.dkim.domain}"),
+            event=_with_dkim(decision.event, f"signed {self.dkim.domain}", watch),
         )
 
-    def _decide(self, transaction: Transaction, now: datetime) -> Decision:
+    def _decide(
+        self, transaction: Transaction, now: datetime, watch: Stopwatch
+    ) -> Decision:
         """Insert a PASSporT, or say why not; the message goes on unless we failed.
 
         A result under our name is removed here too: it is no less forged for coming
@@ -79,6 +83,7 @@ class Outgoing:
             speaker = (token.claims.div or token.claims.orig).value
             self._check_submitter(transaction.connection, speaker)
         except SigningError as error:
+            watch.lap("sign")
             action = self.policy.signing_failure if error.failure else "accept"
             return Decision(
                 action=action,
@@ -91,11 +96,13 @@ class Outgoing:
                     view.originator,
                     action,
                     evidence=evidence.of_message(view, transaction, now, forged),
+                    stages=tuple(watch.stages),
                 ),
                 reply=("451", "4.7.0", "the message cannot be signed now"),
             )
         signer = self.authentication.signer_for(speaker, now)
         word = "signed" if token.claims.div is None else "diverted"
+        watch.lap("sign")
         made = [evidence.issued(token, signer, word)] if signer else []
         return Decision(
             remove=forged,
@@ -113,6 +120,7 @@ class Outgoing:
                 view.originator,
                 signer=signer.name if signer else "",
                 evidence=evidence.of_message(view, transaction, now, forged, made),
+                stages=tuple(watch.stages),
             ),
         )
 
@@ -168,8 +176,9 @@ class Outgoing:
             raise SigningError("not-its-number", "the client may use other numbers")
 
 
-def _with_dkim(event: Handled, told: str) -> Handled:
-    return replace(event, methods=(("dkim", told),))
+def _with_dkim(event: Handled, told: str, watch: Stopwatch) -> Handled:
+    watch.lap("dkim")
+    return replace(event, methods=(("dkim", told),), stages=tuple(watch.stages))
 
 
 def _missing_date(headers: Sequence[Header], now: datetime) -> tuple[Insertion, ...]:

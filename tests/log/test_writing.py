@@ -29,6 +29,7 @@ FIELDS = [
     "orig",
     "action",
     "ms",
+    "stages",
     "methods",
     "rule",
     "peer",
@@ -64,6 +65,7 @@ def test_a_message_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
             PASSED,
             methods=(("dkim", "pass a.example"), ("dkim", "fail"), ("spf", "pass")),
             rule="r1",
+            stages=(("queue", 0.0012345), ("stir", 0.01)),
             peer="two",
             detail='a "quoted"\nline',
         )
@@ -83,6 +85,7 @@ def test_a_message_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         "orig": "1202555xxxx",
         "action": "accept",
         "ms": 12,
+        "stages": {"queue": 1.23, "stir": 10.0},
         "methods": [["dkim", "pass a.example"], ["dkim", "fail"], ["spf", "pass"]],
         "rule": "r1",
         "peer": "two",
