@@ -13,13 +13,14 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from threading import BoundedSemaphore, Thread
 from typing import Final, NoReturn
 
 import h11
 
 from stirmilter import log
-from stirmilter.metrics import Metrics
+from stirmilter.metrics import Credential, Metrics
 from stirmilter.runtime import Runtime
 
 _PAUSE: Final = 1.0  # seconds before one that died is replaced
@@ -125,10 +126,14 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
+    ours = version("stirmilter")
+
     def collect() -> bytes:
-        signers = runtime.filter.authentication.signers
-        expiries = [(one.name, one.credential.validity[1]) for one in signers]
-        return metrics.collect(time.time(), expiries)
+        credentials = [
+            Credential(one.name, one.credential.validity[1], one.proven)
+            for one in runtime.signers
+        ]
+        return metrics.collect(time.time(), credentials, ours)
 
     places = BoundedSemaphore(_PLACES)
     while True:

@@ -120,6 +120,7 @@ class Supervisor:
         while True:
             if self.exporter is not None:
                 self.exporter.metrics.workers(len(self.workers))
+                self.exporter.metrics.unproven(self.keeper.unproven)
                 self.exporter.keep(runtime, list(self._held()))
             info = signal.sigtimedwait(_SIGNALS, _PAUSE)
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
@@ -231,6 +232,8 @@ class Supervisor:
             if pid not in self.workers:
                 self.retired.discard(pid)
                 continue
+            if self.exporter is not None:
+                self.exporter.metrics.restarted()
             gone = self.workers.pop(pid)
             os.close(gone.control)
             log.logger.error(

@@ -12,7 +12,9 @@ class Sessions:
         self._changed = threading.Condition()
         self._open: set[int] = set()
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many are open."""
         return len(self._open)
 
     def opened(self, session: object) -> None:
@@ -40,7 +42,9 @@ class Queue:
         self._lock = threading.Lock()
         self._count = 0
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many there are."""
         return self._count
 
     def enter(self) -> None:

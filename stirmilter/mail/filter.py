@@ -73,6 +73,11 @@ class MailFilter:
         passports = verification.policy.passports
         self._outgoing = Outgoing(policy, authentication, passports, dkim)
 
+    @property
+    def verifying(self) -> tuple[VerificationService, ...]:
+        """All that judge tokens, for whomever."""
+        return (self.verification, *self.peers.values())
+
     def outgoing(self, connection: Connection) -> bool:
         """Tell whether we answer for what this client sends."""
         policy = self.policy

@@ -70,6 +70,12 @@ class Keeper:
         return self._runtime
 
     @property
+    def unproven(self) -> int:
+        """How many signers have a certificate, used or not, that is not proven."""
+        proven = self._proven(self.runtime)
+        return sum(published(one) not in proven for one in self._candidates)
+
+    @property
     def proving(self) -> bool:
         """Whether a probe is under way."""
         return self._probe is not None

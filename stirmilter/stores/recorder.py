@@ -91,6 +91,11 @@ class Recorder:
         self._deadline = math.inf
         self._thread = Thread(target=self._run, name="journal", daemon=True)
 
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return len(self._waiting)
+
     def __call__(self, event: Handled) -> None:
         """Take an event; never waits for a disk, never raises."""
         with self._lock:

@@ -328,7 +328,7 @@ def test_a_message_that_waits_for_a_thread_is_counted(
     queue = session._service.queue
     busy = session._service.executor.submit(released.wait, 30)
     waiting: list[int] = []
-    session._ctx.progress = lambda: waiting.append(len(queue))
+    session._ctx.progress = lambda: waiting.append(queue.count)
     session._service = replace(session._service, progress_seconds=0.1)
 
     carry(session)
@@ -336,7 +336,7 @@ def test_a_message_that_waits_for_a_thread_is_counted(
 
     assert busy.result()
     assert set(waiting) == {1}
-    assert len(queue) == 0
+    assert queue.count == 0
     assert told(ledger) == [("undetermined", "too-late", "tempfail")]
 
 
