@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from stirmilter.events import Claimed
 from stirmilter.services import ReplayStore, VerificationService
 from stirmilter.stir.result import Reason
 from stirmilter.stores.replay import MemoryReplayStore
@@ -153,3 +154,16 @@ def test_a_failing_store_never_hides_what_is_wrong(world: World) -> None:
 
     assert deliver(service, value, "first") is Reason.VERIFIED
     assert deliver(service, value, "second") is Reason.REPLAYED
+
+
+def test_each_question_to_the_store_is_told_with_its_answer(world: World) -> None:
+    told: list[Claimed] = []
+    service = world.verifier(replays=MemoryReplayStore(limit=1), claimed=told.append)
+
+    deliver(service, world.token("one"), "first")
+    deliver(service, world.token("one"), "second")
+    deliver(service, world.token("one", payload={"iat": IAT + 1}), "third")
+    deliver(service, world.token("one", payload={"iat": 1}), "stale: nobody is asked")
+
+    assert [one.outcome for one in told] == ["granted", "replayed", "unknown"]
+    assert all(one.seconds >= 0 for one in told)
