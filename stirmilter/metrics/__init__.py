@@ -194,9 +194,9 @@ class Metrics:
         from prometheus_client import generate_latest, multiprocess  # noqa: PLC0415 - see above
 
         library: Any = multiprocess
-        collector = library.MultiProcessCollector(None, str(self.folder))
         with self._kept.locked():
-            found = list(collector.collect())
+            files = self._kept.files()
+            found = list(library.MultiProcessCollector.merge(files, accumulate=True))
         for metric in found:
             if metric.name == CRL_AGE:
                 metric.samples = [

@@ -31,6 +31,11 @@ class Folder:
         self.path.mkdir(exist_ok=True)
         self._ended: set[int] = set()
 
+    def files(self) -> list[str]:
+        """Name those that can be read: one that is just being made is empty."""
+        found = ((path, _octets(path)) for path in self.path.glob("*.db"))
+        return [str(path) for path, octets in found if octets]
+
     def ended(self, pid: int) -> None:
         """Keep what an ended process counted, and none of its files.
 
@@ -74,6 +79,13 @@ class Folder:
             kept.close()
         for left in self.path.glob(f"*_{pid}.db"):
             left.unlink()
+
+
+def _octets(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _is_alive(pid: str) -> bool:

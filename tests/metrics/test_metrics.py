@@ -146,6 +146,14 @@ def test_a_process_that_was_killed_while_it_made_its_file_spoils_nothing(
     assert total(samples(metrics), "stirmilter_messages_total") == 1
 
 
+def test_a_file_that_is_just_being_made_spoils_no_scrape(metrics: Metrics) -> None:
+    """Its process has opened it, and not yet given it a size."""
+    metrics.handled(EVENT)
+    (metrics.folder / "gauge_livesum_4711.db").write_bytes(b"")
+
+    assert total(samples(metrics), "stirmilter_messages_total") == 1
+
+
 def test_what_ends_while_somebody_reads_is_kept_for_later(metrics: Metrics) -> None:
     one, two = (elsewhere(lambda: metrics.handled(EVENT)) for _ in range(2))
 
