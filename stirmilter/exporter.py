@@ -139,6 +139,8 @@ def serve(
     while True:
         ready, _, _ = select.select([control, listener.fileno()], [], [])
         if control in ready:
+            listener.close()  # whoever comes now is our successor's
+            _finish(places)
             os._exit(0)
         places.acquire()
         try:
@@ -148,6 +150,13 @@ def serve(
             time.sleep(_BREATH)
             continue
         Thread(target=_answer, args=(connection, collect, places), daemon=True).start()
+
+
+def _finish(places: BoundedSemaphore) -> None:
+    """Let scrapes that are under way end: a reload is no reason to fail one."""
+    deadline = time.monotonic() + _SECONDS
+    for _ in range(_PLACES):
+        places.acquire(timeout=max(0.0, deadline - time.monotonic()))
 
 
 def _answer(

@@ -114,6 +114,24 @@ def test_counts_do_not_go_back_when_workers_are_reloaded_or_killed(
     assert value(port, "stirmilter_reloads_total", result="done") == 1
 
 
+def test_a_scrape_that_has_begun_is_answered_though_there_is_a_reload(
+    start: Start,
+) -> None:
+    daemon, port = start_scraped(start)
+    before = scraper(daemon)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert signed(port) == 0  # it has been accepted: those before it come first
+
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: "reloaded" in daemon.logged(), "reloaded")
+        until(lambda: scraper(daemon) != before, "there is another one")
+        connection.sendall(b"Host: x\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
 def test_a_refused_reload_is_counted(start: Start) -> None:
     daemon, port = start_scraped(start)
 
