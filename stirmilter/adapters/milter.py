@@ -6,8 +6,8 @@ callbacks, SQLite hooks). So a callback appends to a draft, `eoh` has fetched on
 threads what the header asks for, and `eom` waits for that, hands the finished
 transaction to an executor and waits again. Nothing here knows what STIR is.
 
-What belongs to the SMTP session and what belongs to one message live in different
-objects: `Session` and its `_Draft`, which is replaced after each message.
+What belongs to the SMTP session and what to one message live in different objects:
+`Session` and its `_Draft`, which is replaced after each message.
 """
 
 from __future__ import annotations
@@ -238,18 +238,18 @@ class Session(Milter.Base):
         return int(Milter.CONTINUE)
 
     def _answered(self, draft: _Draft, queue_id: str) -> tuple[int, Handled]:
-        """Answer the message, and say what there is to tell of it."""
-        told = self._service.filter.refused
+        """Answer the message, and say what to tell of it."""
+        told, who = self._service.filter.refused, self._connection
         if draft.too_large:
-            event = told(self._connection, "header-too-large", "reject")
+            event = told(who, "header-too-large", "reject")
             return self._refuse(Milter.REJECT, _TOO_LARGE), event
         decision, problem = self._decided(draft, queue_id)
         if decision is None:
             code = "too-late" if problem is _TOO_LATE else "internal-error"
-            return self._refuse(Milter.TEMPFAIL, problem), told(self._connection, code)
+            return self._refuse(Milter.TEMPFAIL, problem), told(who, code)
         answer, event = self._apply(decision), decision.event
-        if event.action == "quarantine" and answer == Milter.TEMPFAIL:
-            event = replace(event, action="tempfail")  # there is no quarantine
+        if answer == Milter.TEMPFAIL:  # perhaps since there is no quarantine
+            event = replace(event, action="tempfail")
         return answer, event
 
     def _decided(self, draft: _Draft, queue_id: str) -> tuple[Decision | None, _Reply]:
@@ -286,19 +286,17 @@ class Session(Milter.Base):
             began = time.perf_counter()
             self._await_urls(draft.urls)
             draft.waits.append(("prefetch", time.perf_counter() - began))
-        service, submitted = self._service, time.perf_counter()
+        place = self._service.queue.enter()
 
         def judge() -> Decision:
-            service.queue.leave()
-            draft.waits.append(("queue", time.perf_counter() - submitted))
-            return service.filter.decide(transaction)
+            draft.waits.append(("queue", place.leave()))
+            return self._service.filter.decide(transaction)
 
-        service.queue.enter()
-        future: Future[Decision] = service.executor.submit(judge)
+        future: Future[Decision] = self._service.executor.submit(judge)
         if self._await(future, deadline):
             return future.result()
         if future.cancel():
-            service.queue.leave()
+            place.leave()
         return None
 
     def _await_urls(self, urls: Sequence[str]) -> None:

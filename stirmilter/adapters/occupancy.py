@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 
 class Sessions:
@@ -47,12 +49,24 @@ class Queue:
         """How many there are."""
         return self._count
 
-    def enter(self) -> None:
-        """Count one."""
-        with self._lock:
-            self._count += 1
+    def enter(self) -> Place:
+        """Count one, until it leaves its place."""
+        self._add(1)
+        return Place(self._add)
 
-    def leave(self) -> None:
-        """Uncount it: it is being judged, or given up."""
+    def _add(self, number: int) -> None:
         with self._lock:
-            self._count -= 1
+            self._count += number
+
+
+class Place:
+    """A message's place in a queue."""
+
+    def __init__(self, add: Callable[[int], None]) -> None:
+        self._add = add
+        self._since = time.perf_counter()
+
+    def leave(self) -> float:
+        """Leave it, once, and return the seconds that it took."""
+        self._add(-1)
+        return time.perf_counter() - self._since
