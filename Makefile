@@ -4,7 +4,8 @@
 PYTHON = /usr/bin/python3
 
 PACKAGES = python3 python3-venv python3-dev gcc libc6-dev libmilter-dev \
-	postfix openssl ca-certificates secsipidx libsecsipid1 nodejs redis-server softhsm2
+	postfix openssl ca-certificates secsipidx libsecsipid1 nodejs redis-server softhsm2 \
+	opendkim opendmarc
 
 PIP = $(VENV)/bin/pip --quiet --disable-pip-version-check
 UV_LOCK = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -23,7 +24,7 @@ FUZZ_SECONDS = 60
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz bench mutants lock clean debian-packages venv fuzz-venv oracles promtool
+.PHONY: help demo test check conformance fuzz soak bench mutants lock clean debian-packages venv fuzz-venv oracles promtool
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -62,6 +63,9 @@ conformance: venv ## write docs/conformance.md: each row of the standards with i
 
 fuzz: fuzz-venv ## feed the parsers inputs that reach new branches; FUZZ_SECONDS=600 for longer
 	build/fuzz/venv/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+soak: venv ## the long tests: thousands of messages while the daemon is killed and reloaded
+	.venv/bin/pytest -p no:cacheprovider -rP $(wildcard tests/soak/soak_*.py)
 
 bench: venv ## signatures and verifications beside openssl's, hostile inputs, stores, against targets
 	.venv/bin/python -m tests.bench.core

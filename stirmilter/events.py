@@ -13,7 +13,7 @@ IDENTIFIER_LENGTH: Final = 255
 """Characters of a message's identifier that are kept as evidence."""
 
 
-REMOVED_FIELDS: Final = 8
+REMOVED_FIELDS: Final = 32
 """Header fields taken out of a message that are kept as evidence."""
 
 REMOVED_LENGTH: Final = 500
@@ -155,6 +155,12 @@ class Handled:
     shadow_rule: str = ""
     stages: tuple[tuple[Stage, float], ...] = field(default=(), compare=False)
     """Seconds of each, as far as it was come to."""
+
+    submitter: str = ""
+    """Outgoing: who was given the number that was signed for, if numbers are given."""
+
+    hazards: tuple[str, ...] = ()
+    """Outgoing: what in the body the next hop may not carry as it is."""
 
 
 Outcome = Literal["fetched", "unchanged", "failed", "refused", "postponed"]

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from cryptography import x509
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError, StoreError
-from stirmilter.runtime import Runtime, check_group
+from stirmilter.runtime import Runtime
+from stirmilter.runtime.owners import check_owners
 from stirmilter.runtime.stores import redis_replay_store
 from stirmilter.services import Signer
 from stirmilter.stir import credential
@@ -31,11 +32,13 @@ from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that `check` has to say."""
+    """One thing that `check` or `doctor` has to say."""
 
     level: Literal["ok", "warning", "error"]
     subject: str
     text: str
+    remedy: str = ""
+    """The line to change or the command to run, where there is one."""
 
 
 def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
@@ -58,9 +61,13 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
             "warning", "verify.anchors", "none: no PASSporT can pass verification"
         )
     policy = runtime.filter.policy
-    if signers and not (policy.networks or policy.logins or policy.daemon_names):
+    if signers and not (
+        policy.networks or policy.logins or policy.daemon_names or policy.tls_names
+    ):
         yield Finding(
-            "warning", "sign", "no clients, logins or daemon_names: nothing is signed"
+            "warning",
+            "sign",
+            "no clients, logins, daemon_names or tls_names: nothing is signed",
         )
     yield from _peer_findings(runtime)
     yield from _socket_findings(runtime.config)
@@ -135,6 +142,14 @@ def replay_findings(config: Config) -> Iterable[Finding]:
         yield Finding("ok", "replay.store", "the server answers and keeps every key")
 
 
+# milter_content_timeout, which each sign of life begins anew, and what SMTP clients are
+# to wait for the answer to a message (RFC 5321 §4.5.3.2.6), which nothing makes longer.
+_PATIENCE: Final = {
+    "progress_seconds": (300, "Postfix gives up after 300 s without a sign of life"),
+    "message_seconds": (600, "SMTP clients give up after 600 s without an answer"),
+}
+
+
 def _socket_findings(config: Config) -> Iterable[Finding]:
     settings = config.milter
     paths = [Path(s[5:]) for s in settings.sockets if s.startswith("unix:")]
@@ -143,9 +158,13 @@ def _socket_findings(config: Config) -> Iterable[Finding]:
             text = f"{path}: its folder does not exist"
             yield Finding("error", "milter.sockets", text)
     try:
-        check_group(config)
+        check_owners(config)
     except ConfigError as error:
-        yield Finding("error", "milter.socket_group", error.problem)
+        [(where, problem)] = error.faults
+        yield Finding("error", where.rpartition(": ")[2], problem)
+    for setting, (longest, text) in _PATIENCE.items():
+        if getattr(settings, setting) >= longest:
+            yield Finding("warning", f"milter.{setting}", text)
     name = settings.authserv_id
     level: Literal["ok", "warning"] = "ok" if "." in name else "warning"
     text = name if level == "ok" else f"{name}: no full host name; set it"

@@ -2,8 +2,8 @@
 
 libmilter has a thread of its own that waits for SIGTERM, SIGHUP and SIGINT and drops
 what is in flight when one comes; which thread of a process gets a signal is chance. So
-a worker ignores all three, and listens to its supervisor through a pipe: the pipe's end
-tells it to drain, be it that the supervisor closed it or that the supervisor died.
+a worker ignores all three, and listens to its supervisor through a pair of sockets: its
+end tells it to drain, be it that the supervisor closed it or that the supervisor died.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from stirmilter.events import Handled
 from stirmilter.housekeeping import Housekeeper, Task
 from stirmilter.mail.transaction import Submission
 from stirmilter.metrics import Metrics
+from stirmilter.pulse import Judges, Pulse
 from stirmilter.runtime import Runtime, actions, stores
 from stirmilter.sampling import Sampler
 from stirmilter.stir.result import printable
@@ -43,13 +44,14 @@ _REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _SAMPLE: Final = 5.0  # seconds between two looks at caches and queues
 _REPLAYS: Final = 10.0  # seconds between two looks at a server
 _LOOKERS: Final = 2  # threads that look into what is shared
+_BEATS: Final = 10  # signs of life in the time that is given for one
 _GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
 
 
 def serve(
     runtime: Runtime,
     listener: socket.socket,
-    control: int,
+    control: socket.socket,
     metrics: Metrics | None = None,
 ) -> NoReturn:
     """Serve a listening socket until `control` ends, then drain and leave the process.
@@ -57,7 +59,7 @@ def serve(
     Args:
         runtime: what to judge with.
         listener: shared with other workers, and non-blocking for that reason.
-        control: reading end of a pipe that nobody writes to.
+        control: our end of a pair, that signs of life are written to.
         metrics: where messages are counted, if anywhere.
     """
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -76,14 +78,14 @@ def serve(
         one.start()
     fetches = runtime.config.fetch.concurrency
     with (
-        ThreadPoolExecutor(settings.threads, "judge") as executor,
+        Judges(settings.threads, "judge") as judges,
         ThreadPoolExecutor(fetches, "fetch") as fetchers,
         ThreadPoolExecutor(_LOOKERS, "look") as lookers,
     ):
         runtime.prefetcher.start(fetchers, lookers)
         service = adapter.Service(
             filter=runtime.filter,
-            executor=executor,
+            executor=judges,
             observe=tell(
                 log.handled(runtime.config.log.numbers),
                 *([recorder] if recorder else []),
@@ -106,7 +108,10 @@ def serve(
         threading.Thread(
             target=_libmilter, args=(background,), name="libmilter", daemon=True
         ).start()
-        select.select([control], [], [])
+        pulse = Pulse(judges, listener, lambda: service.sessions.total, control)
+        beat = settings.stuck_seconds / _BEATS
+        while not select.select([control], [], [], beat)[0]:
+            pulse.beat()
         left = drain(service, listener, settings.drain_seconds)
         if left:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)

@@ -48,7 +48,12 @@ class Question(NamedTuple):
 class DnsServer:
     """Answers from what was added, and keeps the questions."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        """Take the door: with port 0, any that is free.
+
+        Raises:
+            OSError: the port that was asked for cannot be had.
+        """
         self.questions: list[Question] = []
         self.clients: list[object] = []
         """Addresses that answers went to."""
@@ -71,7 +76,7 @@ class DnsServer:
         self._stopped = Event()
         self._servers: list[socketserver.BaseServer] = []
         self._threads: list[Thread] = []
-        self.address: Server = self._bind()
+        self.address: Server = self._bind(address, port)
 
     def add(self, name: str, kind: str, *values: str | tuple[bytes, ...]) -> None:
         """Add records; none at all make a name that exists without data.
@@ -172,7 +177,7 @@ class DnsServer:
         response.flags |= dns.flags.TC
         return response.to_wire()
 
-    def _bind(self) -> Server:
+    def _bind(self, address: str, wanted: int) -> Server:
         owner = self
 
         class Datagram(socketserver.BaseRequestHandler):
@@ -186,22 +191,27 @@ class DnsServer:
 
         class Stream(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                [length] = struct.unpack("!H", self.rfile.read(2))
+                prefix = self.rfile.read(2)
+                if len(prefix) < 2:  # it has asked nothing
+                    return
+                [length] = struct.unpack("!H", prefix)
                 answer = owner.answer(self.rfile.read(length), "tcp")
                 if answer is not None:
                     with suppress(OSError):
                         self.wfile.write(struct.pack("!H", len(answer)) + answer)
 
         while True:
-            udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Datagram)
+            udp = socketserver.ThreadingUDPServer((address, wanted), Datagram)
             port: int = udp.server_address[1]
             try:
-                tcp = socketserver.ThreadingTCPServer(("127.0.0.1", port), Stream)
+                tcp = socketserver.ThreadingTCPServer((address, port), Stream)
             except OSError:  # somebody else has that port by TCP
                 udp.server_close()
+                if wanted:
+                    raise
                 continue
             self._servers = [udp, tcp]
-            return "127.0.0.1", port
+            return address, port
 
 
 def _key(name: str) -> str:

@@ -39,6 +39,8 @@ x5u = "{base}/{name}.pem"
 numbers = ["{numbers}"]
 [verify]
 anchors = ["ca/root.pem"]
+[checks]
+methods = []
 [fetch]
 laboratory = true
 tls_ca = "ca/tls-ca.pem"

@@ -11,11 +11,12 @@ from pydantic import BaseModel
 
 from stirmilter.config import Config, load, parse
 from stirmilter.config.policy import PeerSection, RuleSection
+from stirmilter.config.sections import SubmitterSection
 from stirmilter.runtime import actions
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "conf" / "stirmilter.toml"
-BLOCKS = {"signer", "trust", "upstream", "peer", "rule", "shadow_rule"}
+BLOCKS = {"signer", "submitter", "trust", "upstream", "peer", "rule", "shadow_rule"}
 NO_FIXED_DEFAULT = {
     "authserv_id": "the name of the machine",
     "tls_ca": "the system's anchors",
@@ -69,6 +70,16 @@ def test_the_example_of_a_signer_is_accepted() -> None:
     assert signer.name == "carrier"
     assert len(signer.numbers) == 5
     assert signer.domains == ("example.net",)
+
+
+def test_the_example_of_a_submitter_is_accepted_and_says_everything() -> None:
+    text = SHIPPED.read_text().partition("# [[submitter]]")[2].partition("\n\n")[0]
+    text = "[[submitter]]" + re.sub(r"^# ?", "", text, flags=re.MULTILINE)
+
+    [submitter] = parse(tomllib.loads(text), SHIPPED).submitter
+
+    assert submitter.model_fields_set == settings(SubmitterSection)
+    assert len(submitter.numbers) == 3
 
 
 def test_the_example_of_a_trust_set_is_accepted() -> None:

@@ -10,8 +10,9 @@ import pytest
 from stirmilter import log
 from stirmilter.config import parse
 from stirmilter.runtime import Runtime, build
-from stirmilter.supervisor import Supervisor, _Worker
+from stirmilter.supervisor import Supervisor
 from stirmilter.testca import TestCA
+from stirmilter.workers import Worker
 
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -36,10 +37,10 @@ def test_a_fork_that_fails_is_remembered_and_leaks_no_descriptor(
         before = len(list(DESCRIPTORS.iterdir()))
         tried = Supervisor(never)
 
-        tried._fork(None, listener)  # type: ignore[arg-type] # no child will use it
+        tried.workers.fork(None, listener)  # type: ignore[arg-type] # no child will use it
 
-        assert tried.missing == [listener]
-        assert tried.workers == {}
+        assert [one for one, _ in tried.workers.missing] == [listener]
+        assert tried.workers.serving == {}
         assert len(list(DESCRIPTORS.iterdir())) == before
     assert "no new worker now, trying again" in capsys.readouterr().err
 
@@ -59,13 +60,14 @@ def test_a_reload_that_can_start_nothing_keeps_the_old_workers(
     monkeypatch.setattr(os, "fork", refuse)
     with socket.socket() as listener:
         tried = Supervisor(lambda: build(runtime.config))
-        old = _Worker(listener, control=-1, born=0.0)
-        tried.workers[4711] = old
+        tried.listeners.sockets.append(listener)
+        old = Worker(listener, listener, born=0.0, heard=0.0)
+        tried.workers.serving[4711] = old
 
-        assert tried._reload(runtime, [listener]) is runtime
+        assert tried._reload(runtime) is runtime
 
-        assert tried.workers == {4711: old}
-        assert tried.missing == []
+        assert tried.workers.serving == {4711: old}
+        assert tried.workers.missing == []
 
 
 def test_a_bug_of_ours_in_what_looks_after_keys_stops_no_mail(

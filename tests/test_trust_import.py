@@ -23,7 +23,15 @@ from stirmilter.stir import jws, trustlist
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.testca import TestCA
 from tests.laboratory import NOW as LABORATORY
-from tests.stir.certificates import DAY, Issued, issue, leaf, pem, usage
+from tests.stir.certificates import (
+    DAY,
+    Issued,
+    issue,
+    leaf,
+    pem,
+    tn_auth_list,
+    usage,
+)
 
 NOW = datetime.now(UTC)
 """OpenSSL's certificates begin at its own now."""
@@ -32,6 +40,7 @@ SOON = int((NOW + timedelta(days=30)).timestamp())
 ONE = issue("one", ca=True, begin=NOW - DAY, end=NOW + 90 * DAY)
 TWO = issue("two", ca=True, begin=NOW - DAY, end=NOW + 90 * DAY)
 EXPIRED = issue("old", ca=True, begin=LABORATORY - 9 * DAY, end=LABORATORY)
+BOTH = usage("key_cert_sign", "digital_signature")
 NO_CA = issue("leaf", begin=NOW - DAY, end=NOW + DAY)
 NO_SIGN = issue("odd", ca=True, use=usage("crl_sign"), begin=NOW - DAY, end=NOW + DAY)
 
@@ -302,6 +311,37 @@ def test_a_payload_that_is_none_is_refused(
     assert list(importing.folder.glob("us.pem*")) == []
 
 
+def test_how_large_a_list_may_be_is_a_setting(
+    importing: Import, administrator: Administrator
+) -> None:
+    octets = administrator.sign(listing(ONE, TWO))
+    configuration = importing.folder / "limits.toml"
+
+    def limited(**limits: int) -> Result:
+        lines = [f"{name} = {value}\n" for name, value in limits.items()]
+        configuration.write_text("[limits]\n" + "".join(lines))
+        return importing.signed(octets, "--config", str(configuration))
+
+    few = limited(trust_list_entries=1)
+    small = limited(trust_list_octets=len(octets) - 1)
+    assert (few.exit_code, small.exit_code) == (1, 1)
+    assert "trustList has 2 entries, at most 1" in few.stderr
+    assert f"more than {len(octets) - 1} octets" in small.stderr
+    assert importing.written == []
+
+    assert limited(trust_list_entries=2, trust_list_octets=len(octets)).exit_code == 0
+    assert len(importing.written) == 2
+
+
+def test_a_list_that_names_too_many_is_refused(
+    importing: Import, administrator: Administrator
+) -> None:
+    done = importing.signed(administrator.sign(listing(trustList=["x"] * 1_001)))
+
+    assert done.exit_code == 1
+    assert "trustList has 1001 entries, at most 1000" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("header", "key", "why"),
     [
@@ -363,15 +403,23 @@ def test_a_signer_below_another_root_is_refused(
     assert "the signer leads to no anchor" in done.stderr
 
 
-def test_a_signer_whose_key_is_for_something_else_is_refused(
-    administrator: Administrator,
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ({"use": usage("crl_sign")}, "lacks digitalSignature"),
+        ({"ca": True, "use": BOTH}, "the signer is an authority"),
+        ({"extensions": [tn_auth_list()]}, "there to speak for numbers"),
+    ],
+)
+def test_a_signer_who_is_there_for_something_else_is_refused(
+    administrator: Administrator, parts: dict[str, Any], problem: str
 ) -> None:
-    """The signer of revocation lists, below the same root, signs no list of these."""
-    lister = issue("lister", ONE, use=usage("crl_sign"), begin=NOW - DAY, end=NOW + DAY)
+    """Below the same root."""
+    lister = issue("lister", ONE, begin=NOW - DAY, end=NOW + DAY, **parts)
     text = administrator.sign(listing(TWO)).decode().rpartition(".")[0]
     signature = jws.b64url_encode(jws.SoftwareKey(lister.key).sign(text.encode()))
 
-    with pytest.raises(ValueError, match="lacks digitalSignature"):
+    with pytest.raises(ValueError, match=problem):
         trustlist.verify(
             trustlist.parse(f"{text}.{signature}"),
             [lister.certificate],

@@ -7,7 +7,7 @@ threads what the header asks for, and `eom` waits for that, hands the finished
 transaction to an executor and waits again. Nothing here knows what STIR is.
 
 What belongs to the SMTP session and what to one message live in different objects:
-`Session` and its `_Draft`, which is replaced after each message.
+`Session` and its `Draft`, which is replaced after each message.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Any, Final
 import Milter
 import milter
 
+from stirmilter.adapters.draft import Draft
 from stirmilter.adapters.occupancy import Queue, Sessions
-from stirmilter.events import Handled, Stage
-from stirmilter.mail.checks.canonical import BodyHashes
+from stirmilter.events import Handled
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.transaction import (
     Connection,
@@ -34,10 +34,9 @@ from stirmilter.mail.transaction import (
     Submission,
     Transaction,
 )
-from stirmilter.stir.msgi import BodyDigester
 
 NAME: Final = "stirmilter"
-_ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
+ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
 _Reply = tuple[str, str, str]
 _INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
 _TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
@@ -76,27 +75,6 @@ class Service:
     queue: Queue = field(default_factory=Queue)
 
 
-@dataclass(slots=True)
-class _Draft:
-    """One message while it arrives."""
-
-    sender: str = ""
-    recipients: list[str] = field(default_factory=list)
-    headers: list[Header] = field(default_factory=list)
-    header_octets: int = 0
-    too_large: bool = False
-    digester: BodyDigester = field(default_factory=lambda: BodyDigester(()))
-    hashes: BodyHashes = field(default_factory=BodyHashes)
-    urls: tuple[str, ...] = ()
-    """What the decision will want to have been fetched."""
-
-    waits: list[tuple[Stage, float]] = field(default_factory=list)
-    """Seconds that it waited for others."""
-
-    error: BaseException | None = None
-    """What a callback without reply ran into; `eom` answers for it."""
-
-
 def _collects(callback: Callable[..., None]) -> Callable[..., int]:
     """Make a callback of a method that only notes something down.
 
@@ -123,13 +101,13 @@ class Session(Milter.Base):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._connection = Connection(client=None)
-        self._draft = _Draft()
+        self._draft = Draft()
         service.sessions.opened(self)
 
     def negotiate(self, opts: list[int]) -> int:
         """Ask for what `_apply` does; pymilter asks for all that it is offered."""
         answer: int = super().negotiate(opts)
-        opts[0] &= _ACTIONS
+        opts[0] &= ACTIONS
         return answer
 
     @Milter.noreply
@@ -157,7 +135,7 @@ class Session(Milter.Base):
     @_collects
     def envfrom(self, sender: str, *_parameters: str) -> None:
         """Begin a message; what we know of the session stays."""
-        self._draft = _Draft(sender)
+        self._draft = Draft(sender)
         self._connection = replace(
             self._connection,
             login=self.getsymval("{auth_authen}") or "",
@@ -183,7 +161,8 @@ class Session(Milter.Base):
         ):
             draft.too_large = True
             return
-        draft.headers.append(Header(name, value))
+        # Some take "From : x" for From, so it is From to us as well.
+        draft.headers.append(Header(name.rstrip(), value))
 
     @Milter.noreply
     @_collects
@@ -191,25 +170,24 @@ class Session(Milter.Base):
         """Learn from the header which digests the body needs, and what to fetch."""
         draft = self._draft
         if not draft.too_large:
-            prepared = self._service.filter.prepare(
+            draft.prepared = self._service.filter.prepare(
                 self._connection, draft.recipients, draft.headers, draft.sender
             )
-            draft.digester, draft.hashes = prepared.digester, prepared.hashes
-            draft.urls = prepared.urls
-            self._service.prefetch(draft.urls)
+            draft.readers = draft.prepared.readers()
+            self._service.prefetch(draft.prepared.urls)
 
     @Milter.noreply
     @_collects
     def body(self, chunk: bytes) -> None:
-        """Hash; the body itself is not kept."""
-        self._draft.digester.update(chunk)
-        self._draft.hashes.update(chunk)
+        """Hash; of the body itself, only what may be wanted again is kept."""
+        for read in self._draft.readers:
+            read(chunk)
 
     def eom(self) -> int:
         """Have the message decided, apply the decision, and tell what became of it."""
         queue_id = "-"
         started = time.perf_counter()
-        draft, self._draft = self._draft, _Draft()
+        draft, self._draft = self._draft, Draft()
         try:
             queue_id = self.getsymval("i") or "-"
             answer, event = self._answered(draft, queue_id)
@@ -229,7 +207,7 @@ class Session(Milter.Base):
 
     def abort(self) -> int:
         """Forget the message; the session goes on."""
-        self._draft = _Draft()
+        self._draft = Draft()
         return int(Milter.CONTINUE)
 
     def close(self) -> int:
@@ -237,7 +215,7 @@ class Session(Milter.Base):
         self._service.sessions.closed(self)
         return int(Milter.CONTINUE)
 
-    def _answered(self, draft: _Draft, queue_id: str) -> tuple[int, Handled]:
+    def _answered(self, draft: Draft, queue_id: str) -> tuple[int, Handled]:
         """Answer the message, and say what to tell of it."""
         told, who = self._service.filter.refused, self._connection
         if draft.too_large:
@@ -252,7 +230,7 @@ class Session(Milter.Base):
             event = replace(event, action="tempfail")
         return answer, event
 
-    def _decided(self, draft: _Draft, queue_id: str) -> tuple[Decision | None, _Reply]:
+    def _decided(self, draft: Draft, queue_id: str) -> tuple[Decision | None, _Reply]:
         """Have the message decided; without a decision, it is to come again.
 
         Whether it is when we are wrong, or late, is the filter's to say.
@@ -262,9 +240,8 @@ class Session(Milter.Base):
             sender=draft.sender,
             recipients=tuple(draft.recipients),
             headers=tuple(draft.headers),
-            body=draft.digester.finish(),
-            hashed=draft.hashes.finish(),
         )
+        transaction = draft.prepared.read(transaction)
         problem = _INTERNAL
         try:
             if draft.error is not None:
@@ -279,12 +256,12 @@ class Session(Milter.Base):
         undecided = self._service.filter.undecided(transaction)
         return (undecided if undecided.action == "accept" else None), problem
 
-    def _decide(self, transaction: Transaction, draft: _Draft) -> Decision | None:
+    def _decide(self, transaction: Transaction, draft: Draft) -> Decision | None:
         """Run the filter on our own threads; None when it takes too long."""
         deadline = time.monotonic() + self._service.message_seconds
-        if draft.urls:
+        if draft.prepared.urls:
             began = time.perf_counter()
-            self._await_urls(draft.urls)
+            self._await_urls(draft.prepared.urls)
             draft.waits.append(("prefetch", time.perf_counter() - began))
         place = self._service.queue.enter()
 
@@ -379,7 +356,7 @@ def register(service: Service, descriptor: int) -> None:
         OSError: this libmilter cannot take a descriptor; Debian's and Ubuntu's can.
     """
     Milter.factory = lambda: Session(service)
-    milter.set_flags(_ACTIONS)
+    milter.set_flags(ACTIONS)
     milter.set_connect_callback(Milter.connect_callback)
     milter.set_helo_callback(lambda ctx, name: ctx.getpriv().hello(name))
     milter.set_envfrom_callback(lambda ctx, *a: ctx.getpriv().envfrom_bytes(*a))

@@ -13,16 +13,23 @@ class Sessions:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._open: set[int] = set()
+        self._total = 0
 
     @property
     def count(self) -> int:
         """How many are open."""
         return len(self._open)
 
+    @property
+    def total(self) -> int:
+        """How many there have been."""
+        return self._total
+
     def opened(self, session: object) -> None:
-        """Count a session; again is once."""
+        """Count a session."""
         with self._changed:
             self._open.add(id(session))
+            self._total += 1
 
     def closed(self, session: object) -> None:
         """Uncount it."""

@@ -12,7 +12,16 @@ from importlib.metadata import version
 
 import click
 
-from stirmilter.cli import daemon, journal, laboratory, message, replay, trust
+from stirmilter.cli import (
+    daemon,
+    doctor,
+    explain,
+    journal,
+    laboratory,
+    message,
+    replay,
+    trust,
+)
 from stirmilter.cli.common import CONFIGURATION, NOT_VERIFIED, fail
 from stirmilter.errors import ConfigError, StirmilterError
 
@@ -26,9 +35,11 @@ def cli() -> None:
 for command in (
     daemon.run,
     daemon.check,
+    doctor.doctor,
     message.sign,
     message.verify,
     message.inspect,
+    explain.explain,
     journal.journal,
     replay.replay,
     trust.trust,

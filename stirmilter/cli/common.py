@@ -82,7 +82,7 @@ def envelope_of(
 
     def named(*names: str) -> tuple[str, ...]:
         return tuple(
-            mailbox.local
+            f"{mailbox.local}@{mailbox.domain}" if mailbox.domain else mailbox.local
             for header in raw.headers
             if header.named(names)
             for mailbox in addresses.parse(header.text).entries
@@ -104,17 +104,13 @@ def transaction_of(
     from stirmilter.mail.transaction import Transaction
 
     prepared = mail_filter.whole(raw.headers)
-    prepared.digester.update(raw.body)
-    prepared.hashes.update(raw.body)
+    for read in prepared.readers():
+        read(raw.body)
     sender, named = envelope_of(raw, mail_from, recipients)
-    return Transaction(
-        connection=connection,
-        sender=sender,
-        recipients=named,
-        headers=raw.headers,
-        body=prepared.digester.finish(),
-        hashed=prepared.hashes.finish(),
+    transaction = Transaction(
+        connection=connection, sender=sender, recipients=named, headers=raw.headers
     )
+    return prepared.read(transaction)
 
 
 def time_of(text: str | None) -> datetime:

@@ -38,12 +38,13 @@ def run(path: Path) -> None:
     from stirmilter import log
     from stirmilter.dkimfindings import check_findings
     from stirmilter.findings import findings
-    from stirmilter.runtime import build, check_group
+    from stirmilter.runtime import build
+    from stirmilter.runtime.owners import check_owners
     from stirmilter.supervisor import Supervisor
 
     def load() -> Runtime:
         runtime = build(configuration.load(path))
-        check_group(runtime.config)
+        check_owners(runtime.config)
         settings = runtime.config.log
         log.configure(
             settings.level,

@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,11 +37,10 @@ def show(path: Path, identifier: str, as_json: bool) -> None:
     ID is a queue id, a Message-ID, an X-Mms-Transaction-ID or an X-Mms-Message-ID.
     Exits 1 if no message has it.
     """
-    with _reader(path) as reader:
+    with open_journal(path) as reader:
         found = reader.find(identifier)
     if as_json:
-        rows = [dataclasses.asdict(event) for event in found]
-        click.echo(json.dumps(rows, indent=2, default=_plain))
+        print_json(found)
     for number, event in enumerate(() if as_json else found):
         if number:
             click.echo()
@@ -57,7 +56,7 @@ def show(path: Path, identifier: str, as_json: bool) -> None:
 @JSON
 def stats(path: Path, as_json: bool) -> None:
     """Count what the journal holds."""
-    with _reader(path) as reader:
+    with open_journal(path) as reader:
         counted = dataclasses.asdict(reader.stats())
     if as_json:
         click.echo(json.dumps(counted, indent=2, default=_plain))
@@ -65,7 +64,14 @@ def stats(path: Path, as_json: bool) -> None:
         click.echo(f"{name}\t{_plain(value) if value is not None else '-'}")
 
 
-def _reader(path: Path) -> JournalReader:
+def print_json(found: Iterable[Handled]) -> None:
+    """Print messages as programs want them."""
+    rows = [dataclasses.asdict(event) for event in found]
+    click.echo(json.dumps(rows, indent=2, default=_plain))
+
+
+def open_journal(path: Path) -> JournalReader:
+    """Open the journal that a configuration names, to look into it."""
     from stirmilter.stores.journalreader import JournalReader
 
     config = configuration.load(path)
@@ -130,11 +136,12 @@ def _token_facts(token: Token, kept: Evidence) -> Iterator[tuple[str, object]]:
         yield "validity", f"{_time(begin)} to {_time(end)}, {inside} at reception"
         yield "revocation", f"{token.status} at reception"
     for certificate in token.path:
-        yield "certificate", f"{certificate.sha256} {_subject(certificate)}"
+        yield "certificate", f"{certificate.sha256} {subject(certificate)}"
     yield from (("note", note) for note in token.notes)
 
 
-def _subject(certificate: Certificate) -> str:
+def subject(certificate: Certificate) -> str:
+    """Name the holder of a certificate, printable."""
     from cryptography import x509
 
     from stirmilter.stir.result import printable

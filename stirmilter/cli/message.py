@@ -63,6 +63,8 @@ def sign(
     if not decision.insert:
         say(f"not signed: {decision.event.reason}: {decision.event.detail}")
         sys.exit(TEMPORARY if decision.action == "tempfail" else NOT_VERIFIED)
+    for hazard in decision.event.hazards:
+        say(f"the next hop may alter the body: {hazard}")
     fields = b"".join(write_field(name, value) for name, value in decision.insert)
     if b"\r\n" not in octets:  # the file's own line ends; over SMTP it is always CRLF
         fields = fields.replace(b"\r\n", b"\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,11 +26,11 @@ from stirmilter.errors import FetchError
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from stirmilter.config.sections import Limits
     from stirmilter.stir.trustlist import TrustList
     from stirmilter.stores.fetch import Fetcher
     from stirmilter.stores.trustfile import Import
 
-_OCTETS: Final = 4_194_304  # of a list: a few dozen certificates, with room
 _EXISTING: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -62,7 +63,7 @@ def trust() -> None:
     "-c",
     "path",
     type=click.Path(path_type=Path),
-    help="Take the settings of [fetch] from this file.",
+    help="Take the settings of [fetch] and [limits] from this file.",
 )
 @AT
 def trust_import(
@@ -87,34 +88,41 @@ def trust_import(
 
     now = time_of(at)
     settings = configuration.load(path) if path else configuration.parse({}, Path())
-    fetcher = wiring.fetcher(settings)
-    octets = _octets(fetcher, source)
+    reader = _Reader(wiring.fetcher(settings), settings.limits)
+    octets = reader.octets(source)
     if b"-----BEGIN CERTIFICATE-----" in octets and not octets.lstrip().startswith(
         (b"{", b"eyJ")
     ):
         found = _bundle(octets, sha256, unsigned, now)
     else:
-        found = _signed(fetcher, octets, anchors, signer, now)
-    _write(source, out, found, now, dry_run=dry_run)
+        found = _signed(reader, octets, anchors, signer, now)
+    _write(source, out, found, now, reader, dry_run=dry_run)
 
 
-def _octets(fetcher: Fetcher, source: str) -> bytes:
-    if source.startswith(("https://", "http://")):
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads files and URLs, as large as the settings allow."""
+
+    fetcher: Fetcher
+    limits: Limits
+
+    def octets(self, source: str) -> bytes:
+        if not source.startswith(("https://", "http://")):
+            return self.file(Path(source))
         try:
-            return fetcher.body(source, octets=_OCTETS)
+            return self.fetcher.body(source, octets=self.limits.trust_list_octets)
         except FetchError as error:
             fail(TEMPORARY if error.temporary else NOT_VERIFIED, f"{source}: {error}")
-    return _file(Path(source))
 
-
-def _file(path: Path) -> bytes:
-    try:
-        octets = path.read_bytes()
-    except OSError as error:
-        fail(click.UsageError.exit_code, f"{path}: {error.strerror}")
-    if len(octets) > _OCTETS:
-        fail(NOT_VERIFIED, f"{path}: more than {_OCTETS} octets")
-    return octets
+    def file(self, path: Path) -> bytes:
+        try:
+            octets = path.read_bytes()
+        except OSError as error:
+            fail(click.UsageError.exit_code, f"{path}: {error.strerror}")
+        if len(octets) > self.limits.trust_list_octets:
+            most = self.limits.trust_list_octets
+            fail(NOT_VERIFIED, f"{path}: more than {most} octets")
+        return octets
 
 
 def _bundle(
@@ -135,7 +143,7 @@ def _bundle(
 
 
 def _signed(
-    fetcher: Fetcher,
+    reader: _Reader,
     octets: bytes,
     anchors: Path | None,
     signer: Path | None,
@@ -147,18 +155,19 @@ def _signed(
 
     if anchors is None:
         raise click.UsageError("--anchors: a signed list needs the root of its signer")
-    roots = TrustAnchors(_chain(_file(anchors), str(anchors)))
+    roots = TrustAnchors(_chain(reader.file(anchors), str(anchors)))
     try:
         listed = trustlist.parse(octets.decode("utf-8", "surrogateescape"))
         if signer is not None:
-            chain = _chain(_file(signer), str(signer))
+            chain = _chain(reader.file(signer), str(signer))
         elif (inside := listed.x5c) is not None:
             chain = inside
         elif listed.x5u is not None:
-            chain = _chain(_octets(fetcher, _https(listed.x5u)), listed.x5u)
+            chain = _chain(reader.octets(_https(listed.x5u)), listed.x5u)
         else:
             raise click.UsageError("--signer: the list does not say who signed it")
-        return trustlist.verify(listed, chain, roots, now)
+        most = reader.limits.trust_list_entries
+        return trustlist.verify(listed, chain, roots, now, most)
     except ValueError as error:
         fail(NOT_VERIFIED, f"not a list to be believed: {error}")
 
@@ -181,7 +190,13 @@ def _chain(octets: bytes, name: str) -> tuple[x509.Certificate, ...]:
 
 
 def _write(
-    source: str, out: Path, found: TrustList, now: datetime, *, dry_run: bool
+    source: str,
+    out: Path,
+    found: TrustList,
+    now: datetime,
+    reader: _Reader,
+    *,
+    dry_run: bool,
 ) -> None:
     """Say what changes, and change it."""
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -194,7 +209,7 @@ def _write(
         fail(NOT_VERIFIED, "no authority is left: nothing is written")
     before = trustfile.load(out)
     _check_sequence(found, before)
-    old = _chain(_file(out), str(out)) if out.exists() else ()
+    old = _chain(reader.file(out), str(out)) if out.exists() else ()
     changes = list(_changes(old, found.authorities))
     for line in changes:
         click.echo(line)

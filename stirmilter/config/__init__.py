@@ -35,6 +35,7 @@ from stirmilter.config.sections import (
     Section,
     Sign,
     SignerSection,
+    SubmitterSection,
     TrustSection,
     Verify,
 )
@@ -45,7 +46,9 @@ __all__ = ["DEFAULT", "Config", "Milter", "load", "parse"]
 DEFAULT: Final = Path("/etc/stirmilter/stirmilter.toml")
 
 
-Named = TypeVar("Named", SignerSection, TrustSection, PeerSection, RuleSection)
+Named = TypeVar(
+    "Named", SignerSection, SubmitterSection, TrustSection, PeerSection, RuleSection
+)
 
 
 def _names(blocks: tuple[Named, ...]) -> tuple[Named, ...]:
@@ -61,6 +64,7 @@ class Config(Section):
     milter: Milter = Field(default_factory=Milter)
     sign: Sign = Field(default_factory=Sign)
     signer: Annotated[tuple[SignerSection, ...], AfterValidator(_names)] = ()
+    submitter: Annotated[tuple[SubmitterSection, ...], AfterValidator(_names)] = ()
     verify: Verify = Field(default_factory=Verify)
     trust: Annotated[tuple[TrustSection, ...], AfterValidator(_names)] = ()
     revocation: Revocation = Field(default_factory=Revocation)
@@ -147,6 +151,7 @@ def _fault(path: Path, details: ErrorDetails) -> ConfigError:
 
 _BLOCKS: Final[dict[int | str, type[Section]]] = {
     "signer": SignerSection,
+    "submitter": SubmitterSection,
     "trust": TrustSection,
     "upstream": UpstreamSection,
     "peer": PeerSection,
@@ -155,7 +160,11 @@ _BLOCKS: Final[dict[int | str, type[Section]]] = {
     "shadow_rule": RuleSection,
 }
 
-_ELSEWHERE: Final = {("failure", "key"): "sign.on_failure"}
+_ELSEWHERE: Final = {
+    ("failure", "key"): "sign.on_failure",
+    ("sign", "client_numbers"): "networks and numbers of a [[submitter]]",
+    ("sign", "login_numbers"): "logins and numbers of a [[submitter]]",
+}
 """Settings that one may look for where they are not."""
 
 

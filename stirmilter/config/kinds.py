@@ -21,6 +21,8 @@ Seconds = Annotated[float, Field(gt=0, le=_YEAR, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 
 _SOCKET = re.compile(r"unix:(?P<path>/.+)|(?P<kind>inet6?):(?P<port>\d+)@(?P<host>.+)")
+# FileDescriptorName= of systemd.socket(5): no colon, at most 255.
+_PASSED = re.compile(r"fd:[!-9;-~]{1,255}", re.ASCII)
 _TAKEN = frozenset(
     {
         "authentication-results",
@@ -53,9 +55,10 @@ def _is_socket(text: str) -> bool:
 
 
 def _socket(text: str) -> str:
-    if not _is_socket(text):
+    if not _is_socket(text) and _PASSED.fullmatch(text) is None:
         raise PydanticCustomError(
-            "socket", "expected unix:/path, inet:port@address or inet6:port@address"
+            "socket",
+            "expected unix:/path, inet:port@address, inet6:port@address or fd:name",
         )
     return text
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from stirmilter.config.kinds import (
     AuthservId,
@@ -30,6 +31,7 @@ from stirmilter.config.kinds import (
     Skew,
     SocketAddress,
 )
+from stirmilter.mail.survival import Hazard
 
 
 class Section(BaseModel):
@@ -45,6 +47,7 @@ class Milter(Section):
         default=("unix:/var/spool/postfix/stirmilter/milter.sock",), min_length=1
     )
     socket_mode: Mode = "0660"
+    socket_owner: str = ""
     socket_group: str = "postfix"
     authserv_id: AuthservId = Field(default_factory=socket.getfqdn)
     workers: Annotated[int, Field(ge=0)] = 0
@@ -52,6 +55,7 @@ class Milter(Section):
     message_seconds: Seconds = 120.0
     progress_seconds: Seconds = 10.0
     drain_seconds: Seconds = 30.0
+    stuck_seconds: Seconds = 60.0
     backlog: Count = 128
 
 
@@ -61,6 +65,7 @@ class Sign(Section):
     clients: tuple[Network, ...] = ()
     logins: bool = False
     daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     message_types: tuple[str, ...] = ("MM4_forward.REQ",)
     plain_mail: bool = True
     oldest_date: Seconds = 259_200.0
@@ -68,8 +73,10 @@ class Sign(Section):
     digest: Digest = "sha256"
     header: FieldName = "PASSporT"
     on_failure: Literal["tempfail", "accept"] = "tempfail"
-    client_numbers: dict[Network, tuple[str, ...]] = Field(default_factory=dict)
-    login_numbers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    unlisted: Literal["none", "any"] = "none"
+    numbers_seconds: Seconds = 1.0
+    hazards: Literal["sign", "warn", "tempfail"] = "warn"
+    next_hop: tuple[Hazard, ...] = ()
     country: Country = ""
     uris: bool = False
     divert: bool = False
@@ -90,6 +97,25 @@ class SignerSection(Section):
     x5u: str
     numbers: tuple[str, ...] = Field(min_length=1)
     domains: tuple[Domain, ...] = ()
+
+
+class SubmitterSection(Section):
+    """[[submitter]]."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+    networks: tuple[Network, ...] = ()
+    logins: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    numbers: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not (self.networks or self.logins or self.tls_names or self.daemon_names):
+            raise PydanticCustomError(
+                "submitter", "expected networks, logins, tls_names or daemon_names"
+            )
+        return self
 
 
 class Verify(Section):
@@ -125,6 +151,9 @@ class Revocation(Section):
     crl_issuers: tuple[Path, ...] = ()
     crls: tuple[str, ...] = ()
     refresh_seconds: Seconds = 3_600.0
+    places: Count = 4
+    seconds: Seconds = 5.0
+    waiting: Count = 4
     short_lived_seconds: Skew = 0.0
     octets: Count = 4_194_304
     lists: Count = 64
@@ -141,7 +170,9 @@ class Fetch(Section):
     tls_ca: Path | None = None
     seconds: Seconds = 5.0
     octets: Count = 16_384
+    header_octets: Count = 16_384
     addresses: Count = 4
+    name_addresses: Count = 32
     host_concurrency: Count = 2
     address_concurrency: Count = 4
     host_wait_seconds: Skew = 1.0
@@ -162,6 +193,7 @@ class Fetch(Section):
     cache_octets: Count = 67_108_864
     reference_seconds: Seconds = 3_600.0
     reference_octets: Count = 1_048_576
+    references: Count = 8
 
 
 class Replay(Section):
@@ -185,6 +217,7 @@ class Journal(Section):
     megabytes: Annotated[int, Field(ge=4, le=1_048_576)] = 512
     queue: Count = 10_000
     flush_seconds: Seconds = 1.0
+    lock_seconds: Seconds = 2.0
     numbers: Literal["masked", "full"] = "masked"
 
 
@@ -208,6 +241,11 @@ class Limits(Section):
     addresses: Count = 1_000
     headers: Count = 1_000
     header_octets: Count = 262_144
+    trust_list_octets: Count = 4_194_304
+    trust_list_entries: Count = 1_000
+    diagnosis_octets: Annotated[int, Field(ge=0)] = 1_048_576
+    diagnosis_memory: Annotated[int, Field(ge=0)] = 16_777_216
+    diagnosis_effort: Annotated[int, Field(ge=0)] = 33_554_432
 
 
 class Log(Section):

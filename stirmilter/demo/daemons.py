@@ -69,7 +69,7 @@ def _await_ready(
     ready.settimeout(0.2)
     for _ in range(int(_START_SECONDS / 0.2)):
         try:
-            if ready.recv(100) == b"READY=1":
+            if ready.recv(1_000).startswith(b"READY=1\n"):
                 return
         except TimeoutError:
             if daemon.poll() is not None:

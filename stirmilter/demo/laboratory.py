@@ -4,25 +4,36 @@
              -> MMSC two
 
 The tap is a mail server between the operators: what the first relay sends there is what
-anybody on the way could have copied.
+anybody on the way could have copied. SPF, DKIM and DMARC records are served by a name
+server of our own.
 """
 
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from stirmilter.demo import daemons, postfix
+from stirmilter.demo import daemons, names, operators, postfix
 from stirmilter.demo.daemons import Mailbox
-from stirmilter.demo.mms import HOST, MMS
+from stirmilter.demo.mms import MMS
+from stirmilter.demo.operators import (
+    ATTACKER,
+    ONE,
+    ONE_NUMBER,
+    OTHER_NUMBER,
+    SIGNERS,
+    TAP,
+    TWO,
+)
 from stirmilter.errors import ConfigError
+from stirmilter.mail.checks.canonical import BodyHashes
+from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.message import RawMessage, write_field
 from stirmilter.stir import identity, passport
 from stirmilter.stir.claims import Claims
@@ -30,60 +41,6 @@ from stirmilter.stir.jws import SoftwareKey
 from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
-
-TWO: Final = "mms.two.example"
-TAP: Final = "tap.example"
-ATTACKER: Final = "127.0.0.66"
-
-ONE_NUMBER: Final = "12025550123"
-OTHER_NUMBER: Final = "19995550100"  # of a third operator, who runs no relay here
-_SIGNERS: Final = {
-    "one": (TNAuthList.build(numbers=[ONE_NUMBER]), "+12025550123"),
-    "range": (
-        TNAuthList.build(ranges=[("12025550100", 100)]),
-        "+12025550100-+12025550199",
-    ),
-    "spc": (TNAuthList.build(spcs=["1234"]), "+1312*"),
-}
-
-_CONFIGURATION: Final = """\
-[milter]
-sockets = ["{socket}"]
-socket_group = "postfix"
-authserv_id = "{name}"
-workers = 2
-
-[sign]
-clients = [{clients}]
-divert = true
-proofs = "{folder}/{name}-proofs.json"
-
-[verify]
-anchors = ["{ca}/root.pem"]
-
-[checks]
-methods = []
-
-[fetch]
-laboratory = true
-tls_ca = "{ca}/tls-ca.pem"
-store = "sqlite:{folder}/{name}-certificates.sqlite"
-
-[replay]
-store = "sqlite:{folder}/{name}-replay.sqlite"
-
-[journal]
-path = "{folder}/{name}-journal.sqlite"
-"""
-
-_SIGNER: Final = """
-[[signer]]
-name = "{name}"
-key = "{ca}/keys/{name}.key"
-chain = "{ca}/www/{name}.pem"
-x5u = "{base}/{name}.pem"
-numbers = ["{numbers}"]
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +52,23 @@ class Laboratory:
     base: str
     """Where the chains are published."""
 
+    dkim: Mapping[str, DkimSigner]
+    """By domain, who signs so."""
+
     one: postfix.Instance
     two: postfix.Instance
     tap: Mailbox
     received: Mailbox
+
+    @property
+    def verifying(self) -> Path:
+        """Configuration of the daemon that verifies."""
+        return self.folder / f"{TWO}.toml"
+
+    @property
+    def journal(self) -> Path:
+        """Evidence of what it judged."""
+        return self.folder / f"{TWO}-journal.sqlite"
 
     def send(self, message: MMS, recipients: Sequence[str] = ()) -> bytes:
         """Give a message to the first relay, as its MMSC does; return its octets."""
@@ -114,15 +84,23 @@ class Laboratory:
         return octets
 
     def inject(
-        self, message: MMS, octets: bytes, recipients: Sequence[str] = ()
+        self,
+        message: MMS,
+        octets: bytes,
+        recipients: Sequence[str] = (),
+        source: str = ATTACKER,
     ) -> None:
-        """Give octets to the second relay, from another address than the first's."""
+        """Give octets to the second relay, from another address than the first's.
+
+        Raises:
+            smtplib.SMTPDataError: it refuses the message.
+        """
         _smtp(
             self.two.port,
             message.mail_from,
             recipients or message.recipients,
             octets,
-            source=ATTACKER,
+            source=source,
         )
 
     def send_on(self, message: MMS, octets: bytes, recipients: Sequence[str]) -> None:
@@ -174,6 +152,15 @@ class Laboratory:
         claims = token.claims.diverted(sent_to, [to.lstrip("+")])
         return self._field(claims, signer) + octets
 
+    def signed_by(self, domain: str, octets: bytes) -> bytes:
+        """Add a DKIM signature of a domain."""
+        signer = self.dkim[domain]
+        raw = RawMessage.parse(octets)
+        hashes = BodyHashes([signer.body])
+        hashes.update(raw.body)
+        field = signer.sign(raw.headers, (), hashes.finish(), datetime.now(UTC))
+        return write_field(*field) + octets
+
     def _field(self, claims: Claims, signer: str, x5u: str = "") -> bytes:
         key = load_pem_private_key(self.ca.files(signer).key.read_bytes(), None)
         url = x5u or f"{self.base}/{signer}.pem"
@@ -183,7 +170,9 @@ class Laboratory:
 
 @contextmanager
 def laboratory(logs: Path) -> Iterator[Laboratory]:
-    """Start everything, and stop it when the block ends; logs stay in `logs`.
+    """Start everything, and stop it when the block ends.
+
+    Logs, both configurations and the records of the name server stay in `logs`.
 
     Raises:
         ConfigError: something does not start.
@@ -192,7 +181,7 @@ def laboratory(logs: Path) -> Iterator[Laboratory]:
         folder = Path(stack.enter_context(daemons.short_folder()))
         now = datetime.now(UTC)
         ca = TestCA.create(folder / "ca", now)
-        for name, (covers, _) in _SIGNERS.items():
+        for name, (covers, _) in SIGNERS.items():
             ca.signer(name, covers, now)
         victim = TNAuthList.build(numbers=[ONE_NUMBER])
         ca.signer("other", TNAuthList.build(numbers=[OTHER_NUMBER]), now)
@@ -200,40 +189,38 @@ def laboratory(logs: Path) -> Iterator[Laboratory]:
         ca.signer("untrusted", victim, now, trusted=False)
         base = stack.enter_context(ca.publish())
 
+        dkim = operators.dkim_signers()
+        operators.write_key(folder / "dkim.key", dkim["one.example"])
+        zone = operators.zone(dkim.values())
+        (logs / "names.zone").write_text(zone)
+        dns = stack.enter_context(names.serve(names.Zone(zone)))
+
         ports = [postfix.free_port() for _ in range(3)]
         received = stack.enter_context(daemons.sink(ports[0]))
         tap = stack.enter_context(daemons.sink(ports[1]))
 
+        values = {"ca": ca.folder, "base": base, "folder": folder, "dns": dns}
         sockets = {
-            HOST: (f"unix:{folder}/one.sock", f"unix:{folder}/one.sock"),
+            ONE: (f"unix:{folder}/one.sock", f"unix:{folder}/one.sock"),
             TWO: (f"inet:{ports[2]}@127.0.0.1", f"inet:127.0.0.1:{ports[2]}"),
         }
+        written = {ONE: operators.signing, TWO: operators.verifying}
         for name, (address, _) in sockets.items():
             configuration = folder / f"{name}.toml"
-            configuration.write_text(
-                _CONFIGURATION.format(
-                    socket=address,
-                    name=name,
-                    clients='"127.0.0.0/8"' if name == HOST else "",
-                    ca=ca.folder,
-                    folder=folder,
-                )
-                + "".join(
-                    _SIGNER.format(name=signer, ca=ca.folder, base=base, numbers=n)
-                    for signer, (_, n) in _SIGNERS.items()
-                    if name == HOST
-                )
-            )
+            text = written[name]({**values, "socket": address})
+            for path in (configuration, logs / f"{name}.toml"):
+                path.write_text(text)
             stack.enter_context(
                 daemons.stirmilter(configuration, logs / f"{name}-stirmilter.log")
             )
         two = _relay(stack, folder, TWO, sockets[TWO][1], ports[0], (), logs)
         route = (TAP, ports[1])
-        one = _relay(stack, folder, HOST, sockets[HOST][1], two.port, (route,), logs)
+        one = _relay(stack, folder, ONE, sockets[ONE][1], two.port, (route,), logs)
         yield Laboratory(
             folder=folder,
             ca=ca,
             base=base,
+            dkim=dkim,
             one=one,
             two=two,
             tap=tap,

@@ -9,7 +9,8 @@ from email.utils import format_datetime
 from importlib.resources import files
 from typing import Final
 
-HOST: Final = "mms.one.example"
+from stirmilter.demo.operators import ONE, TWO
+
 _BOUNDARY: Final = "mms-part-7d1f"
 
 SMIL: Final = """\
@@ -41,7 +42,10 @@ class MMS:
 
     to: tuple[str, ...]
     cc: tuple[str, ...] = ()
-    host: str = "mms.two.example"
+    origin: str = ONE
+    """Domain of the sender: of From, and of the envelope."""
+
+    host: str = TWO
     """Domain of the recipients."""
 
     body: bytes = b""
@@ -51,12 +55,12 @@ class MMS:
     @property
     def message_id(self) -> str:
         """``Message-ID``, brackets included."""
-        return f"<{self.name}@{HOST}>"
+        return f"<{self.name}@{self.origin}>"
 
     @property
     def mail_from(self) -> str:
         """Envelope sender."""
-        return f"{self.sender}/TYPE=PLMN@{HOST}"
+        return f"{self.sender}/TYPE=PLMN@{self.origin}"
 
     @property
     def recipients(self) -> list[str]:
@@ -69,19 +73,20 @@ class MMS:
         cc = [f"{number}/TYPE=PLMN@{self.host}" for number in self.cc]
         lines = [
             *self.extra,
-            f"From: {self.sender}/TYPE=PLMN",
+            f"From: {self.mail_from}",
             f"To: {', '.join(to)}",
             *([f"Cc: {', '.join(cc)}"] if cc else []),
             f"Sender: {self.mail_from}",
+            "Subject: Greetings",
             f"Date: {format_datetime(now)}",
             f"Message-ID: {self.message_id}",
             "X-Mms-3GPP-MMS-Version: 6.10.0",
             "X-Mms-Message-Type: MM4_forward.REQ",
-            f'X-Mms-Transaction-ID: "{self.name}@{HOST}"',
-            f'X-Mms-Message-ID: "{self.name}@{HOST}"',
+            f'X-Mms-Transaction-ID: "{self.name}@{self.origin}"',
+            f'X-Mms-Message-ID: "{self.name}@{self.origin}"',
             "X-Mms-Message-Class: Personal",
             "X-Mms-Expiry: 172800",
-            f"X-Mms-Originator-System: system-user@{HOST}",
+            f"X-Mms-Originator-System: system-user@{self.origin}",
             "MIME-Version: 1.0",
             'Content-Type: multipart/related; type="application/smil";',
             f' start="<smil>"; boundary="{_BOUNDARY}"',

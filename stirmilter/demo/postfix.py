@@ -51,7 +51,10 @@ relayhost = [127.0.0.1]:{next_hop}
 transport_maps = inline:{{ {transports} }}
 """
 
-# The last two options of smtp keep Postfix from rewriting a body after it was signed.
+UNALTERED: Final = ("smtp_line_length_limit=0", "disable_mime_output_conversion=yes")
+"""Options of a transport that keep Postfix from rewriting a body after it was signed;
+those of conf/postfix-sign.cf."""
+
 _MASTER: Final = """\
 127.0.0.1:{port} inet n - n - - smtpd
 pickup    unix  n - n 1 1 pickup
@@ -63,9 +66,7 @@ defer     unix  - - n - 0 bounce
 trace     unix  - - n - 0 bounce
 flush     unix  n - n 1000? 0 flush
 proxymap  unix  - - n - - proxymap
-smtp      unix  - - n - - smtp
-  -o smtp_line_length_limit=0
-  -o disable_mime_output_conversion=yes
+smtp      unix  - - n - - smtp{options}
 showq     unix  n - n - - showq
 error     unix  - - n - - error
 retry     unix  - - n - - error
@@ -119,6 +120,8 @@ def instance(
     milter: str,
     next_hop: int,
     transports: Sequence[tuple[str, int]] = (),
+    options: Sequence[str] = UNALTERED,
+    settings: Sequence[str] = (),
 ) -> Iterator[Instance]:
     """Run an instance until the block ends.
 
@@ -128,6 +131,8 @@ def instance(
         milter: as in ``smtpd_milters``.
         next_hop: port on loopback that everything is relayed to.
         transports: domains, and other ports on loopback that their mail goes to.
+        options: of the transport, ``name=value``.
+        settings: more lines of main.cf.
 
     Raises:
         ConfigError: Postfix is not installed, or does not start.
@@ -151,8 +156,11 @@ def instance(
             next_hop=next_hop,
             transports=routes or "{ unused.invalid = discard: }",
         )
+        + "".join(f"{line}\n" for line in settings)
     )
-    (folder / "etc" / "master.cf").write_text(_MASTER.format(port=port))
+    (folder / "etc" / "master.cf").write_text(
+        _MASTER.format(port=port, options="".join(f"\n  -o {one}" for one in options))
+    )
     _control(folder, "start")
     try:
         yield Instance(folder, port)

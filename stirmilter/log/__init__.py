@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -115,14 +115,7 @@ def _message(event: Handled, *, full: bool) -> Line:
         f"ms={milliseconds}",
     ]
     words += [f"{method}={_worded(result)}" for method, result in methods]
-    if event.rule:
-        words.append(f"rule={event.rule}")
-    if event.peer:
-        words.append(f"peer={event.peer}")
-    if event.shadow_action:
-        words.append(f"shadow={event.shadow_action}/{event.shadow_rule or '-'}")
-    if event.signer:
-        words.append(f"signer={event.signer}")
+    words += (f"{name}={text}" for name, text in _ours(event) if text)
     if x5u:
         words.append(f"x5u={_quoted(x5u)}")
     if detail:
@@ -142,10 +135,23 @@ def _message(event: Handled, *, full: bool) -> Line:
         "shadow_action": event.shadow_action,
         "shadow_rule": event.shadow_rule,
         "signer": event.signer,
+        "submitter": event.submitter,
+        "hazards": list(event.hazards),
         "x5u": x5u,
         "detail": detail,
     }
     return Line("message", " ".join(words), table)
+
+
+def _ours(event: Handled) -> Iterator[tuple[str, str]]:
+    """Yield what the operator's own names, and words of ours, tell."""
+    yield "rule", event.rule
+    yield "peer", event.peer
+    if event.shadow_action:
+        yield "shadow", f"{event.shadow_action}/{event.shadow_rule or '-'}"
+    yield "signer", event.signer
+    yield "submitter", event.submitter
+    yield "hazards", ",".join(event.hazards)
 
 
 def fetched(event: Fetched) -> None:

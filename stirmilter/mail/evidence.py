@@ -109,8 +109,10 @@ def judged(result: StirResult) -> Token:
     )
 
 
-def issued(token: Passport, signer: Signer, reason: str) -> Token:
-    """Note a PASSporT that we made, and with whose certificate."""
+def issued(
+    token: Passport, signer: Signer, reason: str, hazards: Iterable[str] = ()
+) -> Token:
+    """Note a PASSporT that we made, with whose certificate, and over what a body."""
     return Token(
         reason=reason,
         ppt=token.ppt,
@@ -118,5 +120,6 @@ def issued(token: Passport, signer: Signer, reason: str) -> Token:
         x5u=token.x5u,
         path=signer.credential.evidence,
         valid=signer.credential.validity,
+        notes=tuple(f"hazard: {one}" for one in hazards),
         fingerprint=token.fingerprint,
     )

@@ -22,6 +22,7 @@ from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.outgoing import Outgoing
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.resultfields import Judged
+from stirmilter.mail.survival import BodyHazards, BodyKeeper, KeptBody
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
@@ -50,6 +51,7 @@ class MailFilter:
         peers: Mapping[str, VerificationService] | None = None,
         checks: Checks | None = None,
         dkim: DkimSigner | None = None,
+        keeper: BodyKeeper | None = None,
     ) -> None:
         """Take what decides, the two services, and what is asked besides.
 
@@ -61,6 +63,7 @@ class MailFilter:
             peers: by name, who verifies for peers with anchors or limits of their own.
             checks: the methods beside STIR.
             dkim: signs what leaves, besides.
+            keeper: keeps bodies; None makes one by the policy.
         """
         self.policy = policy
         self.authentication = authentication
@@ -69,6 +72,8 @@ class MailFilter:
         self.peers = peers or {}
         self.checks = checks or NoChecks()
         self.dkim = dkim
+        survival = policy.survival
+        self.keeper = keeper or BodyKeeper(survival.each, survival.total)
         self._incoming = Incoming(policy, verification, self.peers, self.checks)
         passports = verification.policy.passports
         self._outgoing = Outgoing(policy, authentication, passports, dkim)
@@ -83,6 +88,7 @@ class MailFilter:
         policy = self.policy
         return (
             connection.daemon_name in policy.daemon_names
+            or connection.tls_name.lower() in policy.tls_names
             or (policy.logins and bool(connection.login))
             or (
                 connection.client is not None
@@ -102,7 +108,9 @@ class MailFilter:
         if self.outgoing(connection):
             needed = self.verification.algorithms(tokens)
             return Preparation(
-                BodyDigester({*needed, self.authentication.algorithm}), self._hashes()
+                BodyDigester({*needed, self.authentication.algorithm}),
+                self._hashes(),
+                hazards=self._hazards(headers),
             )
         hashes = self.checks.prepare(headers)
         if not tokens:
@@ -110,12 +118,27 @@ class MailFilter:
         needs = self._incoming.needs(
             connection, sender, recipients, headers, self.clock()
         )
-        return Preparation(BodyDigester(needs.algorithms), hashes, needs.urls)
+        return Preparation(
+            BodyDigester(needs.algorithms), hashes, needs.urls, kept=self._kept()
+        )
 
     def whole(self, headers: Sequence[Header]) -> Preparation:
         """Say what anybody could need of the body, whoever speaks: for use by hand."""
         forms = self.checks.prepare(headers).forms | self._hashes().forms
-        return Preparation(BodyDigester(ALGORITHMS), BodyHashes(forms))
+        return Preparation(
+            BodyDigester(ALGORITHMS),
+            BodyHashes(forms),
+            hazards=self._hazards(headers),
+            kept=self._kept(),
+        )
+
+    def _hazards(self, headers: Sequence[Header]) -> BodyHazards | None:
+        if self.policy.survival.hazards == "sign" or not self.authentication.signers:
+            return None
+        return BodyHazards(headers)
+
+    def _kept(self) -> KeptBody | None:
+        return self.keeper.body() if self.keeper.each else None
 
     def _hashes(self) -> BodyHashes:
         return BodyHashes([self.dkim.body] if self.dkim else ())
@@ -177,4 +200,5 @@ class MailFilter:
             peers=self.peers,
             checks=self.checks,
             dkim=self.dkim,
+            keeper=self.keeper,
         )

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from stirmilter.events import Handled
 from stirmilter.mail import (
@@ -25,7 +24,9 @@ from stirmilter.mail.policy.facts import Facts, words
 from stirmilter.mail.protection import Protection
 from stirmilter.mail.resultfields import Judged
 from stirmilter.mail.stopwatch import Stopwatch
+from stirmilter.mail.survival import telling
 from stirmilter.mail.transaction import (
+    NO_BODY,
     Connection,
     Decision,
     Header,
@@ -36,10 +37,7 @@ from stirmilter.mail.transaction import (
 )
 from stirmilter.services import Message, Verification, VerificationService
 from stirmilter.services.foresight import Needs
-from stirmilter.stir.msgi import BodyDigests
 from stirmilter.stir.result import Reason, StirResult
-
-_NO_BODY: Final = BodyDigests({}, 0)
 
 
 class Incoming:
@@ -99,6 +97,9 @@ class Incoming:
         service = self._service(transaction.connection, transaction.sender)
         tokens = self.policy.tokens(transaction.headers)
         found = service.verify(message, tokens, now)
+        if transaction.kept is not None:
+            effort = self.policy.survival.effort
+            found = telling.told(found, transaction.kept, transaction.headers, effort)
         watch.lap("stir")
         if beside is None:
             beside = self.checks.check(transaction, now)
@@ -168,7 +169,7 @@ class Incoming:
         reply = ruling.outcome.reply
         if settings is None or reply is None or ruling.outcome.action != "reject":
             return None
-        if not (ruling.facts.peer or settings.strangers):
+        if not (settings.strangers or self._known(ruling.facts.peer)):
             return None  # whoever forged it would have us write to anybody
         return mm4reply.reply(
             judged.view,
@@ -178,6 +179,11 @@ class Incoming:
             judged.now,
         )
 
+    def _known(self, name: str) -> bool:
+        """Tell whether it is a peer that nobody else can pass for."""
+        known = self.policy.actions.peers
+        return any(peer.name == name and not peer.claimed for peer in known)
+
     def _received(self, view: mm4.View, recipients: Sequence[str]) -> Message:
         """Read an incoming message, but for its body."""
         numbers = [mm4.recipient(path, self.policy.theirs) for path in recipients]
@@ -186,7 +192,7 @@ class Incoming:
             dest=frozenset(number for number in numbers if number is not None),
             shown=frozenset(view.recipients),
             others=numbers.count(None) + view.unreadable,
-            body=_NO_BODY,
+            body=NO_BODY,
             date=view.date,
             expires=view.expires,
         )

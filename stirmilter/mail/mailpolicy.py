@@ -6,13 +6,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
+from typing import Literal, Protocol
 
 from stirmilter.mail import mm4
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.policy.policy import Policy
+from stirmilter.mail.survival import Hazard
 from stirmilter.mail.transaction import Connection, Header
-from stirmilter.stir.tn import NumberSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survival:
+    """What the way does to bodies, and what of it is looked for."""
+
+    hazards: Literal["sign", "warn", "tempfail"] = "warn"
+    """What becomes of a body with hazards that is to be signed: not looked for, noted,
+    or not sent now."""
+
+    harmless: frozenset[Hazard] = frozenset()
+    """Hazards that the next hop is known to survive."""
+
+    each: int = 1_048_576
+    """Octets of one body that are kept until its digest is known to be good, or 0."""
+
+    total: int = 16_777_216
+    """Octets of all bodies together, in a process."""
+
+    effort: int = 33_554_432
+    """Octets that may be digested to find what altered one body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +50,9 @@ class MailPolicy:
 
     daemon_names: frozenset[str] = frozenset()
     """Postfix services whose mail is outgoing."""
+
+    tls_names: frozenset[str] = frozenset()
+    """Names in client certificates whose mail is outgoing; lower case."""
 
     message_types: frozenset[str] = frozenset({mm4.FORWARD_REQ, ""})
     """MM4 message types that are signed; the empty one is plain mail."""
@@ -60,7 +85,10 @@ class MailPolicy:
     """Whether a message that a number of ours sends on gets a ``div`` token."""
 
     submitters: tuple[Submitter, ...] = ()
-    """Clients and logins that may use some numbers only; all others any of ours."""
+    """Who may use which numbers; without any, everybody all of ours."""
+
+    unlisted: bool = False
+    """Whether whoever is none of `submitters` may use all of ours, or none."""
 
     signatures: int = 10
     """DKIM results that are written into the message."""
@@ -73,6 +101,9 @@ class MailPolicy:
 
     mm4: MM4Answers | None = None
     """How rejected requests are answered; None does not answer."""
+
+    survival: Survival = field(default_factory=Survival)
+    """What is looked for in bodies that the way may change, or has changed."""
 
     def tokens(self, headers: Iterable[Header], *more: str) -> list[str]:
         """Return the values of the fields that we read, and of those named besides."""
@@ -91,18 +122,50 @@ class MM4Answers:
     """Whether clients that no peer is get an answer as well."""
 
 
+class Numbers(Protocol):
+    """Some canonical numbers: a list, or somebody who is asked."""
+
+    def __contains__(self, tn: str, /) -> bool:
+        """Tell whether a number is one of them, or raise StoreError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitter:
-    """Who hands mail in, and the numbers it may use (RFC 8224 §6.1 step 2)."""
+    """Who hands mail in, and the numbers it may use (RFC 8224 §6.1 step 2).
 
-    numbers: NumberSet
-    network: IPv4Network | IPv6Network | None = None
-    login: str | None = None
+    Each criterion that is given must hold, with any of its values.
+    """
+
+    numbers: tuple[Numbers, ...]
+    """Each may raise StoreError when it is asked."""
+
+    name: str = ""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    logins: frozenset[str] = frozenset()
+    tls_names: frozenset[str] = frozenset()
+    """Names in its client certificate, which the MTA has verified; lower case."""
+
+    daemon_names: frozenset[str] = frozenset()
+    """Postfix services that it hands mail to."""
 
     def is_(self, connection: Connection) -> bool:
         """Tell whether it is this one that speaks."""
-        if self.login is not None:
-            return connection.login == self.login
-        return connection.client is not None and connection.client in (
-            self.network or ()
-        )
+        client = connection.client
+        if self.networks and (
+            client is None or not any(client in network for network in self.networks)
+        ):
+            return False
+        if self.logins and connection.login not in self.logins:
+            return False
+        if self.tls_names and connection.tls_name.lower() not in self.tls_names:
+            return False
+        return not self.daemon_names or connection.daemon_name in self.daemon_names
+
+    def may_use(self, speaker: str) -> bool:
+        """Tell whether a canonical number, or URI, was given to it.
+
+        Raises:
+            StoreError: that cannot be known now.
+        """
+        return any(speaker in numbers for numbers in self.numbers)

@@ -6,24 +6,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
+from typing import Final
 
-from stirmilter.errors import SigningError
+from stirmilter.errors import SigningError, StoreError
 from stirmilter.events import Handled
 from stirmilter.mail import evidence, mm4, removals
 from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.mm4 import Reading
+from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.stopwatch import Stopwatch
+from stirmilter.mail.survival import HAZARDS, Hazard
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
     Header,
     Insertion,
+    Removal,
     Transaction,
 )
 from stirmilter.services import AuthenticationService, Message
 from stirmilter.stir import identity
 from stirmilter.stir.passport import Passport
+
+AT_RISK: Final = "body-at-risk"
+"""Code of a message that is not sent, since its body would be altered."""
 
 
 class Outgoing:
@@ -81,29 +88,26 @@ class Outgoing:
             tokens = self.policy.tokens(transaction.headers, self.policy.header)
             token = self._sign(message, tokens, now)
             speaker = (token.claims.div or token.claims.orig).value
-            self._check_submitter(transaction.connection, speaker)
+            submitter = self._check_submitter(transaction.connection, speaker)
+            hazards = self._hazards(transaction)
+            self._check_survival(hazards)
         except SigningError as error:
             watch.lap("sign")
-            action = self.policy.signing_failure if error.failure else "accept"
-            return Decision(
-                action=action,
-                remove=forged,
-                event=Handled(
-                    "out",
-                    "failed" if error.failure else "unsigned",
-                    error.code,
-                    error.detail,
-                    view.originator,
-                    action,
-                    evidence=evidence.of_message(view, transaction, now, forged),
-                    stages=tuple(watch.stages),
-                ),
-                reply=("451", "4.7.0", "the message cannot be signed now"),
+            kept = evidence.of_message(view, transaction, now, forged)
+            event = Handled(
+                "out",
+                "failed" if error.failure else "unsigned",
+                error.code,
+                error.detail,
+                view.originator,
+                evidence=kept,
+                stages=tuple(watch.stages),
             )
+            return self._unsigned(event, self._action(error), forged)
         signer = self.authentication.signer_for(speaker, now)
         word = "signed" if token.claims.div is None else "diverted"
         watch.lap("sign")
-        made = [evidence.issued(token, signer, word)] if signer else []
+        made = [evidence.issued(token, signer, word, hazards)] if signer else []
         return Decision(
             remove=forged,
             insert=(
@@ -119,10 +123,27 @@ class Outgoing:
                 "",
                 view.originator,
                 signer=signer.name if signer else "",
+                hazards=hazards,
+                submitter=submitter,
                 evidence=evidence.of_message(view, transaction, now, forged, made),
                 stages=tuple(watch.stages),
             ),
         )
+
+    def _action(self, error: SigningError) -> Action:
+        if error.code == AT_RISK:
+            return "tempfail"
+        return self.policy.signing_failure if error.failure else "accept"
+
+    def _unsigned(
+        self, event: Handled, action: Action, forged: tuple[Removal, ...]
+    ) -> Decision:
+        """Let a message go as it is, or come again."""
+        reply = ("451", "4.7.0", "the message cannot be signed now")
+        if event.reason == AT_RISK:  # RFC 3463 §3.7: conversion required
+            reply = ("451", "4.6.3", "the next hop may alter the body")
+        event = replace(event, action=action)
+        return Decision(action=action, remove=forged, event=event, reply=reply)
 
     def _sign(self, message: Message, tokens: Sequence[str], now: datetime) -> Passport:
         """Vouch for a message that is ours, or for our sending on of another one.
@@ -165,15 +186,43 @@ class Outgoing:
         ):
             raise SigningError("date", f"dated {view.date:%Y-%m-%d %H:%M}")
 
-    def _check_submitter(self, connection: Connection, speaker: str) -> None:
-        """Refuse the use of a number to whom others were given.
+    def _hazards(self, transaction: Transaction) -> tuple[Hazard, ...]:
+        """Name what the next hop may make another body of, as `HAZARDS` orders it."""
+        found = transaction.hazards - self.policy.survival.harmless
+        return tuple(one for one in HAZARDS if one in found)
+
+    def _check_survival(self, hazards: Sequence[Hazard]) -> None:
+        """Keep a body here that would fail at its verifiers, if that is the policy.
 
         Raises:
-            SigningError: not a failure: the message goes out as it is.
+            SigningError: `AT_RISK`.
         """
+        if hazards and self.policy.survival.hazards == "tempfail":
+            raise SigningError(AT_RISK, ", ".join(hazards), failure=True)
+
+    def _check_submitter(self, connection: Connection, speaker: str) -> str:
+        """Refuse a number that was not given to whom speaks, and return its name.
+
+        Source: RFC 8224 §6.1 step 2.
+
+        Raises:
+            SigningError: only a failure if it cannot be known now.
+        """
+        if not self.policy.submitters:
+            return ""
         known = [one for one in self.policy.submitters if one.is_(connection)]
-        if known and not any(speaker in one.numbers for one in known):
-            raise SigningError("not-its-number", "the client may use other numbers")
+        if not known and not self.policy.unlisted:
+            raise SigningError("unlisted-submitter", "no numbers were given to it")
+        try:
+            allowed = next((one for one in known if one.may_use(speaker)), None)
+        except StoreError as error:
+            raise SigningError(
+                "numbers-unavailable", str(error), failure=True
+            ) from None
+        if known and allowed is None:
+            names = ", ".join(one.name for one in known)
+            raise SigningError("not-its-number", f"not among the numbers of {names}")
+        return allowed.name if allowed else ""
 
 
 def _with_dkim(event: Handled, told: str, watch: Stopwatch) -> Handled:

@@ -100,7 +100,7 @@ class MailResults:
     arc: ArcResult | None = None
     dmarc: DmarcResult | None = None
     source: str = ""
-    """authserv-id of who evaluated it; empty when we did."""
+    """authserv-id of who evaluated it, ``-`` if nobody did; empty when we did."""
 
     @property
     def dmarc_pass(self) -> bool:

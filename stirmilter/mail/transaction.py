@@ -6,16 +6,20 @@ callback, so everything between the two is tested without any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from stirmilter.events import Handled
 from stirmilter.mail.checks.canonical import NOTHING_HASHED, BodyHashes, HashedBody
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.policy.ruling import Ruling
+from stirmilter.mail.survival import BodyHazards, Hazard, KeptBody
 from stirmilter.stir.msgi import BodyDigester, BodyDigests
+
+NO_BODY: Final = BodyDigests({}, 0)
+"""A body that is still to come."""
 
 
 class Header(NamedTuple):
@@ -69,9 +73,15 @@ class Transaction:
     """Arguments of RCPT TO, as given."""
 
     headers: tuple[Header, ...]
-    body: BodyDigests
+    body: BodyDigests = NO_BODY
     hashed: HashedBody = NOTHING_HASHED
     """The same body as DKIM and ARC see it."""
+
+    hazards: frozenset[Hazard] = frozenset()
+    """What in the body may not reach the next reader as it is."""
+
+    kept: KeptBody | None = None
+    """The octets of the body, if they may be wanted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,24 @@ class Preparation:
 
     urls: tuple[str, ...] = ()
     """What the decision will want to have been fetched."""
+
+    hazards: BodyHazards | None = None
+    kept: KeptBody | None = None
+
+    def readers(self) -> tuple[Callable[[bytes], None], ...]:
+        """Return what is to be told each chunk of the body."""
+        parts = (self.digester, self.hashes, self.hazards, self.kept)
+        return tuple(part.update for part in parts if part is not None)
+
+    def read(self, transaction: Transaction) -> Transaction:
+        """Return a transaction with what was found, once all of the body was told."""
+        return replace(
+            transaction,
+            body=self.digester.finish(),
+            hashed=self.hashes.finish(),
+            hazards=self.hazards.finish() if self.hazards else frozenset(),
+            kept=self.kept,
+        )
 
 
 class Removal(NamedTuple):

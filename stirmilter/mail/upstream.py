@@ -52,6 +52,9 @@ SIGNATURES: Final = 10
 _WORDS: Final = frozenset(get_args(Word))
 _LIMITS: Final = Limits()
 _UNSAID: Final = "not-reported"
+_NOBODY: Final = "-"
+"""Source of what no upstream has said, and we have not evaluated either."""
+
 _TEXT_LENGTH: Final = 255
 
 
@@ -142,7 +145,7 @@ def choose(mode: Mode, ours: MailResults, theirs: MailResults | None) -> Chosen:
     ``none``; ``both`` is ours, with what they say otherwise as differences.
     """
     if mode == "trust":
-        return Chosen(_complete(theirs or MailResults()))
+        return Chosen(_complete(theirs or MailResults(source=_NOBODY)))
     if mode == "evaluate" or theirs is None:
         return Chosen(ours)
     return Chosen(ours, tuple(_differences(ours, theirs)))

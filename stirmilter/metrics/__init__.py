@@ -86,6 +86,8 @@ class Metrics:
         count, seconds = known
         count.inc()
         seconds.observe(event.seconds)
+        for hazard in event.hazards:  # words from a closed list
+            self._all.hazards.labels(hazard).inc()
         self._tally.handled(event)
         if event.rule or event.peer or event.shadow_action:
             self._policy(event)
@@ -162,9 +164,9 @@ class Metrics:
         """Note how many workers there are; the supervisor's."""
         self._all.workers.set(count)
 
-    def restarted(self) -> None:
-        """Count a worker that is replaced; the supervisor's."""
-        self._all.restarts.inc()
+    def replaced(self, *, stuck: bool) -> None:
+        """Count a worker that another one takes the place of; the supervisor's."""
+        self._all.replaced.labels("stuck" if stuck else "ended").inc()
 
     def unproven(self, count: int) -> None:
         """Note how many credentials wait for their proof; the supervisor's."""

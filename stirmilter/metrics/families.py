@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 CRL_AGE: Final = "stirmilter_crl_age_seconds"
 MM4: Final = ("sent", "failed", "dropped")
+REPLACED: Final = ("ended", "stuck")
+"""Why a worker is replaced."""
+
 METHODS: Final = frozenset({"spf", "dkim", "dmarc", "arc"})
 RESULTS: Final = frozenset(
     {"none", "pass", "fail", "softfail", "neutral", "policy", "temperror", "permerror"}
@@ -68,6 +71,11 @@ class Families:
             "Results of SPF, DKIM (each signature), DMARC and ARC.",
             *("method", "result"),
         )
+        self.hazards = counter(
+            "stirmilter_hazards_total",
+            "Signed messages whose body the next hop may alter.",
+            "hazard",
+        )
         self.seconds = histogram(
             "stirmilter_message_seconds",
             "From the end of a message to the answer.",
@@ -122,9 +130,10 @@ class Families:
             "Workers that take messages; those being drained are not counted.",
             mode="livemostrecent",
         )
-        self.restarts = counter(
-            "stirmilter_worker_restarts_total",
-            "Workers that ended and were replaced.",
+        self.replaced = counter(
+            "stirmilter_workers_replaced_total",
+            "Workers that ended, or gave no sign of life and were killed.",
+            "reason",
         )
         self.reloads = counter(
             "stirmilter_reloads_total", "Reloads of the configuration.", "result"
@@ -138,6 +147,8 @@ class Families:
 
     def _begin(self) -> None:
         """Have what may be long in coming begin at zero: a rate needs a first value."""
+        for reason in REPLACED:
+            self.replaced.labels(reason)
         for result in ("done", "refused"):
             self.reloads.labels(result)
         for outcome in get_args(Outcome):

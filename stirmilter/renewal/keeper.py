@@ -135,17 +135,17 @@ class Keeper:
                 continue
             self._seen[place] = seen
             try:
-                new = signers.signer(self.runtime.config, place, self.runtime.fetcher)
+                # Numbers in files of their own wait for a reload.
+                new = signers.signer(
+                    self.runtime.config, place, self.runtime.fetcher, old.numbers
+                )
             except ConfigError as error:
                 self._broken.add(place)
                 self._tell(old.name, f"the new files are not used: {error.problem}")
                 continue
             self._broken.discard(place)
             if published(new) != published(old):
-                # Numbers in files of their own wait for a reload.
-                self._candidates[place] = replace(
-                    new, numbers=old.numbers, domains=old.domains
-                )
+                self._candidates[place] = replace(new, domains=old.domains)
                 self._next_try = 0.0
 
     def _state(self, place: int) -> Seen:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import grp
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from threading import BoundedSemaphore
 
 from stirmilter import log
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError, StoreError
+from stirmilter.errors import StoreError
 from stirmilter.mail.filter import MailFilter
 from stirmilter.runtime import actions, checks, policies, signers, stores, trust
 from stirmilter.runtime.watched import Cache, Claims
@@ -89,12 +89,13 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     tier = stores.tier(config) if shared else None
     documents = stores.document_store(config, fetcher, tier)
     lists = stores.document_store(config, fetcher, tier, schemes=ANY)
-    revocations = trust.revocation_store(config, sets, fetcher, lists)
-    store = stores.certificate_store(config, documents)
+    places = BoundedSemaphore(config.revocation.waiting)
+    revocations = trust.revocation_store(config, sets, fetcher, lists, places)
+    store = stores.certificate_store(config, documents, sets)
     prefetcher = Prefetcher(store, config.fetch.waiting)
     replays = replays or stores.replay_store(config)
     revocation = trust.revocation_service(config, revocations)
-    references = trust.references(config, documents)
+    references = trust.references(config, documents, places)
 
     claims = Claims()
 
@@ -151,22 +152,3 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             **({"dns": [dns.memory]} if dns else {}),
         },
     )
-
-
-def check_group(config: Config) -> None:
-    """Refuse a group that does not exist, before a socket is to be given to it.
-
-    Apart from `build`, since a message can be judged by hand without any socket.
-
-    Raises:
-        ConfigError: naming the group.
-    """
-    settings = config.milter
-    if any(s.startswith("unix:") for s in settings.sockets) and settings.socket_group:
-        try:
-            grp.getgrnam(settings.socket_group)
-        except KeyError:
-            raise ConfigError(
-                f"{config.source}: milter.socket_group",
-                f"no such group: {settings.socket_group}",
-            ) from None

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError
-from stirmilter.mail.mailpolicy import MailPolicy, Submitter
+from stirmilter.errors import ConfigError, StoreError
+from stirmilter.mail.mailpolicy import MailPolicy, Submitter, Survival
 from stirmilter.mail.mm4 import Reading
 from stirmilter.runtime import actions
-from stirmilter.runtime.files import number_set
+from stirmilter.runtime.files import TABLE, number_set
 from stirmilter.services import VerificationPolicy
 from stirmilter.stir import passport
 from stirmilter.stir.msgi import FORMS
 from stirmilter.stir.tn import NumberSet
+from stirmilter.stores.numbers import NumberTable
 
 
 def mail_policy(config: Config) -> MailPolicy:
@@ -26,6 +27,7 @@ def mail_policy(config: Config) -> MailPolicy:
         networks=sign.clients,
         logins=sign.logins,
         daemon_names=frozenset(sign.daemon_names),
+        tls_names=frozenset(name.lower() for name in sign.tls_names),
         message_types=frozenset(types | ({""} if sign.plain_mail else set())),
         oldest=timedelta(seconds=sign.oldest_date),
         newest=timedelta(seconds=sign.newest_date),
@@ -39,22 +41,45 @@ def mail_policy(config: Config) -> MailPolicy:
         theirs=Reading(uris=verify.uris, entries=config.limits.addresses),
         divert=sign.divert,
         submitters=tuple(_submitters(config)),
+        unlisted=sign.unlisted == "any",
         signatures=config.checks.signatures,
         result_length=config.checks.result_value,
         actions=actions.policy(config),
         mm4=actions.mm4_answers(config),
+        survival=Survival(
+            hazards=sign.hazards,
+            harmless=frozenset(sign.next_hop),
+            each=config.limits.diagnosis_octets,
+            total=config.limits.diagnosis_memory,
+            effort=config.limits.diagnosis_effort,
+        ),
     )
 
 
 def _submitters(config: Config) -> Iterable[Submitter]:
-    """Read who may use which numbers; whoever is not named may use all."""
-    where = f"{config.source}: sign"
-    for network, patterns in config.sign.client_numbers.items():
-        numbers = number_set(config, patterns, f"{where}.client_numbers.{network}")
-        yield Submitter(network=network, numbers=numbers)
-    for login, patterns in config.sign.login_numbers.items():
-        numbers = number_set(config, patterns, f"{where}.login_numbers.{login}")
-        yield Submitter(login=login, numbers=numbers)
+    """Read who may use which numbers."""
+    for index, block in enumerate(config.submitter):
+        where = f"{config.source}: submitter.{index} ({block.name}).numbers"
+        asked = [text for text in block.numbers if text.startswith(TABLE)]
+        given = [text for text in block.numbers if not text.startswith(TABLE)]
+        yield Submitter(
+            name=block.name,
+            networks=block.networks,
+            logins=frozenset(block.logins),
+            tls_names=frozenset(name.lower() for name in block.tls_names),
+            daemon_names=frozenset(block.daemon_names),
+            numbers=(
+                number_set(config, given, where),
+                *(_table(config, source, where) for source in asked),
+            ),
+        )
+
+
+def _table(config: Config, source: str, where: str) -> NumberTable:
+    try:
+        return NumberTable.parse(source, config.folder, config.sign.numbers_seconds)
+    except (ValueError, StoreError) as error:
+        raise ConfigError(where, str(error)) from None
 
 
 def verification_policy(config: Config) -> VerificationPolicy:
@@ -74,6 +99,8 @@ def verification_policy(config: Config) -> VerificationPolicy:
         uris=verify.uris,
         paths=config.fetch.cache_entries,
         reference_lifetime=timedelta(seconds=config.fetch.reference_seconds),
+        references=config.fetch.references,
+        list_seconds=config.revocation.seconds,
         certificates=limits.certificates,
         limits=passport_limits(config),
     )

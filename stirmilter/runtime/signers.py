@@ -11,6 +11,7 @@ from stirmilter.runtime.files import number_set, read
 from stirmilter.services import Signer
 from stirmilter.stir import identity
 from stirmilter.stir.result import Unverified
+from stirmilter.stir.tn import NumberSet
 from stirmilter.stores import tokenuri
 from stirmilter.stores.fetch import Fetcher
 
@@ -24,8 +25,17 @@ def files(config: Config, index: int) -> tuple[Path, ...]:
     return keys.path_of(config, section.key, f"signer.{index}.key"), chain
 
 
-def signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
-    """Load one signer and refuse what could not sign (A-14)."""
+def signer(
+    config: Config, index: int, fetcher: Fetcher, numbers: NumberSet | None = None
+) -> Signer:
+    """Load one signer and refuse what could not sign (A-14).
+
+    Args:
+        config: as loaded.
+        index: of its block.
+        fetcher: knows which URLs may be fetched.
+        numbers: what it serves, if that has been read before.
+    """
     section = config.signer[index]
     where = f"{config.source}: signer.{index} ({section.name})"
     key = keys.key(config, section.key, f"{where}.key")
@@ -39,7 +49,8 @@ def signer(config: Config, index: int, fetcher: Fetcher) -> Signer:
             f"longer than {identity.X5U_LENGTH} characters: no header line has room"
         )
         raise ConfigError(f"{where}.x5u", problem)
-    numbers = number_set(config, section.numbers, f"{where}.numbers")
+    if numbers is None:
+        numbers = number_set(config, section.numbers, f"{where}.numbers")
     try:
         return Signer.load(
             name=section.name,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,8 +15,10 @@ from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
 from stirmilter.runtime.files import read
-from stirmilter.services import ReplayStore
-from stirmilter.stores.certificates import CHAIN, CertificateStore
+from stirmilter.services import ReplayStore, TrustSet
+from stirmilter.stir import credential
+from stirmilter.stir.result import Unverified
+from stirmilter.stores.certificates import CHAIN, CertificateStore, Chain
 from stirmilter.stores.documents import DocumentStore, Kind, Tier
 from stirmilter.stores.fetch import HTTPS, Fetcher, FetchPolicy, Scheme
 from stirmilter.stores.hosts import HostPolicy
@@ -61,6 +64,7 @@ def document_store(
         entries=fetch.cache_entries,
         octets=fetch.cache_octets,
         concurrency=fetch.concurrency,
+        pause=fetch.store_rest_seconds,
         observe=log.degraded,
     )
 
@@ -88,15 +92,27 @@ def document_kind(config: Config, kind: Kind, octets: int) -> Kind:
     )
 
 
-def certificate_store(config: Config, documents: DocumentStore) -> CertificateStore:
-    """Make what remembers chains."""
-    fetch = config.fetch
+def certificate_store(
+    config: Config, documents: DocumentStore, sets: Iterable[TrustSet]
+) -> CertificateStore:
+    """Make what remembers chains, and shares those that one of the sets vouches for."""
+    fetch, limit = config.fetch, config.limits.certificates
+    anchors = [one.anchors for one in sets]
+
+    def anchored(chain: Chain) -> bool:
+        for one in anchors:
+            with suppress(Unverified):
+                credential.find_path(chain, one, _now(), limit)
+                return True
+        return False
+
     return CertificateStore(
         documents,
         document_kind(config, CHAIN, fetch.octets),
-        certificates=config.limits.certificates,
+        certificates=limit,
         entries=fetch.cache_entries,
         octets=fetch.cache_octets // _PARSED,
+        anchored=anchored,
     )
 
 
@@ -230,6 +246,7 @@ def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:
         age=timedelta(days=section.days),
         octets=section.megabytes << 20,
         full_numbers=section.numbers == "full",
+        seconds=section.lock_seconds,
     )
 
     def open_journal() -> Journal:
@@ -260,7 +277,9 @@ def _fetch_policy(config: Config) -> FetchPolicy:
         deny=HostSet.of(*fetch.deny),
         seconds=fetch.seconds,
         octets=fetch.octets,
+        header_octets=fetch.header_octets,
         addresses=fetch.addresses,
+        name_addresses=fetch.name_addresses,
         hosts=HostPolicy(
             concurrency=fetch.host_concurrency,
             address_concurrency=fetch.address_concurrency,

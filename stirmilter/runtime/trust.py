@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Final
 
 from cryptography import x509
@@ -18,11 +19,13 @@ from stirmilter.services import (
     RevocationService,
     TrustSet,
 )
+from stirmilter.services.credentials import References
 from stirmilter.services.trust import DEFAULT
 from stirmilter.stir import credential, crlreader
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Unverified
 from stirmilter.stir.tnauthlist import TNAuthList
+from stirmilter.stores.background import Background
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.documents import DocumentStore, Kind
 from stirmilter.stores.fetch import ANY, Fetcher
@@ -75,15 +78,19 @@ def _named_sets(
 
 
 def revocation_store(
-    config: Config, trust: Iterable[TrustSet], fetcher: Fetcher, lists: DocumentStore
+    config: Config,
+    trust: Iterable[TrustSet],
+    fetcher: Fetcher,
+    lists: DocumentStore,
+    places: BoundedSemaphore,
 ) -> RevocationStore:
     """Make what remembers revocation lists, with those of files already read.
 
     Raises:
         ConfigError: a file is no list, or a URL is one that is never fetched.
     """
-    places = dict.fromkeys(place for one in trust for place in one.crls)
-    urls = [place for place in places if place.startswith(_SCHEMES)]
+    named = dict.fromkeys(place for one in trust for place in one.crls)
+    urls = [place for place in named if place.startswith(_SCHEMES)]
     settings = config.revocation
     kind = Kind(
         name="crl",
@@ -102,24 +109,28 @@ def revocation_store(
         return RevocationStore(
             lambda url, revalidate: lists.get(url, kind, revalidate=revalidate),
             pinned=urls,
-            files=[Path(place) for place in places if place not in urls],
+            files=[Path(place) for place in named if place not in urls],
             refresh_seconds=settings.refresh_seconds,
             failure_seconds=config.fetch.failure_seconds,
             lists=settings.lists,
             entries=settings.entries,
             concurrency=config.fetch.concurrency,
+            places=places,
         )
     except FetchError as error:
         raise ConfigError(f"{config.source}: crls", str(error)) from None
 
 
-def references(config: Config, documents: DocumentStore) -> Callable[[str], bytes]:
+def references(
+    config: Config, documents: DocumentStore, places: BoundedSemaphore
+) -> References:
     """Make what gets the TNAuthLists that certificates only refer to."""
     fetch = config.fetch
     kind = Kind(
         name="tnauthlist",
         octets=fetch.reference_octets,
         check=TNAuthList.decode,
+        shared=None,  # nobody signs it: whoever writes there would give out numbers
         accept="application/tnauthlist",
         floor=0.0,
         default=fetch.reference_seconds,
@@ -127,7 +138,19 @@ def references(config: Config, documents: DocumentStore) -> Callable[[str], byte
         failure=fetch.failure_seconds,
         stale=fetch.stale_seconds,
     )
-    return lambda url: documents.get(url, kind)
+    fetches = Background(
+        lambda url: documents.get(url, kind),
+        "TNAuthLists",
+        places=places,
+        fetches=max(1, fetch.concurrency // 2),  # the other half is left for chains
+    )
+
+    def get(url: str, seconds: float) -> bytes:
+        if documents.cached(url, kind):
+            return documents.get(url, kind)
+        return fetches.get(url, seconds)
+
+    return get
 
 
 def revocation_service(config: Config, lists: RevocationLists) -> RevocationService:
@@ -136,6 +159,7 @@ def revocation_service(config: Config, lists: RevocationLists) -> RevocationServ
     policy = RevocationPolicy(
         mode=settings.mode,
         skew=timedelta(seconds=config.verify.skew),
+        places=settings.places,
         short_lived=timedelta(seconds=settings.short_lived_seconds),
     )
     return RevocationService(lists, policy)

@@ -16,6 +16,7 @@ from cryptography import x509
 
 from stirmilter.errors import FetchError
 from stirmilter.services.message import CertificateRepository
+from stirmilter.services.patience import Patience
 from stirmilter.services.revocation import PathStatus, RevocationService
 from stirmilter.services.trust import TrustSet
 from stirmilter.stir import credential
@@ -23,6 +24,8 @@ from stirmilter.stir.credential import CERTIFICATES, Credential
 from stirmilter.stir.result import Reason, Unverified
 
 Chain = tuple[x509.Certificate, ...]
+References = Callable[[str, float], bytes]
+"""From the URL of a TNAuthList, and seconds to wait, to its octets, or FetchError."""
 
 _UNCHECKED: Final = PathStatus("unchecked")
 
@@ -36,16 +39,28 @@ class Vouched:
     status: PathStatus = _UNCHECKED
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What lists say, and which generation of them; None if they are to be asked."""
+
+    vouched: Vouched
+    generation: int | None = None
+
+
 @dataclass(slots=True)
 class _Candidate:
     """A chain as one set of anchors sees it, and the last answer about its status."""
 
-    vouched: Vouched
+    looked: _Looked
+    """One value: of two threads that look, each leaves its own answer, whole."""
+
     until: datetime | None = None
     """When the lists that it refers to are asked for again; None if there are none."""
 
-    generation: int | None = None
-    """Of the revocation lists when they were asked; None if they were not."""
+    @property
+    def vouched(self) -> Vouched:
+        """The credential, as it was looked up last."""
+        return self.looked.vouched
 
 
 @dataclass(slots=True)
@@ -63,8 +78,10 @@ class CredentialService:
         trust: Sequence[TrustSet],
         *,
         revocation: RevocationService | None = None,
-        references: Callable[[str], bytes] | None = None,
+        references: References | None = None,
         reference_lifetime: timedelta = timedelta(hours=1),
+        reference_limit: int = 8,
+        list_seconds: float = 5.0,
         certificates: int = CERTIFICATES,
         paths: int = 2_000,
     ) -> None:
@@ -74,9 +91,10 @@ class CredentialService:
             repository: by URL.
             trust: sets of anchors; the first that vouches counts.
             revocation: None asks nobody.
-            references: from the URL of a TNAuthList to its octets, or FetchError; None
-                fetches none.
+            references: None fetches no TNAuthList by reference.
             reference_lifetime: how long such a list is used.
+            reference_limit: how many of them one path may refer to.
+            list_seconds: for all lists together, when `at` is given no patience.
             certificates: longest chain, anchor not counted.
             paths: validated chains that are remembered.
         """
@@ -85,6 +103,8 @@ class CredentialService:
         self.revocation = revocation
         self._references = references
         self._lifetime = reference_lifetime
+        self._reference_limit = reference_limit
+        self._list_seconds = list_seconds
         self._certificates = certificates
         self._limit = paths
         # By identity: a repository returns the tuple that it has, and hashing all the
@@ -101,17 +121,24 @@ class CredentialService:
         return len(self._paths)
 
     def at(
-        self, x5u: str, signed_at: datetime, now: datetime, identity: str
+        self,
+        x5u: str,
+        signed_at: datetime,
+        now: datetime,
+        identity: str,
+        patience: Patience | None = None,
     ) -> Vouched:
         """Have a chain, validated at ``iat``, and looked up now.
 
         The set that vouches is the first whose numbers hold the identity; if none has
-        it, the first: `check` then refuses.
+        it, the first: `check` then refuses. For lists, all of those of a message, it
+        waits within the patience.
 
         Raises:
             FetchError: the chain, or a list that it refers to, cannot be had.
             Unverified: it gives nobody the right to sign.
         """
+        patience = patience or Patience(self._list_seconds)
         chain = self.repository.chain(x5u)
         known = self._paths.get(id(chain))
         if known is None or known.chain is not chain:
@@ -121,11 +148,11 @@ class CredentialService:
             self.hits += 1
         else:
             self.misses += 1
-            known.candidates = list(self._validate(chain, signed_at, now))
+            known.candidates = list(self._validate(chain, signed_at, now, patience))
             self._remember(known)
             found = _choose(known.candidates, signed_at, now, identity)
             found = found or known.candidates[0]
-        return self._with_status(found, now)
+        return self._with_status(found, now, patience)
 
     def check(self, vouched: Vouched, identity: str) -> None:
         """Refuse what is revoked, or outside the numbers of its set of anchors.
@@ -144,7 +171,7 @@ class CredentialService:
             )
 
     def _validate(
-        self, chain: Chain, signed_at: datetime, now: datetime
+        self, chain: Chain, signed_at: datetime, now: datetime, patience: Patience
     ) -> Iterable[_Candidate]:
         """Validate under each set; of the failures, the one that got furthest."""
         failures: list[Unverified] = []
@@ -155,23 +182,26 @@ class CredentialService:
                     chain, trust.anchors, signed_at, self._certificates
                 )
                 trust.check_policy(path[0])
-                lists = self._fetch(credential.references(path))
+                lists = self._fetch(credential.references(path), patience)
                 read = credential.assemble(path, chain, lists)
             except Unverified as error:
                 failures.append(error)
                 continue
             until = now + self._lifetime if lists else None
-            found.append(_Candidate(Vouched(read, trust), until))
+            found.append(_Candidate(_Looked(Vouched(read, trust)), until))
         if not found:
             raise max(failures, key=lambda failure: failure.reason.rank)
         return found
 
-    def _fetch(self, urls: Iterable[str]) -> Mapping[str, bytes]:
+    def _fetch(self, urls: Sequence[str], patience: Patience) -> Mapping[str, bytes]:
         """Fetch the TNAuthLists that a validated path refers to (RFC 8226 §10.1)."""
         if self._references is None:
             return {}
+        if len(urls) > self._reference_limit:
+            detail = f"more than {self._reference_limit} TNAuthLists by reference"
+            raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "profile §5")
         try:
-            return {url: self._references(url) for url in urls}
+            return {url: self._references(url, patience.left()) for url in urls}
         except FetchError as error:
             # Whatever was wrong, the certificate itself is none that we refuse.
             raise FetchError(f"TNAuthList by reference: {error}") from None
@@ -181,21 +211,24 @@ class CredentialService:
             self._paths.clear()
         self._paths[id(known.chain)] = known
 
-    def _with_status(self, found: _Candidate, now: datetime) -> Vouched:
+    def _with_status(
+        self, found: _Candidate, now: datetime, patience: Patience
+    ) -> Vouched:
         """Look the path up again, if the last answer may not hold any more."""
-        vouched = found.vouched
+        looked = found.looked
+        vouched = looked.vouched
         if self.revocation is None:
             return vouched
         generation = self.revocation.generation
         end = vouched.status.until
-        if found.generation == generation and (end is None or now <= end):
+        if looked.generation == generation and (end is None or now <= end):
             return vouched
         path = vouched.credential.path
-        status = self.revocation.status(path, vouched.trust, now)
+        status = self.revocation.status(path, vouched.trust, now, patience)
         vouched = Vouched(vouched.credential, vouched.trust, status)
         # What is missing now may be there in a moment: the store remembers failures.
         kept = None if status.word == "unavailable" else generation
-        found.vouched, found.generation = vouched, kept
+        found.looked = _Looked(vouched, kept)
         return vouched
 
 

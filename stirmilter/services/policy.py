@@ -60,4 +60,10 @@ class VerificationPolicy:
     reference_lifetime: timedelta = timedelta(hours=1)
     """How long a TNAuthList that a certificate refers to is used."""
 
+    references: int = 8
+    """TNAuthLists that the certificates of one path may refer to."""
+
+    list_seconds: float = 5.0
+    """How long one message may wait for lists, those of revocation included."""
+
     limits: Limits = field(default_factory=Limits)

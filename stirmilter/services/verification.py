@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from stirmilter.errors import FetchError
 from stirmilter.events import Claimed
 from stirmilter.services import foresight, outcome
-from stirmilter.services.credentials import CredentialService, Vouched
+from stirmilter.services.credentials import CredentialService, References, Vouched
 from stirmilter.services.foresight import Needs
 from stirmilter.services.message import (
     CertificateRepository,
@@ -22,6 +22,7 @@ from stirmilter.services.message import (
     ReplayStore,
     read_value,
 )
+from stirmilter.services.patience import Patience
 from stirmilter.services.policy import VerificationPolicy
 from stirmilter.services.replays import ReplayGuard
 from stirmilter.services.revocation import RevocationService
@@ -55,6 +56,7 @@ class _Delivery:
     message: Message
     now: datetime
     diversions: list[Passport]
+    patience: Patience
     urls: set[str] = field(default_factory=set)
     """What was fetched from."""
 
@@ -73,7 +75,7 @@ class VerificationService:
         replays: ReplayStore,
         policy: VerificationPolicy,
         revocation: RevocationService | None = None,
-        references: Callable[[str], bytes] | None = None,
+        references: References | None = None,
         trouble: Callable[[str], None] = lambda _: None,
         claimed: Callable[[Claimed], None] = lambda _: None,
     ) -> None:
@@ -97,6 +99,8 @@ class VerificationService:
             revocation=revocation,
             references=references,
             reference_lifetime=policy.reference_lifetime,
+            reference_limit=policy.references,
+            list_seconds=policy.list_seconds,
             certificates=policy.certificates,
             paths=policy.paths,
         )
@@ -149,7 +153,9 @@ class VerificationService:
                 StirResult(Reason.TOO_MANY_PASSPORTS, detail, rule="profile §1")
             )
         read = [self._read(value) for value in values]
-        delivery = _Delivery(message, now, self._usable(read))
+        delivery = _Delivery(
+            message, now, self._usable(read), Patience(self.policy.list_seconds)
+        )
         results = [
             self._judge(token, delivery)
             if isinstance(token, Passport) and token.claims.div is None
@@ -282,7 +288,9 @@ class VerificationService:
                 detail = f"more than {self.policy.x5u} different x5u"
                 raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
             delivery.urls.add(token.x5u)
-        return self.credentials.at(token.x5u, signed_at, delivery.now, speaker)
+        return self.credentials.at(
+            token.x5u, signed_at, delivery.now, speaker, delivery.patience
+        )
 
     def _check_dest(self, content: Claims, delivery: _Delivery) -> None:
         """Refuse a token that names no recipient of the envelope, diversions included.

@@ -31,6 +31,7 @@ from stirmilter.stir.hazmat import TrustAnchors
 from stirmilter.stir.names import NameKey
 
 __all__ = [
+    "Answer",
     "Elsewhere",
     "RevocationList",
     "SerialSet",
@@ -167,14 +168,32 @@ class RevocationList:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a list that may speak says of a certificate."""
+
+    signer: x509.Certificate
+    """Who has signed the list."""
+
+    revoked: bool
+    """Put on hold is revoked too."""
+
+    complete: bool
+    """False if it lists some reasons alone: then it cannot tell that one is good."""
+
+    silent: bool
+    """Whether it is an indirect list without a word about the issuer: whether it is
+    meant to cover that issuer, nothing in it tells."""
+
+
 def answer(
     listed: RevocationList,
     certificate: x509.Certificate,
     issuer: x509.Certificate,
     signers: TrustAnchors,
     now: datetime,
-) -> bool:
-    """Tell whether a list revokes a certificate (RFC 5280 §6.3.3).
+) -> Answer:
+    """Tell what a list says of a certificate (RFC 5280 §6.3.3).
 
     Args:
         listed: from a place that the certificate names, or that the operator does.
@@ -183,12 +202,9 @@ def answer(
         signers: anchors of those who may sign indirect lists, or they themselves.
         now: the time at which the signer of an indirect list must be valid.
 
-    Returns:
-        True if it is revoked; put on hold is revoked too.
-
     Raises:
         Elsewhere: the list is not about this certificate.
-        ValueError: nobody who may has signed it, or it does not tell.
+        ValueError: nobody who may has signed it.
     """
     key = names.key(certificate.issuer.public_bytes())
     if not listed.indirect and listed.issuer != key:
@@ -200,13 +216,15 @@ def answer(
     if listed.locations and named and listed.locations.isdisjoint(named):
         raise Elsewhere("the list belongs to another distribution point")
     direct = listed.issuer == key and listed.signed_by(issuer)
-    if not direct and not _may_sign(listed, signers, now):
+    signer = issuer if direct else _signer(listed, signers, now)
+    if signer is None:
         raise ValueError("nobody who may has signed the list")
-    if certificate.serial_number in listed.revoked.get(key, _NONE):
-        return True
-    if not listed.complete:
-        raise ValueError("the list is of some reasons alone")
-    return False
+    return Answer(
+        signer,
+        revoked=certificate.serial_number in listed.revoked.get(key, _NONE),
+        complete=listed.complete,
+        silent=not direct and key not in listed.revoked,
+    )
 
 
 def locations(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -231,8 +249,13 @@ def needs_list(certificate: x509.Certificate) -> bool:
     return _find(certificate, x509.CRLDistributionPoints) is not None
 
 
-def _may_sign(listed: RevocationList, signers: TrustAnchors, now: datetime) -> bool:
-    """Tell whether a signer that the operator's anchors vouch for has signed."""
+def _signer(
+    listed: RevocationList, signers: TrustAnchors, now: datetime
+) -> x509.Certificate | None:
+    """Return a signer that the operator's anchors vouch for, if such a one has signed.
+
+    A direct list too may be signed by one of them.
+    """
     for one in (*signers.certificates, *listed.helpers):
         if not listed.signed_by(one):
             continue
@@ -240,8 +263,8 @@ def _may_sign(listed: RevocationList, signers: TrustAnchors, now: datetime) -> b
             signers.path([one, *listed.helpers], now, _DEPTH)
         except ValueError:
             continue
-        return True
-    return False
+        return one
+    return None
 
 
 def _find(certificate: x509.Certificate, kind: type[Kind]) -> Kind | None:

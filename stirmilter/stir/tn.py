@@ -16,6 +16,8 @@ from typing import Final
 
 import phonenumbers
 
+from stirmilter.stir.numberlist import NumberList
+
 CANONICAL: Final = re.compile(r"[0-9#*]{1,15}", re.ASCII)
 _GLOBAL: Final = re.compile(r"\+([1-9][0-9]{1,14})", re.ASCII)
 _SERVICE: Final = re.compile(r"(?=[#*]+[0-9])[0-9#*]{2,15}", re.ASCII)
@@ -116,11 +118,20 @@ class NumberSet:
     ranges: tuple[tuple[str, str], ...] = field(default=())
     """First and last number, both included, of equal length."""
 
+    listed: NumberList = field(default_factory=NumberList)
+    """More numbers, when there are too many of them for `numbers`."""
+
     @classmethod
-    def parse(cls, patterns: Iterable[str]) -> NumberSet:
+    def parse(
+        cls, patterns: Iterable[str], listed: NumberList | None = None
+    ) -> NumberSet:
         """Read ``+1202555*``, ``+12025550100-+12025550199`` and ``+12025550123``.
 
         Service codes, ``*123`` or ``#123``, are written as they are dialled.
+
+        Args:
+            patterns: as above.
+            listed: numbers that were read before, with `numberlist.read`.
 
         Raises:
             ValueError: a pattern is none of these; the message quotes it.
@@ -148,11 +159,17 @@ class NumberSet:
                 prefixes.add(start)
             else:
                 numbers.add(start)
-        return cls(frozenset(numbers), frozenset(prefixes), tuple(ranges))
+        return cls(
+            frozenset(numbers),
+            frozenset(prefixes),
+            tuple(ranges),
+            NumberList() if listed is None else listed,
+        )
 
     def __contains__(self, tn: str) -> bool:
         return (
             tn in self.numbers
+            or tn in self.listed
             or any(tn[:length] in self.prefixes for length in range(1, len(tn) + 1))
             or any(
                 tn.isdigit() and len(tn) == len(start) and start <= tn <= end
@@ -161,7 +178,7 @@ class NumberSet:
         )
 
     def __bool__(self) -> bool:
-        return bool(self.numbers or self.prefixes or self.ranges)
+        return bool(self.numbers or self.prefixes or self.ranges or self.listed)
 
     def blocks(self) -> Iterable[tuple[str, str]]:
         """Yield first and last of every number and range, to hold a certificate to.
@@ -170,5 +187,7 @@ class NumberSet:
         each number under it meets the certificate when it is signed for.
         """
         for number in sorted(self.numbers):
+            yield number, number
+        for number in self.listed:
             yield number, number
         yield from self.ranges

@@ -18,12 +18,12 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from stirmilter.stir import credential, jws, strictjson
+from stirmilter.stir import credential, hazmat, jws, strictjson
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Unverified, printable
 
 _DEPTH: Final = 6
-_MOST: Final = 1_000  # authorities; the American list has a few dozen
+ENTRIES: Final = 1_000  # authorities; the American list has a few dozen
 _NESTING: Final = 4
 _LATEST: Final = 253_402_300_799  # the last second of the year 9999
 
@@ -109,6 +109,7 @@ def verify(
     chain: Sequence[x509.Certificate],
     anchors: TrustAnchors,
     now: datetime,
+    entries: int = ENTRIES,
 ) -> TrustList:
     """Believe a list, if its signer leads to an anchor and it has not expired.
 
@@ -117,6 +118,7 @@ def verify(
         chain: its signer's certificate, then those above it.
         anchors: the administrator's root.
         now: aware time.
+        entries: most authorities that it may name.
 
     Raises:
         ValueError: it is not to be believed; why.
@@ -125,8 +127,8 @@ def verify(
     try:
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise ValueError("the key of the signer is not on P-256")  # noqa: TRY004
-        if not _may_sign(chain[0]):
-            raise ValueError("the key usage of the signer lacks digitalSignature")
+        if why := _unfit(chain[0]):
+            raise ValueError(why)
         jws.verify(signed.signing_input, signed.signature, key)
         content = strictjson.parse(signed.payload, "payload", _NESTING)
     except Unverified as error:
@@ -135,7 +137,7 @@ def verify(
         anchors.path(list(chain), now, _DEPTH)
     except ValueError as error:
         raise ValueError(f"the signer leads to no anchor: {error}") from None
-    return _content(content, now)
+    return _content(content, now, entries)
 
 
 def plain(certificates: Sequence[x509.Certificate], now: datetime) -> TrustList:
@@ -145,9 +147,20 @@ def plain(certificates: Sequence[x509.Certificate], now: datetime) -> TrustList:
     )
 
 
-def _may_sign(certificate: x509.Certificate) -> bool:
+def _unfit(certificate: x509.Certificate) -> str:
+    """Say why a certificate is none for a list; nothing if it may be.
+
+    No extension says that one is. But an authority has its issuing key to guard, and
+    who speaks for numbers is whom the list is about, even below a root of both.
+    """
     usage = _usage(certificate)
-    return usage is None or usage.digital_signature
+    if usage is not None and not usage.digital_signature:
+        return "the key usage of the signer lacks digitalSignature"
+    if credential.is_ca(certificate):
+        return "the signer is an authority"
+    if hazmat.extension(certificate, hazmat.TN_AUTH_LIST) is not None:
+        return "the signer is there to speak for numbers (TNAuthList)"
+    return ""
 
 
 def _unwrap(text: str) -> str:
@@ -162,7 +175,7 @@ def _unwrap(text: str) -> str:
     return listed.strip()
 
 
-def _content(content: Mapping[str, Any], now: datetime) -> TrustList:
+def _content(content: Mapping[str, Any], now: datetime, most: int) -> TrustList:
     """Read a payload whose signature is good."""
     sequence, end = content.get("sequence"), content.get("exp")
     entries = content.get("trustList")
@@ -170,8 +183,10 @@ def _content(content: Mapping[str, Any], now: datetime) -> TrustList:
         raise ValueError("sequence is not a number")
     if type(end) is not int or not 0 < end <= _LATEST:
         raise ValueError("exp is not a time")
-    if not isinstance(entries, list) or not 0 < len(entries) <= _MOST:
+    if not isinstance(entries, list) or not entries:
         raise ValueError("trustList is not a list of certificates")
+    if len(entries) > most:
+        raise ValueError(f"trustList has {len(entries)} entries, at most {most}")
     expires = datetime.fromtimestamp(end, UTC)
     if expires <= now:
         raise ValueError(f"the list has expired: {expires:%F %RZ}")

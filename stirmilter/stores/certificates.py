@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -39,6 +40,7 @@ class CertificateStore:
         certificates: int = credential.CERTIFICATES,
         entries: int = 2_000,
         octets: int = 4 << 20,
+        anchored: Callable[[Chain], bool] = lambda _: True,
     ) -> None:
         """Take where the octets come from, and the limits.
 
@@ -49,10 +51,16 @@ class CertificateStore:
             certificates: longest chain.
             entries: chains that are kept parsed.
             octets: of those together, as they were served.
+            anchored: whether a chain leads to an anchor: of the others, anybody can
+                make as many as it takes to push the good ones out of what is shared.
         """
         self._documents = documents
         self._read = partial(credential.load_chain, limit=certificates)
-        self._kind = replace(kind, check=self._read)
+        self._kind = replace(
+            kind,
+            check=self._read,
+            shared=lambda octets: anchored(self._read(octets)),
+        )
         self._parsed: Shelf[tuple[bytes, Chain]] = Shelf(entries, octets)
         self.hits = 0
         """Chains that did not have to be read; counted as well as threads allow."""

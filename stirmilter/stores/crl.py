@@ -5,31 +5,25 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
+from typing import Final
+
+from cryptography import x509
 
 from stirmilter.errors import FetchError, StirmilterError
 from stirmilter.stir import credential, crlreader
 from stirmilter.stir.revocation import RevocationList
+from stirmilter.stores.background import Background
+from stirmilter.stores.kept import Kept
 
 Get = Callable[[str, bool], bytes]
 """From a URL, and whether a copy that is still fresh must be asked about, to octets."""
 
-_EARLY = 0.1  # of the time between two lists: so long before the next one we ask for it
-
-
-@dataclass(slots=True)
-class _Kept:
-    """A list, and when to look for the next one."""
-
-    listed: RevocationList
-    fetched: float
-    due: float
-    mark: object = None
-    """Of a file: what changes when the file does."""
+_EARLY: Final = 0.1  # of the time between two lists: so long before we ask for the next
 
 
 class RevocationStore:
@@ -39,6 +33,11 @@ class RevocationStore:
     there, and `refresh`, called from a thread of its own now and then, puts the next in
     its place whole. When that fails the old one stays: who judges by it looks at its
     dates. A place is a URL, or the path of a file that the operator named.
+
+    Lists come over plain http too, so that anybody on the way may put another in their
+    place. Who may sign one is known only with a certificate in hand, so whoever judges
+    tells with `prove` what was found good; such a list goes for nothing but a newer one
+    by the same signer. What another has signed is offered beside it.
     """
 
     def __init__(
@@ -52,6 +51,7 @@ class RevocationStore:
         lists: int = 64,
         entries: int = crlreader.ENTRIES,
         concurrency: int = 8,
+        places: BoundedSemaphore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Take what fetches, and the limits.
@@ -65,7 +65,8 @@ class RevocationStore:
             lists: how many are kept besides the operator's own; beyond, the least
                 recently used is forgotten.
             entries: how many certificates all lists together may name.
-            concurrency: threads that may wait for a list at the same time.
+            concurrency: fetches at the same time, for messages.
+            places: one for each thread that may wait for a list, if others share them.
             clock: seconds since the epoch.
 
         Raises:
@@ -78,10 +79,14 @@ class RevocationStore:
         self._lists = lists
         self._entries = entries
         self._clock = clock
-        self._places = BoundedSemaphore(concurrency)
+        self._fetches = Background(
+            self._first,
+            "revocation lists",
+            places=places or BoundedSemaphore(concurrency),
+            fetches=concurrency,
+        )
         self._lock = Lock()
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._waiting: dict[str, Future[RevocationList]] = {}
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._failed: OrderedDict[str, tuple[float, FetchError]] = OrderedDict()
         self._files = {str(path): path for path in files}
         self.generation = 0
@@ -90,26 +95,56 @@ class RevocationStore:
         for place in self._files:
             self._load(place)
 
-    def find(self, place: str) -> RevocationList:
-        """Return the list of a place; the first time, fetch it.
+    def begin(self, places: Iterable[str]) -> None:
+        """Have those lists fetched, all at once, that are wanted for the first time."""
+        for place in places:
+            with self._lock, suppress(FetchError):
+                if place in self._kept:
+                    continue
+                self._check_failed(place)
+                self._fetches.begin(place)
 
-        It may have expired. Nothing says yet that anybody who may has signed it.
+    def find(
+        self, place: str, seconds: float | None = None
+    ) -> tuple[RevocationList, ...]:
+        """Return the lists of a place; the first time, fetch.
+
+        There is one, and more when the last to come is not by the signer of the one
+        before. They may have expired, and nothing says that anybody who may has signed
+        them.
+
+        Args:
+            place: URL, or path of a file.
+            seconds: how long to wait for a fetch, which goes on; None is to its end.
 
         Raises:
-            FetchError: there is none, now or a moment ago.
+            FetchError: there is none yet, or it could not be had a moment ago.
         """
         with self._lock:
             kept = self._kept.get(place)
             if kept is not None:
                 self._kept.move_to_end(place)
-                return kept.listed
+                return kept.lists
             self._check_failed(place)
-        if not self._places.acquire(blocking=False):
-            raise FetchError("too many revocation lists are being fetched")
-        try:
-            return self._first(place)
-        finally:
-            self._places.release()
+        return self._fetches.get(place, seconds)
+
+    def prove(
+        self, place: str, listed: RevocationList, signer: x509.Certificate
+    ) -> None:
+        """Keep a list of a place until a newer one by the same signer comes.
+
+        Args:
+            place: where `find` had it from.
+            listed: what it was.
+            signer: one who may sign it, and did.
+        """
+        with self._lock:
+            kept = self._kept.get(place)
+            if kept is None or kept.proved.get(signer) is listed:
+                return
+            if listed is not kept.latest:
+                return  # another has come meanwhile
+            kept.prove(signer, self._clock())
 
     def refresh(self) -> list[str]:
         """Look for the next list wherever one is due; return what went wrong, in words.
@@ -119,9 +154,12 @@ class RevocationStore:
         problems = []
         for place in self._due():
             try:
-                self._load(place)
+                kept = self._load(place)
             except FetchError as error:
                 problems.append(f"{place}: {error}")
+            else:
+                if kept.strange:
+                    problems.append(f"{place}: {_STRANGER}")
         return problems
 
     def ages(self) -> Mapping[str, float]:
@@ -129,7 +167,7 @@ class RevocationStore:
         now = self._clock()
         with self._lock:
             return {
-                place: now - kept.listed.this_update.timestamp()
+                place: now - max(one.this_update for one in kept.trusted).timestamp()
                 for place, kept in self._kept.items()
             }
 
@@ -140,28 +178,14 @@ class RevocationStore:
             # One error is told to many: without this, its trace would grow with each.
             raise error.with_traceback(None)
 
-    def _first(self, place: str) -> RevocationList:
-        """Fetch, or wait for the thread that does."""
+    def _first(self, place: str) -> tuple[RevocationList, ...]:
+        """Fetch, unless a fetch has just ended."""
         with self._lock:
             kept = self._kept.get(place)
             if kept is not None:
-                return kept.listed
-            future = self._waiting.get(place)
-            mine = future is None
-            if future is None:
-                self._check_failed(place)
-                future = self._waiting[place] = Future()
-        if mine:
-            try:
-                future.set_result(self._load(place))
-            except BaseException as error:  # noqa: BLE001 - told to whoever waits
-                future.set_exception(error)
-            with self._lock:
-                del self._waiting[place]
-        try:
-            return future.result()
-        except StirmilterError as error:
-            raise error.with_traceback(None) from None
+                return kept.lists
+            self._check_failed(place)
+        return self._load(place).lists
 
     def _due(self) -> list[str]:
         """Name the places to look at now."""
@@ -175,13 +199,12 @@ class RevocationStore:
             due += [place for place in self._pinned if place not in self._kept]
             return [p for p in due if now >= self._failed.get(p, (0.0, None))[0]]
 
-    def _load(self, place: str) -> RevocationList:
+    def _load(self, place: str) -> Kept:
         """Have the list of a place, and put it where messages find it."""
         now = self._clock()
         mark = self._mark(place)
         try:
-            kept = _Kept(self._read(place), now, now, mark)
-            self._keep(place, kept, now)
+            return self._keep(place, Kept(self._read(place), now, mark), now)
         except (StirmilterError, ValueError, OSError) as error:
             failure = FetchError(getattr(error, "strerror", None) or str(error))
             with self._lock:
@@ -190,7 +213,6 @@ class RevocationStore:
                 while len(self._failed) > self._lists + len(self._pinned):
                     self._failed.popitem(last=False)
             raise failure from None
-        return kept.listed
 
     def _read(self, place: str) -> RevocationList:
         path = self._files.get(place)
@@ -214,28 +236,38 @@ class RevocationStore:
                 break
         return listed
 
-    def _keep(self, place: str, kept: _Kept, now: float) -> None:
+    def _keep(self, place: str, kept: Kept, now: float) -> Kept:
         """Put a list in its place, and forget others if there is no room."""
-        kept.due = self._next(kept.listed, now) if place not in self._files else _NEVER
+        file = place in self._files
         with self._lock:
             old = self._kept.get(place)
-            if old is not None and place not in self._files:
-                _check_newer(old.listed, kept.listed, now)
-            if old is None or not _same(old.listed, kept.listed):
-                self._make_room(place, kept.listed.entries)
+            changed = old is None or not kept.same_as(old)
+            if old is not None and not changed:
+                # The very one: whoever judges by it now is about to `prove` it.
+                kept = replace(kept, latest=old.latest, proved=old.proved)
+            elif old is not None:
+                kept = kept.after(old, now, file=file)
+            kept.due = self._next(kept, now) if not file else _NEVER
+            if changed:
+                # What nobody vouches for drives out nothing that somebody does.
+                self._make_room(place, kept.entries, forget=not kept.strange)
                 self.generation += 1
             self._kept[place] = kept
             self._kept.move_to_end(place)
             self._failed.pop(place, None)
+        return kept
 
-    def _next(self, listed: RevocationList, now: float) -> float:
+    def _next(self, kept: Kept, now: float) -> float:
         """Say when to look again: in good time before the list expires."""
+        soonest = now + self._failure_seconds  # one that has expired comes no faster
+        if kept.strange:
+            return soonest
+        listed = kept.latest
         early = (listed.next_update - listed.this_update) * _EARLY
         wanted = (listed.next_update - max(early, timedelta(0))).timestamp()
-        soonest = now + self._failure_seconds  # one that has expired comes no faster
         return max(soonest, min(wanted, now + self._refresh_seconds))
 
-    def _make_room(self, place: str, entries: int) -> None:
+    def _make_room(self, place: str, entries: int, *, forget: bool) -> None:
         """Forget lists that nobody needed for longest, but never the operator's."""
         theirs = [
             other
@@ -243,11 +275,15 @@ class RevocationStore:
             if other not in self._files and other not in self._pinned and other != place
         ]
         used = entries + sum(
-            kept.listed.entries for other, kept in self._kept.items() if other != place
+            kept.entries for other, kept in self._kept.items() if other != place
         )
         more = 0 if place in self._files or place in self._pinned else 1
-        while theirs and (len(theirs) + more > self._lists or used > self._entries):
-            used -= self._kept.pop(theirs.pop(0)).listed.entries
+        while (
+            forget
+            and theirs
+            and (len(theirs) + more > self._lists or used > self._entries)
+        ):
+            used -= self._kept.pop(theirs.pop(0)).entries
         if used > self._entries:
             raise FetchError(f"more than {self._entries} certificates in all lists")
 
@@ -263,14 +299,7 @@ class RevocationStore:
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-_NEVER = float("inf")
-
-
-def _check_newer(old: RevocationList, new: RevocationList, now: float) -> None:
-    """Refuse a list that was made before the one that we have, as caches may serve."""
-    if new.this_update < old.this_update and old.this_update.timestamp() <= now:
-        raise FetchError("an older list than the one that is known")
-
-
-def _same(one: RevocationList, other: RevocationList) -> bool:
-    return one.digest == other.digest and one.helpers == other.helpers
+_NEVER: Final = float("inf")
+_STRANGER: Final = (
+    "not signed by whoever signed the list before, which stays in use until its end"
+)

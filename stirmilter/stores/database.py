@@ -23,7 +23,10 @@ from stirmilter.errors import StoreError
 
 _PAGE_OCTETS: Final = 4096
 _RETRY: Final = 0.01  # seconds
-# What SQLite says of a file that is no (longer a) database.
+# What SQLite says while a sibling makes the files, or turns to the log first.
+_WAITED_FOR: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
+)
 # And what it says of disks and neighbours.
 _PASSING: Final = frozenset(
     {
@@ -33,6 +36,7 @@ _PASSING: Final = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
+# What it says of a file that is no (longer a) database.
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -205,8 +209,8 @@ class Database:
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _WAITED_FOR or time.monotonic() > deadline:
                     raise
                 time.sleep(_RETRY)
             else:
@@ -215,10 +219,14 @@ class Database:
 
 def is_broken(error: sqlite3.Error) -> bool:
     """Tell a file that is no database from one that cannot be used just now."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    return (code & 0xFF) in _BROKEN
+    return _code(error) in _BROKEN
 
 
 def _may_pass(error: sqlite3.Error) -> bool:
     """Tell what may be over in a while from what somebody has to set right first."""
-    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _PASSING
+    return _code(error) in _PASSING
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the primary code of an error."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

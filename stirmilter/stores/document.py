@@ -30,6 +30,10 @@ class Kind:
     check: Callable[[bytes], object]
     """Raises StirmilterError for what must not be kept."""
 
+    shared: Callable[[bytes], bool] | None = lambda _: True
+    """Whether a document is worth a place in what workers or relays share; None keeps
+    this kind out of there, coming and going."""
+
     accept: str = "*/*"
     """Media types to ask for."""
 

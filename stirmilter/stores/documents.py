@@ -42,7 +42,7 @@ class Fetch(Protocol):
 class Tier(Protocol):
     """What processes or machines share; `stores.tiers` has two."""
 
-    def load(self, key: str, octets: int) -> bytes | None:
+    def load(self, key: str, octets: int, now: float) -> bytes | None:
         """Return the record of a key, if there is one of at most so many octets.
 
         Raises StoreError.
@@ -265,10 +265,10 @@ class DocumentStore:
 
     def _load(self, key: str, kind: Kind) -> Document | None:
         """Look into what is shared, and trust it no more than the network."""
-        if self._tier is None or self._resting():
+        if self._tier is None or kind.shared is None or self._resting():
             return None
         try:
-            record = self._tier.load(key, kind.octets)
+            record = self._tier.load(key, kind.octets, self._clock())
             return None if record is None else Document.decode(record, kind)
         except StoreError as error:
             self._rest(str(error))
@@ -277,7 +277,9 @@ class DocumentStore:
         return None
 
     def _save(self, key: str, document: Document, kind: Kind) -> None:
-        if self._tier is None or self._resting():
+        if self._tier is None or kind.shared is None or self._resting():
+            return
+        if not kind.shared(document.body):
             return
         until = document.until + kind.stale
         try:

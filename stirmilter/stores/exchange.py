@@ -26,24 +26,17 @@ from stirmilter.stores.response import Response
 from stirmilter.stores.urls import Target
 
 _CHUNK: Final = 16_384
-_HEAD: Final = 16_384
-"""Octets of a header section, and of all others that are no body."""
-
 _PROMISES: Final = 16
 """Informational responses (RFC 9110 §15.2) before the answer; one is usual."""
 
 _SECOND: Final = timedelta(seconds=1)
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
-_OVERLOADED: Final = frozenset({429, 503})
+_LARGE_HEADER: Final = 431
 _ETAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,190}"', re.ASCII)
 _DATE: Final = re.compile(r"[\x20-\x7e]{1,200}", re.ASCII)
 
 Event = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
-
-
-class OverloadedError(Exception):
-    """The server asks to be left alone (429, 503)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +47,9 @@ class Request:
     accept: str
     octets: int
     """Greatest size of the body."""
+
+    header_octets: int = 16_384
+    """Greatest size of a header section, and of whatever else is no body."""
 
     etag: str = ""
     last_modified: str = ""
@@ -75,16 +71,15 @@ def exchange(
 
     Raises:
         FetchError: an answer, and not one that we take.
-        OverloadedError: the server has no time for us.
         OSError, h11.ProtocolError: no answer, or none in HTTP, or not in time.
     """
-    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD)
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=request.header_octets)
     octets = _asked(http, request)
     asked = now()
     connection.settimeout(deadline.left())
     connection.sendall(octets)
-    events = _events(http, connection, request.octets, deadline)
-    head = _head(events)
+    events = _events(http, connection, request, deadline)
+    head = _head(events, request.header_octets)
     answered = now()
     _check(head, request)
     body = _body(events, request.octets)
@@ -120,16 +115,24 @@ def _asked(http: h11.Connection, request: Request) -> bytes:
 
 
 def _events(
-    http: h11.Connection, connection: socket.socket, octets: int, deadline: Deadline
+    http: h11.Connection,
+    connection: socket.socket,
+    request: Request,
+    deadline: Deadline,
 ) -> Iterator[Event]:
     """Yield what the server says, as long as it is not too much.
 
     Of what is no body, too: a chunk of one octet may carry kilobytes of extensions. As
     many octets around the body as in it are more than any honest server needs.
     """
-    allowed = _HEAD + 2 * octets + _CHUNK
+    allowed = request.header_octets + 2 * request.octets + _CHUNK
     while True:
-        event = http.next_event()
+        try:
+            event = http.next_event()
+        except h11.RemoteProtocolError as error:
+            if error.error_status_hint == _LARGE_HEADER:
+                raise _large_header(request.header_octets) from None
+            raise
         if event is not h11.NEED_DATA:
             yield event
             continue
@@ -141,10 +144,15 @@ def _events(
         http.receive_data(data)
 
 
-def _head(events: Iterator[Event]) -> h11.Response:
-    """Return the header section of the final answer."""
+def _head(events: Iterator[Event], octets: int) -> h11.Response:
+    """Return the header section of the final answer.
+
+    h11 holds what is incomplete against the limit, but not what comes at once.
+    """
     for event in islice(events, _PROMISES + 1):
         if isinstance(event, h11.Response):
+            if sum(len(name) + len(value) for name, value in event.headers) > octets:
+                raise _large_header(octets)
             return event
         if not isinstance(event, h11.InformationalResponse):
             break
@@ -154,12 +162,11 @@ def _head(events: Iterator[Event]) -> h11.Response:
 def _check(head: h11.Response, request: Request) -> None:
     """Refuse every answer but the chain itself, as it lies on the server."""
     status = head.status_code
-    if status in _OVERLOADED:
-        raise OverloadedError(f"status {status}")
     if status == _NOT_MODIFIED and any(request.validators):
         return
     if status != _OK:
         # A redirect too: it would move the trust in a URL that was signed elsewhere.
+        # And 429 and 503: a server can say so of one path, which a stranger chose.
         raise FetchError(f"status {status}")
     fields = dict(head.headers)
     codings = {v.lower() for name, v in head.headers if name == b"content-encoding"}
@@ -182,6 +189,10 @@ def _body(events: Iterator[Event], octets: int) -> bytes:
         if len(body) > octets:
             raise _too_much(octets)
     raise ConnectionError("the server closed the connection")
+
+
+def _large_header(octets: int) -> FetchError:
+    return FetchError(f"more than {octets} octets of header")
 
 
 def _too_much(octets: int) -> FetchError:

@@ -27,7 +27,7 @@ from stirmilter.stores import urls
 from stirmilter.stores.addresses import Address, is_public
 from stirmilter.stores.deadline import Deadline
 from stirmilter.stores.dial import UnreachableError, dial, in_turn
-from stirmilter.stores.exchange import OverloadedError, Request, exchange
+from stirmilter.stores.exchange import Request, exchange
 from stirmilter.stores.hosts import HostGate, HostPolicy, key_of
 from stirmilter.stores.names import Names
 from stirmilter.stores.response import Response
@@ -42,14 +42,10 @@ ANY: Final[tuple[Scheme, ...]] = ("https", "http")
 
 _HTTP_PORT: Final = 80
 
-# What a host answers for. For the rest, whoever chose the URL does: a path that is not
-# there must not silence a host, nor may a stranger's name that leads to its address.
-_FAULTS: Final = (
-    dns.exception.DNSException,
-    OSError,
-    h11.ProtocolError,
-    OverloadedError,
-)
+# What a host answers for: that it does not answer in HTTP. For any answer, whatever its
+# status, whoever chose the URL answers: a path that is not there, or is busy, must not
+# silence a host, nor may a stranger's name that leads to its address.
+_FAULTS: Final = (dns.exception.DNSException, OSError, h11.ProtocolError)
 _FAULTS_OF_ADDRESS: Final = (TimeoutError, UnreachableError)
 
 
@@ -73,8 +69,14 @@ class FetchPolicy:
     octets: int = 16_384
     """Greatest size of a body, unless the caller says otherwise."""
 
+    header_octets: int = 16_384
+    """Greatest size of an answer's header section."""
+
     addresses: int = 4
     """Addresses of a name that are tried; all are checked."""
+
+    name_addresses: int = 32
+    """Addresses that a name may have; one that has more is not fetched from."""
 
     hosts: HostPolicy = field(default_factory=HostPolicy)
 
@@ -108,7 +110,7 @@ class Fetcher:
             OSError: ``tls_ca`` cannot be read.
         """
         self.policy = policy
-        self._names = Names(resolver)
+        self._names = Names(resolver, most=policy.name_addresses)
         self._gate = HostGate(policy.hosts, clock)
         self._observers = [observe]
         self._now = now
@@ -161,6 +163,7 @@ class Fetcher:
             target=self._target(url, schemes),
             accept=accept,
             octets=self.policy.octets if octets is None else octets,
+            header_octets=self.policy.header_octets,
             etag=etag,
             last_modified=last_modified,
         )

@@ -169,7 +169,7 @@ class Stay:
 
     How the block ends is how the hosts did: without an exception they are good; with
     one that is their fault they failed; with another `FetchError` they are alive, since
-    whoever wrote the message chose the path, and a path that is not there must not
+    whoever wrote the message chose the path, and no answer for a path, 404 or 503, may
     silence a good host. What never reached the host says nothing about it.
     """
 

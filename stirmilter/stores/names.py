@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
 
 import dns.exception
 import dns.name
@@ -19,17 +18,26 @@ from stirmilter.stores.addresses import Address
 from stirmilter.stores.deadline import Deadline
 from stirmilter.stores.resolvconf import SYSTEM, ResolvConf
 
-_MOST: Final = 32  # addresses; no repository has as many, and each is looked at
-
 
 class Names:
     """Asks the system's name servers, or others; safe to share between threads."""
 
     def __init__(
-        self, resolver: dns.resolver.Resolver | None = None, path: Path = SYSTEM
+        self,
+        resolver: dns.resolver.Resolver | None = None,
+        path: Path = SYSTEM,
+        *,
+        most: int = 32,
     ) -> None:
-        """Take a resolver to use instead of the system's, if any."""
+        """Take a resolver to use instead of the system's, if any.
+
+        Args:
+            resolver: one to use instead.
+            path: ``resolv.conf``.
+            most: addresses that a name may have; each is looked at.
+        """
         self._given = resolver
+        self._most = most
         self._file = ResolvConf(path)
 
     def addresses(self, host: str, deadline: Deadline) -> list[Address]:
@@ -58,8 +66,8 @@ class Names:
                 failure = failure or error
                 continue
             found += [ip_address(record.address) for record in answer]
-        if len(found) > _MOST:
-            raise FetchError(f"{len(found)} addresses")
+        if len(found) > self._most:
+            raise FetchError(f"{len(found)} addresses, at most {self._most}")
         if not found and failure is not None:
             raise failure
         return found

@@ -22,7 +22,8 @@ from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.policy.failures import FailurePolicy
 from stirmilter.mail.policy.policy import Policy
-from stirmilter.mail.transaction import Decision
+from stirmilter.mail.survival import BodyHazards, BodyKeeper
+from stirmilter.mail.transaction import Decision, Preparation
 from stirmilter.services import AuthenticationService
 from stirmilter.stir.msgi import BodyDigester
 from stirmilter.testca import TestCA
@@ -162,6 +163,16 @@ def test_an_internal_error_may_let_the_message_go_without_what_is_forged(
     )
 
 
+def test_a_space_before_the_colon_makes_no_other_field(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    session, _, _ = talk(broken, "accept")
+    session.envfrom("<a@one.example>")
+    session.header("From \t", b" a@one.example")
+
+    assert [header.name for header in session._draft.headers] == ["From"]
+
+
 def test_a_decision_that_comes_too_late_may_let_the_message_go(
     talk: Any,  # noqa: ANN401
 ) -> None:
@@ -223,6 +234,7 @@ def test_an_error_in_a_callback_without_reply_is_answered_at_the_end(
 ) -> None:
     session, context, ledger = talk()
     session.envfrom("<a@one.example>")
+    session.eoh()
 
     # What a bug in a callback would do; libmilter is told to go on all the same.
     assert session.body(None) == Milter.CONTINUE
@@ -237,6 +249,7 @@ def test_an_error_belongs_to_its_message_and_not_to_the_next(
 ) -> None:
     session, context, _ = talk()
     session.envfrom("<a@one.example>")
+    session.eoh()
     session.body(None)
     session.eom()
 
@@ -308,7 +321,8 @@ def test_what_it_waited_for_is_told(talk: Any) -> None:  # noqa: ANN401
     session.envfrom("<a@one.example>")
     session.header("From", b" a@one.example")
     session.eoh()
-    session._draft.urls = ("https://certs.example/a.pem",)
+    urls = ("https://certs.example/a.pem",)
+    session._draft.prepared = replace(session._draft.prepared, urls=urls)
 
     session.eom()
     carry(session)
@@ -387,7 +401,12 @@ def test_memory_does_not_grow_with_the_body(
     session, _, _ = talk()
     session.envfrom("<a@one.example>")
     session.eoh()
-    session._draft.digester = BodyDigester()
+    prepared = session._draft.prepared = Preparation(
+        BodyDigester(),
+        hazards=BodyHazards([("Content-Type", b"multipart/mixed; boundary=x")]),
+        kept=BodyKeeper(262_144, 262_144).body(),
+    )
+    session._draft.readers = prepared.readers()
 
     tracemalloc.start()
     try:
@@ -397,5 +416,5 @@ def test_memory_does_not_grow_with_the_body(
     finally:
         tracemalloc.stop()
 
-    assert session._draft.digester.finish().length == 256 * 65_536
+    assert prepared.digester.finish().length == 256 * 65_536
     assert most < 1_048_576

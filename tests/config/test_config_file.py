@@ -168,7 +168,7 @@ def test_a_fault_names_file_key_value_and_remedy(path: Path) -> None:
             "xyz",
             "no such setting; known: checks, dkim, dns, failure, fetch, journal,"
             " limits, log, metrics, milter, mm4, peer, policy, replay, revocation,"
-            " rule, shadow_rule, sign, signer, trust, upstream, verify",
+            " rule, shadow_rule, sign, signer, submitter, trust, upstream, verify",
             id="section-like-nothing-known",
         ),
         pytest.param(
@@ -176,6 +176,24 @@ def test_a_fault_names_file_key_value_and_remedy(path: Path) -> None:
             "failure.key",
             "no such setting; it is sign.on_failure",
             id="stands-elsewhere",
+        ),
+        pytest.param(
+            '[sign]\nclient_numbers = { "192.0.2.0/24" = ["+1*"] }',
+            "sign.client_numbers",
+            "no such setting; it is networks and numbers of a [[submitter]]",
+            id="numbers-of-clients",
+        ),
+        pytest.param(
+            '[sign]\nlogin_numbers = { mmsc = ["+1*"] }',
+            "sign.login_numbers",
+            "no such setting; it is logins and numbers of a [[submitter]]",
+            id="numbers-of-logins",
+        ),
+        pytest.param(
+            '[[submitter]]\nname = "x"\nnetwork = "::/0"\nlogins = ["x"]\nnumbers = []',
+            "submitter.0.network",
+            "no such setting; did you mean networks?",
+            id="in-a-submitter",
         ),
         pytest.param(
             '[[rule]]\nname = "r"\naction = "tag"\nverdicts = ["failed"]',

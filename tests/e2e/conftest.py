@@ -10,6 +10,7 @@ from subprocess import Popen
 import pytest
 
 from stirmilter.demo import daemons
+from stirmilter.demo.laboratory import Laboratory, laboratory
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 
@@ -113,3 +114,10 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             return Daemon(process, configuration, log, path)
 
         yield start_one
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    """Run the two operators of the demonstration."""
+    with laboratory(tmp_path_factory.mktemp("logs")) as running:
+        yield running

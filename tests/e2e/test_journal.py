@@ -34,9 +34,10 @@ def change(daemon: Daemon, old: str, new: str) -> None:
     text = daemon.configuration.read_text()
     assert old in text
     daemon.configuration.write_text(text.replace(old, new))
+    before = set(workers(daemon))
     daemon.process.send_signal(signal.SIGHUP)
     until(lambda: "reloaded" in daemon.logged(), "reloaded")
-    time.sleep(0.5)
+    until(lambda: before.isdisjoint(workers(daemon)), "the old workers are gone")
 
 
 def send(daemon: Daemon, *numbers: int) -> None:

@@ -340,10 +340,11 @@ def test_what_a_worker_counted_last_is_not_lost_when_it_leaves(start: Start) -> 
 
 def test_a_worker_that_dies_is_counted(start: Start) -> None:
     daemon, port = start_scraped(start)
-    assert value(port, "stirmilter_worker_restarts_total") == 0
+    name = "stirmilter_workers_replaced_total"
+    assert value(port, name, reason="ended") == 0
 
     os.kill(workers(daemon)[0], signal.SIGKILL)
-    until(lambda: value(port, "stirmilter_worker_restarts_total") == 1, "counted")
+    until(lambda: value(port, name, reason="ended") == 1, "counted")
 
 
 @needed

@@ -75,6 +75,14 @@ def test_a_signed_message_is_told_with_its_signer(lines: list[str]) -> None:
     )
 
 
+def test_hazards_of_a_body_are_told(lines: list[str]) -> None:
+    hazards = ("long-lines", "8bit")
+    log.handled()(Handled("out", "signed", "signed", "", hazards=hazards))
+
+    [line] = lines
+    assert line.endswith(" hazards=long-lines,8bit")
+
+
 def test_what_the_policy_said_is_told(lines: list[str]) -> None:
     ruled = replace(PASSED, rule="r1", peer="two", shadow_action="reject")
     log.handled()(ruled)

@@ -1,6 +1,7 @@
 """Authentication-Results: forged ones are known in any disguise."""
 
 import time
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -212,3 +213,29 @@ def test_what_is_no_authserv_id_is_forged(value: str) -> None:
 )
 def test_results_of_others_stay(value: str) -> None:
     assert not authres.forged(value, "mx.example")
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        pytest.param('"mx.example' + " " * 300 + '"', id="blanks"),
+        pytest.param("mx.example" + "." * 260, id="dots"),
+        pytest.param('"mx.example' + "\u200b" * 260 + '"', id="zero-width"),
+        pytest.param("mx.exam\ufe0fple", id="variation-selector"),
+        pytest.param("mx.exam\u034fple", id="grapheme-joiner"),
+        pytest.param("m\u00adx.example", id="soft-hyphen"),
+        pytest.param("mx.ex\U000e0061ample", id="tag"),
+    ],
+)
+def test_what_is_shown_as_nothing_hides_nothing(claimed: str) -> None:
+    assert authres.forged(f"{claimed}; stir=pass", "mx.example")
+
+
+def test_many_costly_names_cost_little() -> None:
+    """Each letter of these becomes eighteen, where it is looked at."""
+    value = "\ufdfa" * 80 + "; spf=pass"
+    started = process_time()
+    for _ in range(1_000):
+        assert not authres.forged(value, "mx.example")
+
+    assert process_time() - started < 0.1

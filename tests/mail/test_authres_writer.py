@@ -147,7 +147,8 @@ def test_no_method_is_none() -> None:
     ("text", "written"),
     [
         pytest.param("a@b.example", "a@b.example", id="address"),
-        pytest.param("a=b/c?@b.example", "a=b/c?@b.example", id="atoms"),
+        pytest.param("a+b/c?@b.example", "a+b/c?@b.example", id="atoms"),
+        pytest.param("+1/T=P@b.example", '"+1/T=P@b.example"', id="equals-sign"),
         pytest.param("@b.example", "@b.example", id="domain"),
         pytest.param("a.@b.example", '"a.@b.example"', id="dot-at-the-end"),
         pytest.param("a@b", '"a@b"', id="no-domain-name"),

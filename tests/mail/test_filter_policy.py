@@ -328,6 +328,14 @@ def test_strangers_are_answered_only_if_that_is_set(make: Make) -> None:
     assert answered(make, mm4=replace(ANSWERS, strangers=True), client=stranger)
 
 
+def test_a_peer_that_anybody_can_pass_for_is_a_stranger(make: Make) -> None:
+    """Whoever says the right HELO would have us write to whom he likes."""
+    claimed = replace(PEER, networks=(), domains=frozenset({"mms.example"}))
+
+    assert claimed.claimed
+    assert answered(make, replace(REJECT, peers=(claimed,))) is None
+
+
 def test_the_null_sender_is_not_answered(make: Make) -> None:
     assert answered(make, sender="<>") is None
 

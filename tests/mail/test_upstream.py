@@ -85,6 +85,49 @@ def test_what_rspamd_says_is_read() -> None:
     assert results.dmarc_pass
 
 
+REAL = """\
+dkim.two.example;
+\tdkim=pass (2048-bit key; unprotected) header.d=mms.one.example \
+header.i=@mms.one.example header.a=rsa-sha256 header.s=k1 header.b=PPKXhCml;
+\tdkim-atps=neutral
+\ndkim.two.example; dkim=permerror (bad message/signature format)
+\ndkim.two.example; dkim=none; dkim-atps=neutral
+\ndkim.two.example; ; dkim-atps=neutral
+\ndmarc.two.example; dmarc=pass (p=reject dis=none) header.from=mms.one.example
+\ndmarc.two.example; spf=pass smtp.mailfrom=mms.one.example
+\nrelay.example;
+\tdkim=pass header.d=mms.one.example header.s=rsa1 header.b="axCVk9/G";
+\tspf=pass (relay.example: domain of "+12025550123/TYPE=PLMN@mms.one.example" \
+designates 192.0.2.25 as permitted sender) \
+smtp.mailfrom="+12025550123/TYPE=PLMN@mms.one.example";
+\tdmarc=none
+"""
+"""OpenDKIM 2.11 (the last two of messages without signature, the last of a From without
+a domain), OpenDMARC 1.4.2 and rspamd 3.4, as they stood in messages."""
+
+
+def test_the_real_fields_of_messages_of_mm4_are_read() -> None:
+    said = [read_one(value) for value in REAL.split("\n\n")]
+
+    assert [one and one.dkim and one.dkim[0].word for one in said] == [
+        *["pass", "permerror", (), None, None, None, "pass"]
+    ]
+    assert [one and one.spf and one.spf.domain for one in said] == [
+        *[None] * 5,
+        "mms.one.example",
+        "mms.one.example",
+    ]
+    assert [one and one.dmarc and one.dmarc.word for one in said] == [
+        *[None] * 4,
+        *["pass", None, "none"],
+    ]
+
+
+def read_one(value: str) -> MailResults | None:
+    everybody = ("dkim.two.example", "dmarc.two.example", "relay.example")
+    return read(value.strip(), upstreams=(replace(OURS, authserv_ids=everybody),))
+
+
 def test_a_signature_of_an_upstream_covers_nothing() -> None:
     """Which fields it signs is not in the results."""
     [first, _] = found(OPENDKIM).dkim or ()
@@ -307,6 +350,7 @@ def test_trust_in_nobody_is_no_pass() -> None:
     assert not results.dmarc_pass
     assert results.signatures == ()
     assert results.spf == SpfResult(word="none", reason="not-reported")
+    assert results.source, "we did not evaluate it, and do not write that we did"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ RULES = ROOT / "conf" / "prometheus-rules.yml"
 
 MESSAGES = "stirmilter_messages_total"
 CLAIMS = "stirmilter_replay_claim_seconds_count"
+REPLACED = "stirmilter_workers_replaced_total"
 DAY = 86_400
 
 Series = dict[str, str]
@@ -102,8 +103,11 @@ CASES: dict[str, tuple[Series, Series, str]] = {
         "40m",
     ),
     "StirmilterWorkersDie": (
-        {"stirmilter_worker_restarts_total": "0x10 5x50"},
-        {"stirmilter_worker_restarts_total": "0x10 1x50"},
+        {
+            REPLACED + '{reason="ended"}': "0x10 2x50",
+            REPLACED + '{reason="stuck"}': "0x10 3x50",
+        },
+        {REPLACED + '{reason="ended"}': "0x10 1x50"},
         "20m",
     ),
     "StirmilterNoWorkers": (

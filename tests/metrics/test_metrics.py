@@ -166,6 +166,17 @@ def test_what_ends_while_somebody_reads_is_kept_for_later(metrics: Metrics) -> N
     assert total(samples(metrics), "stirmilter_messages_total") == 2
 
 
+def test_each_hazard_of_a_body_is_counted(metrics: Metrics) -> None:
+    metrics.handled(EVENT)
+    metrics.handled(replace(EVENT, hazards=("long-lines", "8bit")))
+    metrics.handled(replace(EVENT, hazards=("8bit",)))
+
+    found = samples(metrics)
+    assert found["stirmilter_hazards_total[('hazard', '8bit')]"] == 2
+    assert found["stirmilter_hazards_total[('hazard', 'long-lines')]"] == 1
+    assert total(found, "stirmilter_hazards_total") == 3
+
+
 def test_lost_evidence_is_counted(metrics: Metrics) -> None:
     assert samples(metrics)["stirmilter_journal_lost_total"] == 0
 

@@ -95,19 +95,23 @@ def test_the_time_of_a_fetch_falls_into_a_bucket(metrics: Metrics) -> None:
     assert value(metrics, name, le="0.25") == 1
 
 
-def test_answers_and_restarts_are_counted_from_zero(metrics: Metrics) -> None:
+def test_answers_and_replaced_workers_are_counted_from_zero(metrics: Metrics) -> None:
     """A rate needs a first value: the first failure would not be seen."""
     assert value(metrics, "stirmilter_mm4_answers_total", outcome="failed") == 0
     text = metrics.collect(0.0).decode()
     assert 'stirmilter_mm4_answers_total{outcome="dropped"} 0.0' in text
     assert 'stirmilter_fetches_total{outcome="postponed"} 0.0' in text
-    assert "stirmilter_worker_restarts_total 0.0" in text
+    for reason in ("ended", "stuck"):
+        line = f'stirmilter_workers_replaced_total{{reason="{reason}"}} 0.0'
+        assert line in text
 
     metrics.answered("failed")
-    metrics.restarted()
+    metrics.replaced(stuck=True)
 
     assert value(metrics, "stirmilter_mm4_answers_total", outcome="failed") == 1
-    assert value(metrics, "stirmilter_worker_restarts_total") == 1
+    name = "stirmilter_workers_replaced_total"
+    assert value(metrics, name, reason="stuck") == 1
+    assert value(metrics, name, reason="ended") == 0
 
 
 class Remembers:

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stirmilter.events import Claim, Claimed, Fetched, Outcome, Stage
 from stirmilter.mail.verdict import Verdict
 from stirmilter.metrics import Credential, Metrics
-from stirmilter.metrics.families import METHODS, MM4, RESULTS
+from stirmilter.metrics.families import METHODS, MM4, REPLACED, RESULTS
 from stirmilter.stir.result import Reason
 from tests.metrics.promtool import ROOT, needed, promtool
 from tests.stores.events import EVENT, NOW
@@ -37,7 +37,11 @@ WORDS = {
         *get_args(Claim),
         *MM4,
     },
-    "reason": {reason.code for reason in Reason} | {"internal-error", "too-late"},
+    "reason": {
+        *(reason.code for reason in Reason),
+        *("internal-error", "too-late"),
+        *REPLACED,
+    },
     "result": {*RESULTS, "hit", "miss", "done", "refused"},
     "queue": {"judge", "fetch", "journal", "mm4"},
     "cache": {"documents", "chains", "paths", "dns"},
@@ -56,6 +60,7 @@ def exercised(metrics: Metrics) -> str:
         shadow_rule="s",
         stages=(("stir", 0.1),),
         methods=(("spf", "pass"),),
+        hazards=("8bit",),
     )
     metrics.handled(event)
     metrics.claimed(Claimed("granted", 0.1))

@@ -99,7 +99,8 @@ def test_our_lists_say_to_us_what_they_say_to_openssl(made: TestCA) -> None:
         found = crlreader.read((made.folder / "www" / file).read_bytes())
         for name, revoked in (("good", False), ("bad", True)):
             leaf, issuer = credential.load_chain(made.files(name).chain.read_bytes())
-            assert revocation.answer(found, leaf, issuer, signers, now) is revoked
+            said = revocation.answer(found, leaf, issuer, signers, now)
+            assert said.revoked is revoked
 
 
 CONFIGURATION = """

@@ -4,6 +4,7 @@ import errno
 import os
 import select
 import signal
+from pathlib import Path
 
 import pkcs11
 import pytest
@@ -21,6 +22,12 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+def process_of(pidfd: int) -> int:
+    lines = Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines()
+    [number] = [line.split()[1] for line in lines if line.startswith("Pid:")]
+    return int(number)
+
+
 def test_a_reload_ends_the_look_that_is_under_way(desk: Desk) -> None:
     with https(desk.ca, silence) as server:
         slow = {"x5u": f"https://127.0.0.1:{server.port}/slow.pem"}
@@ -29,6 +36,7 @@ def test_a_reload_ends_the_look_that_is_under_way(desk: Desk) -> None:
         assert not keeper.tick(), "it does not wait"
         assert keeper._probe is not None
         before = keeper._probe.process
+        child = process_of(before)
         desk.publish("first")
 
         desk.adopt(keeper, desk.load())
@@ -37,7 +45,7 @@ def test_a_reload_ends_the_look_that_is_under_way(desk: Desk) -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(before)
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)
     assert used(keeper) == ("first", True)
 
 

@@ -68,6 +68,29 @@ def test_nothing_is_wrong_with_a_good_configuration(configured: Configured) -> N
             id="group-of-the-socket",
         ),
         pytest.param(
+            {"milter.socket_owner": "nosuchuser"},
+            Finding("error", "milter.socket_owner", "no such user: nosuchuser"),
+            id="owner-of-the-socket",
+        ),
+        pytest.param(
+            {"milter.progress_seconds": 300.0},
+            Finding(
+                "warning",
+                "milter.progress_seconds",
+                "Postfix gives up after 300 s without a sign of life",
+            ),
+            id="signs-of-life-too-rare",
+        ),
+        pytest.param(
+            {"milter.message_seconds": 600.0},
+            Finding(
+                "warning",
+                "milter.message_seconds",
+                "SMTP clients give up after 600 s without an answer",
+            ),
+            id="answers-too-late",
+        ),
+        pytest.param(
             {"milter.workers": 2},
             Finding(
                 "warning",
@@ -133,7 +156,7 @@ def test_no_group_and_no_unix_socket_is_no_finding(configured: Configured) -> No
             Finding(
                 "warning",
                 "sign",
-                "no clients, logins or daemon_names: nothing is signed",
+                "no clients, logins, daemon_names or tls_names: nothing is signed",
             ),
             id="nobody-whose-mail-is-signed",
         ),

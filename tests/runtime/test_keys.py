@@ -46,6 +46,30 @@ def test_the_mode_of_the_file_counts_not_that_of_the_link(
 
 
 @pytest.mark.conformance("A-20")
+@pytest.mark.parametrize(
+    ("mode", "good"),
+    [
+        pytest.param(0o604, False, id="others-may-read"),
+        pytest.param(0o602, False, id="others-may-write"),
+        pytest.param(0o620, False, id="the-group-may-write"),
+        pytest.param(0o640, True, id="the-group-may-read"),
+        pytest.param(0o600, True, id="nobody-else"),
+        pytest.param(0o400, True, id="nobody-may-write"),
+    ],
+)
+def test_each_right_of_others_is_looked_at(
+    configured: Configured, key: Path, mode: int, *, good: bool
+) -> None:
+    key.chmod(mode)
+
+    if good:
+        assert build(configured, str(key)).filter.authentication.signers
+        return
+    with pytest.raises(ConfigError, match=rf"has mode {mode:04o}: others may"):
+        build(configured, str(key))
+
+
+@pytest.mark.conformance("A-20")
 def test_a_folder_that_everybody_may_write_to_is_no_place_for_a_key(
     configured: Configured, key: Path
 ) -> None:

@@ -113,7 +113,9 @@ def test_settings_reach_the_fetcher(
         "tls_ca": "tls.pem",
         "seconds": 1,
         "octets": 2,
+        "header_octets": 9,
         "addresses": 3,
+        "name_addresses": 10,
         "allow": [".example"],
         "deny": ["198.51.100.0/24"],
         "host_concurrency": 4,
@@ -132,6 +134,7 @@ def test_settings_reach_the_fetcher(
     assert policy.ports == {444}
     assert policy.tls_ca == str(tmp_path / "tls.pem")
     assert (policy.seconds, policy.octets, policy.addresses) == (1, 2, 3)
+    assert (policy.header_octets, policy.name_addresses) == (9, 10)
     assert policy.allow == HostSet.of(".example")
     assert policy.deny == HostSet.of("198.51.100.0/24")
     assert policy.hosts == HostPolicy(
@@ -200,6 +203,7 @@ def test_settings_reach_what_is_kept(configured: Configured) -> None:
         "cache_octets": 1600,
         "concurrency": 9,
         "waiting": 10,
+        "store_rest_seconds": 11,
     }
 
     built = runtime.build(configured({"fetch": fetch, "limits.certificates": 4}))
@@ -214,6 +218,7 @@ def test_settings_reach_what_is_kept(configured: Configured) -> None:
     assert (documents._memory._entries, documents._memory._octets) == (7, 1600)
     assert documents._failures._entries == 7
     assert documents._places._value == 9
+    assert documents._pause == 11
     assert (tier._entries, tier._octets) == (7, 1600)
     assert built.prefetcher._waiting == 10
     assert built.filter.verification.credentials.repository is built.prefetcher
@@ -260,6 +265,7 @@ def test_settings_reach_the_journal(configured: Configured, tmp_path: Path) -> N
             "megabytes": 4,
             "queue": 7,
             "flush_seconds": 2.5,
+            "lock_seconds": 3.5,
             "numbers": "full",
         }
     }
@@ -273,7 +279,7 @@ def test_settings_reach_the_journal(configured: Configured, tmp_path: Path) -> N
     opened = made._open()
     assert isinstance(opened, Journal)
     assert opened._settings == JournalSettings(
-        age=timedelta(days=1.5), octets=4 << 20, full_numbers=True
+        age=timedelta(days=1.5), octets=4 << 20, full_numbers=True, seconds=3.5
     )
     assert (tmp_path / "j.sqlite").exists()
     for _ in range(8):

@@ -1,5 +1,6 @@
 """Sets of anchors and revocation lists, wired as the configuration has them."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,12 +12,15 @@ from stirmilter.errors import ConfigError
 from stirmilter.runtime import Runtime
 from stirmilter.services import AuthenticationService, Signer
 from stirmilter.stir import identity, jws
-from stirmilter.stir.result import StirResult
+from stirmilter.stir.result import StirResult, Unverified
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores import trustfile
+from stirmilter.stores.document import Document
+from stirmilter.stores.documents import Kind, _key
+from stirmilter.stores.tiers import SqliteTier
 from stirmilter.testca import SignerFiles, TestCA
-from tests.laboratory import ALICE, NOW, message
+from tests.laboratory import ALICE, BOB, NOW, message
 from tests.runtime.configurations import Change, Configured
 
 NAMED = {"name": "us", "numbers": ["+1*"], "policies": ["2.16.840.1.114569.1.1.4"]}
@@ -137,8 +141,8 @@ def test_a_worker_renews_lists_unless_they_are_off(configured: Configured) -> No
     on = runtime.build(configured())
     off = runtime.build(configured({"revocation.mode": "off"}))
 
-    assert [task.name for task in worker.tasks(on)] == ["revocation lists"]
-    assert worker.tasks(off) == []
+    assert "revocation lists" in [task.name for task in worker.tasks(on)]
+    assert "revocation lists" not in [task.name for task in worker.tasks(off)]
 
 
 @pytest.mark.conformance("C-16")
@@ -290,3 +294,49 @@ def test_a_list_by_reference_is_fetched_over_tls(published: Published) -> None:
     )
 
     assert found.credential.authority(ALICE) == "tn"
+
+
+@pytest.mark.conformance("C-17")
+def test_a_list_by_reference_is_not_taken_from_what_is_shared(
+    published: Published, tmp_path: Path
+) -> None:
+    """Nobody signs it, so whoever writes there would give out numbers."""
+    now = datetime.now(UTC)
+    url = f"{published.base}/refers.tnauthlist"
+    published.signer("refers", reference=url)
+    others = TNAuthList.build(numbers=[BOB])
+    published.ca.signer("forged", others, now, reference=f"{published.base}/f")
+    forged = published.ca.folder / "www" / "forged.tnauthlist"
+    at = now.timestamp()
+    record = Document(body=forged.read_bytes(), at=at, until=at + 3_600).encode()
+    key = _key(url, Kind(name="tnauthlist", octets=1, check=len))
+    SqliteTier(tmp_path / "shared.sqlite").save(key, record, at, at + 3_600)
+    built = published.runtime(fetch__store="sqlite:shared.sqlite")
+
+    found = built.filter.verification.credentials.at(
+        f"{published.base}/refers.pem", now, now, ALICE
+    )
+
+    assert found.credential.authority(ALICE) == "tn"
+    with pytest.raises(Unverified):
+        found.credential.authority(BOB)
+
+
+def test_chains_that_lead_to_an_anchor_are_shared_and_no_others(
+    published: Published, tmp_path: Path
+) -> None:
+    """Of the others, a stranger makes as many as there is room for."""
+    stranger = TestCA.create(tmp_path / "stranger", datetime.now(UTC))
+    files = stranger.signer("his", ALICES, datetime.now(UTC))
+    served = published.ca.folder / "www"
+    shutil.copy(files.chain, served / "his.pem")
+    published.signer("good")
+    store = "sqlite:shared.sqlite"
+    first = published.runtime(fetch__store=store)
+    urls = [f"{published.base}/{name}.pem" for name in ("good", "his")]
+    for url in urls:
+        first.certificates.chain(url)
+
+    second = published.runtime(fetch__store=store)
+
+    assert [second.certificates.kept(url) for url in urls] == [True, False]

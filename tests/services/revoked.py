@@ -1,8 +1,9 @@
 """Signers whose certificates name a revocation list, and the lists, to be changed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 from cryptography import x509
 
@@ -18,7 +19,7 @@ from stirmilter.services import (
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.replay import MemoryReplayStore
-from tests.laboratory import NOW, X5U, FolderRepository, message
+from tests.laboratory import ALICE, NOW, X5U, FolderRepository, message
 from tests.stir.certificates import Issued, issue, leaf, publish, usage
 from tests.stir.crls import authority, crl, named, point, points
 from tests.stir.tokens import forge
@@ -58,10 +59,15 @@ class Lab:
         trust: Sequence[TrustSet] = (),
         policy: VerificationPolicy | None = None,
         short_lived: timedelta = timedelta(0),
+        places: int = 4,
     ) -> None:
         self.folder = folder
         self.pages: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.hook: Callable[[], object] = lambda: None
+        self.held: set[str] = set()
+        """What is not served before `released`."""
+        self.released = Event()
         self.now = NOW
         self.store = RevocationStore(self._get, clock=self._clock, failure_seconds=1.0)
         self.service = VerificationService(
@@ -72,7 +78,11 @@ class Lab:
             policy=policy or VerificationPolicy(),
             revocation=RevocationService(
                 self.store,
-                RevocationPolicy(mode=mode, short_lived=short_lived),  # type: ignore[arg-type]
+                RevocationPolicy(
+                    mode=mode,  # type: ignore[arg-type]
+                    short_lived=short_lived,
+                    places=places,
+                ),
             ),
         )
 
@@ -81,6 +91,9 @@ class Lab:
 
     def _get(self, url: str, _revalidate: bool) -> bytes:
         self.asked.append(url)
+        self.hook()
+        if url in self.held:
+            self.released.wait(5)
         if url not in self.pages:
             raise FetchError("nobody answers")
         return self.pages[url]
@@ -99,6 +112,12 @@ class Lab:
         ]
         extensions = [point(indirect_crl=True)]
         self.pages[INDIRECT] = crl(signer, *entries, extensions=extensions)
+
+    def status(self, one: Issued) -> str:
+        """Look a certificate up that was judged before, however old its token."""
+        x5u = f"{X5U}n{one.certificate.serial_number:x}.pem"
+        found = self.service.credentials.at(x5u, NOW, self.now, ALICE)
+        return found.status.word
 
     def verify(self, *chain: Issued) -> Verification:
         """Judge a good token under a chain, MIDDLE above if it is one alone."""

@@ -8,10 +8,12 @@ from cryptography import x509
 
 from stirmilter.errors import FetchError
 from stirmilter.services import TrustSet, VerificationPolicy, VerificationService
+from stirmilter.services.credentials import CredentialService
+from stirmilter.services.patience import Patience
 from stirmilter.stir.result import Reason, StirResult
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stores.replay import MemoryReplayStore
-from tests.laboratory import BOB, NOW, X5U, message
+from tests.laboratory import ALICE, BOB, NOW, X5U, message
 from tests.services.revoked import DIRECT, Kept, Lab, trusting
 from tests.stir import der
 from tests.stir.certificates import issue, leaf, publish
@@ -153,7 +155,7 @@ def referring(folder: Path, lists: Lists | None) -> VerificationService:
         anchors=[named("us")],
         replays=MemoryReplayStore(),
         policy=VerificationPolicy(reference_lifetime=HOUR),
-        references=lists.get if lists else None,
+        references=(lambda url, _: lists.get(url)) if lists else None,
     )
 
 
@@ -220,3 +222,32 @@ def test_no_list_is_fetched_for_a_certificate_that_nobody_trusts(
 
     assert result(service).reason is Reason.CREDENTIAL_UNTRUSTED
     assert lists.asked == 0
+
+
+def test_only_so_many_lists_by_reference_are_fetched_for_a_path(tmp_path: Path) -> None:
+    many = [f"{URL}/{number}" for number in range(9)]
+    lists = Lists()
+    service = referring(tmp_path, lists)
+    publish(tmp_path, "refers", issue("refers", ONE, [refers(*many)]))
+
+    found = result(service)
+
+    assert found.reason is Reason.CREDENTIAL_MALFORMED
+    assert found.detail == "more than 8 TNAuthLists by reference"
+    assert lists.asked == 0
+
+
+def test_lists_by_reference_have_one_time_with_all_others(tmp_path: Path) -> None:
+    given = []
+
+    def get(_: str, seconds: float) -> bytes:
+        given.append(seconds)
+        return ALICES
+
+    publish(tmp_path, "refers", REFERRING)
+    service = CredentialService(Kept(tmp_path), [named("us")], references=get)
+    patience = Patience(0.0)
+
+    service.at(f"{X5U}refers.pem", NOW, NOW, ALICE, patience)
+
+    assert given == [0.0]

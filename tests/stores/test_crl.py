@@ -1,16 +1,18 @@
 """Revocation lists are fetched once, renewed beside the messages, and bounded."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier, BoundedSemaphore, Event, Thread
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from stirmilter.errors import FetchError
+from stirmilter.stir.revocation import RevocationList
 from stirmilter.stores.crl import RevocationStore
 from tests.laboratory import NOW
 from tests.stir.certificates import issue, pem, usage
@@ -50,6 +52,12 @@ def lists(number: int, *, begin: timedelta = -HOUR, end: timedelta = DAY) -> byt
     return crl(CA, *entries, begin=NOW + begin, end=NOW + end)
 
 
+def only(store: RevocationStore, place: str) -> RevocationList:
+    """Return the list of a place that has one."""
+    [found] = store.find(place)
+    return found
+
+
 def hold(inside: Event, released: Event) -> Callable[[], object]:
     """Say that a fetch has begun, and hold it up."""
 
@@ -73,7 +81,7 @@ def web() -> Web:
 def test_a_list_is_fetched_once(web: Web) -> None:
     store = web.store()
 
-    found = [store.find(URL) for _ in range(3)]
+    found = [only(store, URL) for _ in range(3)]
 
     assert found[0] is found[1] is found[2]
     assert found[0].entries == 1
@@ -86,7 +94,7 @@ def test_many_threads_that_need_a_list_have_it_fetched_once(web: Web) -> None:
 
     def find() -> object:
         barrier.wait()
-        return store.find(URL)
+        return only(store, URL)
 
     with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(find) for _ in range(4)]
@@ -108,7 +116,7 @@ def test_a_failure_is_remembered_for_a_moment(web: Web) -> None:
 
     web.later(timedelta(seconds=31))
     web.pages[URL] = lists(1)
-    assert store.find(URL).entries == 1
+    assert only(store, URL).entries == 1
 
 
 def test_what_is_no_list_is_a_failure(web: Web) -> None:
@@ -128,7 +136,83 @@ def test_only_so_many_threads_wait(web: Web) -> None:
         with pytest.raises(FetchError, match="too many revocation lists"):
             store.find("https://crl.example/2.crl")
         released.set()
-        assert first.result().entries == 1
+        assert first.result()[0].entries == 1
+
+
+def test_only_so_many_messages_wait_and_those_with_their_list_at_hand_do_not(
+    web: Web,
+) -> None:
+    places, released = BoundedSemaphore(1), Event()
+    store = web.store(places=places)
+    one, two = urls(web, 1, 1)
+    store.find(one)
+    web.hook = lambda: released.wait(5)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.find, two)
+        while places._value:  # till that one waits
+            time.sleep(0.01)
+        for url in (two, URL):
+            with pytest.raises(FetchError, match="too many messages wait"):
+                store.find(url)
+        assert only(store, one).entries == 1
+        released.set()
+        first.result()
+
+
+def test_who_does_not_wait_to_the_end_leaves_the_fetch_to_the_next(web: Web) -> None:
+    store, inside, released = web.store(), Event(), Event()
+    web.hook = hold(inside, released)
+
+    for _ in range(3):
+        with pytest.raises(FetchError, match="not here in time"):
+            store.find(URL, 0.0)
+    assert inside.wait(5)
+    released.set()
+
+    assert only(store, URL).entries == 1
+    assert len(web.asked) == 1
+
+
+def test_lists_are_fetched_at_the_same_time(web: Web) -> None:
+    together = Barrier(3)
+    places = urls(web, 1, 1, 1)
+    store = web.store()
+    web.hook = lambda: together.wait(5)
+
+    store.begin(places)
+
+    assert [only(store, place).entries for place in places] == [1, 1, 1]
+    store.begin(places)
+    assert len(web.asked) == 3
+
+
+def test_what_failed_a_moment_ago_is_not_begun_again(web: Web) -> None:
+    web.pages.clear()
+    store = web.store()
+    with pytest.raises(FetchError, match="nothing at"):
+        store.find(URL)
+
+    store.begin([URL])
+    with pytest.raises(FetchError, match="nothing at"):
+        store.find(URL)
+
+    assert len(web.asked) == 1
+
+
+def test_a_system_that_gives_no_thread_is_a_failure(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    store = web.store()
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", start)
+        with pytest.raises(FetchError, match="can't start new thread"):
+            store.find(URL)
+
+    assert only(store, URL).entries == 1
 
 
 # Renewal
@@ -150,7 +234,7 @@ def test_a_list_is_asked_for_again_after_a_while(web: Web) -> None:
     web.later(HOUR)
 
     assert store.refresh() == []
-    assert store.find(URL).entries == 2
+    assert only(store, URL).entries == 2
 
 
 def test_a_list_is_asked_for_before_it_ends(web: Web) -> None:
@@ -168,7 +252,7 @@ def test_a_list_is_asked_for_before_it_ends(web: Web) -> None:
 
 def test_the_old_list_is_used_while_the_next_one_comes(web: Web) -> None:
     store = web.store()
-    old = store.find(URL)
+    old = only(store, URL)
     inside, released = Event(), Event()
     web.hook = hold(inside, released)
     web.pages[URL] = lists(2, begin=timedelta(0))
@@ -177,45 +261,46 @@ def test_the_old_list_is_used_while_the_next_one_comes(web: Web) -> None:
     with ThreadPoolExecutor(1) as pool:
         renewal = pool.submit(store.refresh)
         assert inside.wait(5)
-        assert store.find(URL) is old
+        assert only(store, URL) is old
         released.set()
         assert renewal.result() == []
-    assert store.find(URL).entries == 2
+    assert only(store, URL).entries == 2
 
 
 def test_the_old_list_stays_when_the_next_one_cannot_be_had(web: Web) -> None:
     store = web.store(failure_seconds=30.0)
-    old = store.find(URL)
+    old = only(store, URL)
     del web.pages[URL]
     web.later(2 * HOUR)
 
     assert store.refresh() == [f"{URL}: nothing at {URL}"]
     assert store.refresh() == []  # the failure is remembered
-    assert store.find(URL) is old
+    assert only(store, URL) is old
     web.later(timedelta(seconds=31))
     assert len(store.refresh()) == 1
-    assert store.find(URL) is old
+    assert only(store, URL) is old
 
 
 def test_an_older_list_does_not_take_the_place_of_a_newer_one(web: Web) -> None:
     store = web.store()
-    old = store.find(URL)
+    old = only(store, URL)
+    store.prove(URL, old, CA.certificate)
     web.pages[URL] = lists(0, begin=-2 * HOUR)
     web.later(2 * HOUR)
 
     assert store.refresh() == [f"{URL}: an older list than the one that is known"]
-    assert store.find(URL) is old
+    assert only(store, URL) is old
 
 
 def test_a_list_from_the_future_does_not_keep_the_next_one_out(web: Web) -> None:
     web.pages[URL] = lists(0, begin=9 * HOUR)
     store = web.store()
-    store.find(URL)
+    store.prove(URL, only(store, URL), CA.certificate)
     web.pages[URL] = lists(1)
     web.later(2 * HOUR)
 
     assert store.refresh() == []
-    assert store.find(URL).entries == 1
+    assert only(store, URL).entries == 1
 
 
 def test_a_list_that_has_expired_is_not_asked_for_at_every_turn(web: Web) -> None:
@@ -253,6 +338,132 @@ def test_ages_are_told_by_place(web: Web) -> None:
     assert store.ages() == {URL: 7200.0}
 
 
+# What somebody on the way puts in the place of a list
+
+MALLORY = authority("ca")
+
+
+def strange(number: int, begin: timedelta = timedelta(0)) -> bytes:
+    entries = [(serial, ()) for serial in range(1, number + 1)]
+    return crl(MALLORY, *entries, begin=NOW + begin, end=NOW + 9 * DAY)
+
+
+def test_a_list_that_was_proved_goes_for_none_by_another_signer(web: Web) -> None:
+    store = web.store(failure_seconds=30.0)
+    old = only(store, URL)
+    store.prove(URL, old, CA.certificate)
+    web.pages[URL] = strange(0)
+    web.later(2 * HOUR)
+
+    problems = store.refresh()
+
+    [problem] = problems
+    assert problem.startswith(f"{URL}: not signed by whoever signed the list before")
+    assert store.find(URL)[1:] == (old,)  # and the new one, for whoever it is good
+
+
+def test_the_next_list_by_its_signer_takes_the_place_of_both(web: Web) -> None:
+    store = web.store(failure_seconds=30.0)
+    store.prove(URL, only(store, URL), CA.certificate)
+    web.pages[URL] = strange(0, begin=HOUR)
+    web.later(2 * HOUR)
+    store.refresh()
+
+    web.pages[URL] = lists(2, begin=timedelta(0))  # made before Mallory's
+    web.later(timedelta(seconds=31))
+
+    assert store.refresh() == []
+    assert only(store, URL).entries == 2
+
+
+def test_a_list_that_nobody_proved_keeps_no_older_one_out(web: Web) -> None:
+    web.pages[URL] = strange(0)
+    store = web.store()
+    store.find(URL)
+
+    web.pages[URL] = lists(3)
+    web.later(2 * HOUR)
+
+    assert store.refresh() == []
+    assert only(store, URL).entries == 3
+
+
+def test_the_same_list_with_a_spoilt_signature_is_another(web: Web) -> None:
+    good = web.pages[URL]
+    web.pages[URL] = good[:-1] + bytes([good[-1] ^ 1])
+    store = web.store()
+    store.find(URL)
+
+    web.pages[URL] = good
+    web.later(2 * HOUR)
+    store.refresh()
+
+    assert only(store, URL).signed_by(CA.certificate)
+
+
+def test_a_list_is_proved_even_if_it_was_confirmed_meanwhile(web: Web) -> None:
+    store = web.store()
+    found = only(store, URL)
+    web.later(2 * HOUR)
+    store.refresh()
+
+    store.prove(URL, found, CA.certificate)
+    web.pages[URL] = strange(0)
+    web.later(2 * HOUR)
+    store.refresh()
+
+    assert found in store.find(URL)
+
+
+def test_what_another_list_was_proved_proves_nothing_of_this_one(web: Web) -> None:
+    store = web.store()
+    old = only(store, URL)
+    web.pages[URL] = strange(0)
+    web.later(2 * HOUR)
+    store.refresh()
+
+    store.prove(URL, old, CA.certificate)
+
+    assert len(store.find(URL)) == 1
+
+
+def test_a_place_has_lists_of_a_few_signers_and_forgets_none_before_its_end(
+    web: Web,
+) -> None:
+    signers = [authority(f"ca {number}") for number in range(6)]
+    store = web.store()
+    for signer in signers:
+        web.pages[URL] = crl(signer, begin=NOW - HOUR, end=NOW + 9 * DAY)
+        web.later(2 * HOUR)
+        store.find(URL)
+        store.refresh()
+        store.prove(URL, store.find(URL)[0], signer.certificate)
+
+    kept = store.find(URL)
+    assert len(kept) == 5
+    for listed, signer in zip(kept[1:], signers, strict=False):
+        assert listed.signed_by(signer.certificate)
+    web.later(9 * DAY)
+    web.pages[URL] = crl(signers[5], begin=NOW + 9 * DAY, end=NOW + 20 * DAY)
+    store.refresh()
+    store.prove(URL, store.find(URL)[0], signers[5].certificate)
+    assert only(store, URL).signed_by(signers[5].certificate)
+
+
+def test_what_nobody_vouches_for_drives_out_nothing(web: Web) -> None:
+    one, two = urls(web, 2, 2)
+    store = web.store(entries=6)
+    for url in (two, one):
+        store.prove(url, only(store, url), CA.certificate)
+    web.pages[one] = strange(3)
+    web.later(2 * HOUR)
+
+    problems = store.refresh()
+
+    assert f"{one}: more than 6 certificates in all lists" in problems
+    assert set(store.ages()) == {one, two}
+
+
 # The operator's own
 
 
@@ -262,7 +473,7 @@ def test_the_lists_of_the_operator_are_had_in_advance(web: Web) -> None:
     assert store.refresh() == []
 
     assert web.asked == [(URL, True)]
-    assert store.find(URL).entries == 1
+    assert only(store, URL).entries == 1
 
 
 def test_a_file_is_read_at_once_and_again_when_it_changes(
@@ -271,7 +482,7 @@ def test_a_file_is_read_at_once_and_again_when_it_changes(
     path = tmp_path / "own.crl"
     path.write_bytes(lists(1))
     store = web.store(files=[path])
-    assert store.find(str(path)).entries == 1
+    assert only(store, str(path)).entries == 1
 
     store.refresh()
     first = store.generation
@@ -279,7 +490,7 @@ def test_a_file_is_read_at_once_and_again_when_it_changes(
     assert store.refresh() == []
 
     assert store.generation != first
-    assert store.find(str(path)).entries == 2
+    assert only(store, str(path)).entries == 2
     assert web.asked == []
 
 
@@ -296,7 +507,7 @@ def test_a_file_that_goes_or_breaks_leaves_the_list_that_was_read(
     path.unlink()
     assert store.refresh() == [f"{path}: No such file or directory"]
 
-    assert store.find(str(path)).entries == 1
+    assert only(store, str(path)).entries == 1
 
 
 def test_a_file_that_is_no_list_is_told_at_once(web: Web, tmp_path: Path) -> None:
@@ -398,7 +609,7 @@ def test_the_certificates_that_lead_to_its_signer_come_with_an_indirect_list(
     web.pages["https://crl.example/signer.pem"] = pem(signer)
     web.pages[URL] = indirect("https://crl.example/signer.pem")
 
-    assert web.store().find(URL).helpers == (signer.certificate,)
+    assert only(web.store(), URL).helpers == (signer.certificate,)
 
 
 @pytest.mark.parametrize("page", [None, b"garbage"])
@@ -409,4 +620,4 @@ def test_without_them_the_list_is_there_all_the_same(
         web.pages["https://crl.example/signer.pem"] = page
     web.pages[URL] = indirect("https://crl.example/signer.pem")
 
-    assert web.store().find(URL).helpers == ()
+    assert only(web.store(), URL).helpers == ()

@@ -62,7 +62,7 @@ TOO_LATE = r"timed out|time for a fetch"
         ),
         pytest.param(
             (OK, b"X-Filler: y\r\n" * 100_000),
-            "127.0.0.1: ",
+            "more than 16384 octets of header",
             id="header-without-end",
         ),
         pytest.param(
@@ -338,3 +338,22 @@ def test_a_body_that_somebody_on_the_way_cut_off_is_not_taken_for_whole(
         pytest.raises(FetchError, match="EOF"),
     ):
         fetcher(ca).get(f"https://127.0.0.1:{server.port}/")
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_how_large_a_header_may_be_is_a_setting(ca: TestCA, *, at_once: bool) -> None:
+    filler = [b"X-Filler: " + b"y" * 990 + b"\r\n"] * 20
+    pieces = [OK, *filler, b"\r\n", CHAIN]
+    answer = say(b"".join(pieces)) if at_once else say(*pieces)
+    with https(ca, answer) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        small, large = (
+            Fetcher(
+                FetchPolicy(laboratory=True, tls_ca=str(ca.tls_ca), header_octets=most)
+            )
+            for most in (19_000, 21_000)
+        )
+
+        with pytest.raises(FetchError, match="more than 19000 octets of header"):
+            small.get(url)
+        assert large.get(url).body == CHAIN

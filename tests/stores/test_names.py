@@ -10,6 +10,7 @@ import pytest
 
 from stirmilter.errors import FetchError
 from stirmilter.stores.deadline import Deadline
+from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.stores.names import Names
 from tests.stores.servers import NameServer
 
@@ -68,8 +69,23 @@ def test_a_name_of_very_many_addresses_is_none_of_a_repository(
 ) -> None:
     names.addresses[HOST] = [f"192.0.2.{number}" for number in range(33)]
 
-    with pytest.raises(FetchError, match="33 addresses"):
+    with pytest.raises(FetchError, match="33 addresses, at most 32"):
         found(names)
+
+
+def test_how_many_addresses_a_name_may_have_is_a_setting(names: NameServer) -> None:
+    """Of both kinds together; those that a fetch tries are another matter."""
+    policy = FetchPolicy(laboratory=True, addresses=1, name_addresses=6)
+    fetch = Fetcher(policy, names.resolver)
+    names.addresses[HOST] = ["::1", *(f"127.0.0.{number}" for number in range(1, 6))]
+    nobody_listens = f"http://{HOST}:1/"
+
+    with pytest.raises(FetchError) as tried:
+        fetch.get(nobody_listens)
+    assert "at most" not in str(tried.value)
+    names.addresses[HOST].append("127.0.0.6")
+    with pytest.raises(FetchError, match="7 addresses, at most 6"):
+        fetch.get(nobody_listens)
 
 
 def test_a_changed_file_of_the_system_is_read_again(

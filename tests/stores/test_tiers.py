@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +155,7 @@ NOW = Clock().now
 def test_what_is_shared_is_checked_as_the_network_is(
     tier: Tier, web: Web, clock: Clock, poison: bytes
 ) -> None:
-    """Whoever can write there can at most have us fetch."""
+    """Rubbish has us fetch. What is well formed is believed, as the network is."""
     told: list[str] = []
     tier.save(_key(A, KIND), poison, clock.now, clock.now + 30 * DAY)
     store = DocumentStore(web.get, tier, clock=clock, observe=told.append)
@@ -235,14 +237,106 @@ def test_two_processes_share_one_fetch(tier: Tier, ca: TestCA) -> None:
 def test_a_file_holds_so_much_and_no_more(
     tmp_path: Path, limits: dict[str, Any], left: list[int]
 ) -> None:
-    """What would be forgotten first gives way."""
+    """What was written first gives way."""
     tier = SqliteTier(tmp_path / "db", **limits)
 
     for number in range(10):
-        tier.save(str(number), bytes(100), 0.0, 100.0 + (number > 5))
+        tier.save(str(number), bytes(100), float(number), 100.0)
 
-    found = [n for n in range(10) if tier.load(str(n), 100) is not None]
+    found = [n for n in range(10) if tier.load(str(n), 100, 10.0) is not None]
     assert found == left
+
+
+def test_what_its_server_wants_kept_for_longest_gives_way_as_all_do(
+    tmp_path: Path,
+) -> None:
+    """Or a stranger's chains, good for a week, would leave no room for a good one."""
+    tier = SqliteTier(tmp_path / "db", entries=3)
+    for number in range(3):
+        tier.save(f"week-{number}", b"x", number, 7 * DAY)
+
+    tier.save("day", b"x", 3, DAY)
+
+    assert tier.load("day", 100, 4) == b"x"
+    assert tier.load("week-0", 100, 4) is None
+
+
+def test_what_is_used_stays(tmp_path: Path) -> None:
+    """By whichever worker, and whoever writes how many others meanwhile."""
+    tier, sibling = (SqliteTier(tmp_path / "db", entries=3) for _ in range(2))
+    tier.save("good", b"x", 0.0, DAY)
+    tier.save("idle", b"x", 0.0, DAY)
+
+    for number in range(1, 10):
+        assert sibling.load("good", 100, 60.0 * number) == b"x"
+        tier.save(str(number), b"x", 60.0 * number, DAY)
+
+    assert tier.load("idle", 100, 600.0) is None
+
+
+def test_a_use_is_noted_once_a_minute(tmp_path: Path) -> None:
+    """Each note is a write."""
+    tier = SqliteTier(tmp_path / "db")
+    tier.save("a", b"x", 0.0, DAY)
+
+    def used(now: float) -> float:
+        tier.load("a", 100, now)
+        connection = tier._database().connection()
+        [[found]] = connection.execute("SELECT used FROM records")
+        return float(found)
+
+    assert [used(now) for now in (1, 59, 60, 119, 120)] == [0, 0, 60, 60, 120]
+    assert used(7) == 7, "the clock was set back"
+
+
+def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    """What it held is fetched again."""
+    with closing(sqlite3.connect(tmp_path / "db")) as old:
+        old.executescript(
+            "CREATE TABLE documents (key TEXT PRIMARY KEY, until REAL NOT NULL,"
+            " octets INTEGER NOT NULL, record BLOB NOT NULL);"
+            "CREATE INDEX documents_until ON documents (until, octets);"
+            "INSERT INTO documents VALUES ('a', 9e9, 1, x'78')"
+        )
+    rebuilt: list[Path] = []
+    tier = SqliteTier(tmp_path / "db", rebuilt=rebuilt.append)
+
+    assert tier.load("a", 100, 0.0) is None
+    tier.save("a", b"y", 0.0, 9e9)
+
+    assert SqliteTier(tmp_path / "db").load("a", 100, 0.0) == b"y"
+    assert rebuilt == []
+
+
+def test_what_is_not_worth_a_place_is_not_shared(
+    tier: Tier, web: Web, clock: Clock
+) -> None:
+    """As a stranger's chain that leads to no anchor."""
+    kind = replace(KIND, shared=lambda octets: octets == b"good and known")
+    one, two, three = (DocumentStore(web.get, tier, clock=clock) for _ in range(3))
+
+    one.get(A, kind)
+    web.body = b"good and known"
+    two.get(A, kind)
+
+    assert three.get(A, kind) == b"good and known"
+    assert web.fetched == [A, A]
+
+
+def test_a_kind_can_be_kept_out_of_what_is_shared(
+    tier: Tier, web: Web, clock: Clock
+) -> None:
+    """Neither is it put there, nor is what somebody has put there believed."""
+    kind = replace(KIND, shared=None)
+    poison = record(b"good for all numbers", NOW, NOW + DAY)
+
+    DocumentStore(web.get, tier, clock=clock).get(A, kind)
+    assert tier.load(_key(A, kind), 100, clock.now) is None
+
+    tier.save(_key(A, kind), poison, clock.now, clock.now + DAY)
+    assert DocumentStore(web.get, tier, clock=clock).get(A, kind) == b"good"
+    with pytest.raises(FetchError):
+        DocumentStore(web.get, tier, clock=clock).get(A, kind, wait=False)
 
 
 def test_a_file_forgets_what_is_over(tmp_path: Path) -> None:
@@ -251,7 +345,7 @@ def test_a_file_forgets_what_is_over(tmp_path: Path) -> None:
 
     tier.save("new", b"x", 10.0, 20.0)
 
-    rows = sqlite3.connect(tmp_path / "db").execute("SELECT key FROM documents")
+    rows = sqlite3.connect(tmp_path / "db").execute("SELECT key FROM records")
     assert rows.fetchall() == [("new",)]
 
 

@@ -6,7 +6,8 @@ Each time the network and the memory do without it, and one line says so.
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,38 @@ def test_a_file_that_is_full_is_done_without(
 
     assert web.fetched == [A]
     assert "full" in told[0]
-    assert tier.load("anything", 100) is None, "what is there can be read still"
+    assert tier.load("anything", 100, clock.now) is None, (
+        "what is there can be read still"
+    )
+
+
+def test_a_use_that_cannot_be_noted_does_not_keep_a_record_away(
+    web: Web, clock: Clock, told: list[str], tmp_path: Path
+) -> None:
+    """A back-up holds the lock: nobody waits for it to say what he has read."""
+    tier = SqliteTier(tmp_path / "db", seconds=60)
+    DocumentStore(web.get, tier, clock=clock).get(A, KIND)
+    clock.now += 60
+    second = DocumentStore(web.get, tier, clock=clock, observe=told.append)
+
+    def load() -> tuple[bytes, int]:
+        found = second.get(A, KIND)
+        connection = tier._database().connection()
+        return found, connection.execute("PRAGMA busy_timeout").fetchone()[0]
+
+    with (
+        closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            found, patience = pool.submit(load).result(30)
+        finally:
+            other.execute("ROLLBACK")
+
+    assert (found, patience) == (b"good", 60_000), "whoever writes waits as before"
+    assert web.fetched == [A]
+    assert told == []
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["at-the-start", "at-work"])
@@ -266,9 +298,9 @@ def test_a_tier_that_failed_is_left_alone_for_a_moment(
     class Counted(SqliteTier):
         asked = 0
 
-        def load(self, key: str, octets: int) -> bytes | None:
+        def load(self, key: str, octets: int, now: float) -> bytes | None:
             self.asked += 1
-            return super().load(key, octets)
+            return super().load(key, octets, now)
 
     tier = Counted(tmp_path / "none" / "db")
     store = make(tier)

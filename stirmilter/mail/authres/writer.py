@@ -13,9 +13,11 @@ from typing import Final
 from stirmilter.mail.authres.values import FOLD_AT, KEYWORD, NAME, Property, ResInfo
 
 _TOKEN: Final = re.compile(r"[!#-'*+.0-9A-Z^-~-]+", re.ASCII)  # of MIME, no quotes
+# Addresses need no quotes, but one of MM4 (+1/TYPE=PLMN@host) does: OpenDMARC reads
+# nothing of a field that has an equals sign in a value without them.
 _ADDRESS: Final = re.compile(
     r"""
-    (?: [!#-'*+/0-9=?A-Z^-~-]+ (?: \. [!#-'*+/0-9=?A-Z^-~-]+ )* )? @
+    (?: [!#-'*+/0-9?A-Z^-~-]+ (?: \. [!#-'*+/0-9?A-Z^-~-]+ )* )? @
     (?: [0-9A-Za-z] (?: -* [0-9A-Za-z] )* \. )+ [0-9A-Za-z] (?: -* [0-9A-Za-z] )*
     """,
     re.ASCII | re.VERBOSE,

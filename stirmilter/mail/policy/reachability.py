@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from stirmilter.mail.policy.rules import VALUES, Conditions, Rule
@@ -128,7 +129,7 @@ def _holds(outer: NumberSet | None, inner: NumberSet | None) -> bool:
     if inner is None:
         return False
     return (
-        all(number in outer for number in inner.numbers)
+        all(number in outer for number in chain(inner.numbers, inner.listed))
         and all(_holds_prefix(outer, prefix) for prefix in inner.prefixes)
         and all(_holds_range(outer, *ends) for ends in inner.ranges)
     )

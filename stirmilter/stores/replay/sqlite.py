@@ -97,6 +97,7 @@ class SqliteReplayStore:
             _NAME, path, _SCHEMA, settings, rebuilt=rebuilt, trouble=trouble
         )
         self._since: tuple[int, datetime | None] | None = None
+        self._settle()
 
     def claim(
         self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
@@ -177,6 +178,18 @@ class SqliteReplayStore:
         finally:
             self.close()
 
+    def _settle(self) -> None:
+        """Have the file say since when it knows, and how the clock stands, from now."""
+        try:
+            connection = self._database.connection()
+            with _writing(connection):
+                kept = self._settled(connection)
+                if self._keeper.now is not None:
+                    self._paced(connection, kept, self._keeper.now())
+        except sqlite3.Error as error:
+            self._database.failed(error)  # it was told before, or will be with a claim
+        self.close()
+
     def _keep(self, connection: sqlite3.Connection, now: datetime) -> None:
         """Forget what is due: a little, so that no message waits for a whole night.
 
@@ -190,10 +203,17 @@ class SqliteReplayStore:
         most, self._made = max(_SWEEP, 2 * self._made), 0
         with _writing(connection):
             kept = self._settled(connection)
-            horizon, pace = self._horizon.after(kept.pace, now)
+            horizon = self._paced(connection, kept, now)
             connection.execute(_FORGET, (int(horizon), most))
-            if pace != kept.pace:
-                self._keeper.write(connection, replace(kept, pace=pace))
+
+    def _paced(
+        self, connection: sqlite3.Connection, kept: Standing, now: datetime
+    ) -> float:
+        """Return the horizon, and keep what was learnt of the clock."""
+        horizon, pace = self._horizon.after(kept.pace, now)
+        if pace != kept.pace:
+            self._keeper.write(connection, replace(kept, pace=pace))
+        return horizon
 
     def _settled(self, connection: sqlite3.Connection) -> Standing:
         kept = self._keeper.settle(connection, broken=self._database.was_broken)

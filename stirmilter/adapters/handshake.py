@@ -1,0 +1,53 @@
+"""The MTA's side of the milter protocol, as far as it takes to see one answer."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from typing import Final
+
+_VERSION: Final = 6
+_ACTIONS: Final = 0x1FF
+_STEPS: Final = 0x1FFFFF
+_LONGEST: Final = 65_536  # octets of an answer
+_QUIT: Final = b"\0\0\0\1Q"
+
+
+def shake_hands(listener: socket.socket, seconds: float) -> None:
+    """Connect to a milter and let it say what it wants (SMFIC_OPTNEG), as an MTA does.
+
+    Args:
+        listener: a socket that listens for it; its address is connected to.
+        seconds: for all of it.
+
+    Raises:
+        OSError: nobody accepts, answers in time, or speaks the protocol.
+    """
+    deadline = time.monotonic() + seconds
+    with socket.socket(listener.family) as connection:
+        connection.settimeout(seconds)
+        connection.connect(listener.getsockname())
+        offer = struct.pack("!cIII", b"O", _VERSION, _ACTIONS, _STEPS)
+        connection.sendall(struct.pack("!I", len(offer)) + offer)
+        [length] = struct.unpack("!I", _exactly(connection, 4, deadline))
+        if not 0 < length <= _LONGEST:
+            raise ConnectionError(f"an answer of {length} octets")
+        kind = _exactly(connection, length, deadline)[:1]
+        if kind != b"O":
+            raise ConnectionError(f"answers {kind!r} to a milter's greeting")
+        connection.sendall(_QUIT)
+
+
+def _exactly(connection: socket.socket, count: int, deadline: float) -> bytes:
+    octets = b""
+    while len(octets) < count:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        connection.settimeout(left)
+        more = connection.recv(count - len(octets))
+        if not more:
+            raise ConnectionError("closed")
+        octets += more
+    return octets

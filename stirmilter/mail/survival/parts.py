@@ -1,0 +1,199 @@
+"""A body whose 8-bit parts were rewritten, put back: guesses for the digest to judge.
+
+A relay whose next hop lacks 8BITMIME writes a part as quoted-printable or base64, and
+says so in the part's header (RFC 6152 §3). The content can be decoded without loss.
+What the field said before, and where it stood, can only be tried: Postfix
+(mime_state.c) puts its own at the end of the header, sendmail adds a field
+X-MIME-Autoconverted.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stirmilter.mail.survival.boundaries import boundary_of, encoding_of
+
+_FIELDS: Final = re.compile(rb"\r\n(?![ \t])")
+_ENCODING: Final = b"content-transfer-encoding"
+_AUTOCONVERTED: Final = b"x-mime-autoconverted"
+_SPELLINGS: Final = (
+    b"Content-Transfer-Encoding: 8bit",
+    b"Content-Transfer-Encoding: binary",
+    b"Content-Transfer-Encoding: 8BIT",
+    b"Content-transfer-encoding: 8bit",
+    b"content-transfer-encoding: 8bit",
+)
+_PARTS: Final = 200
+_BOUNDARIES: Final = 20
+_DELIMITERS: Final = 10_000  # lines that begin with two hyphens
+_HEADER: Final = 8_192  # octets
+_ALONE: Final = 4  # parts up to which each is also tried alone
+_PLACES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    begin: int
+    """Where its header begins, after the boundary line."""
+
+    content: int
+    """Where its content begins."""
+
+    end: int
+    """Where that ends; the CRLF after it belongs to the boundary."""
+
+    fields: tuple[bytes, ...]
+    decoded: bytes | None
+    """The content without its encoding, if it has one."""
+
+    multipart: bool = False
+
+    @property
+    def like_postfix(self) -> bool:
+        """Whether the encoding stands where Postfix writes it: last."""
+        *_, last = self.fields
+        value = b"7bit" if self.multipart else b"quoted-printable"
+        return _split(last) == (_ENCODING, value)
+
+    @property
+    def like_sendmail(self) -> bool:
+        """Whether it says that it was converted."""
+        return any(_split(field)[0] == _AUTOCONVERTED for field in self.fields)
+
+    @property
+    def recoded(self) -> bool:
+        """Whether it has an encoding, and more need of one than ASCII."""
+        return self.decoded is not None and not self.decoded.isascii()
+
+
+def restored(body: bytes, header: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """Yield what the body may have been before parts of it were recoded.
+
+    Args:
+        body: as it arrived.
+        header: fields of the message's header, as they arrived.
+    """
+    fields = {name.lower(): value for name, value in header}
+    boundary = boundary_of(fields.get("content-type", b""))
+    if boundary is None:
+        encoding = fields.get("content-transfer-encoding", b"")
+        content = _decoded(body, encoding_of(encoding))
+        if content is not None:
+            yield content
+        return
+    parts = list(_parts(body, boundary))
+    for chosen in _choices(parts):
+        places = min(_PLACES, max(len(part.fields) for part in chosen))
+        for spelling in _SPELLINGS:
+            for place in range(places):
+                yield _rewritten(body, chosen, spelling, place)
+
+
+def _parts(body: bytes, boundary: bytes) -> Iterator[_Part]:
+    """Yield the parts of a multipart, and those of multiparts in it, in their order."""
+    boundaries = {b"--" + boundary}
+    lines = list(_delimiters(body))
+    begin = -1
+    fields: tuple[bytes, ...] = ()
+    content = 0
+    for at in lines[:_DELIMITERS]:
+        if at < content or not body.startswith(tuple(boundaries), at):
+            continue
+        if begin >= 0:
+            yield _part(body, begin, content, at - 2, fields)
+        begin = body.find(b"\r\n", at) + 2
+        head = body.find(b"\r\n\r\n", begin - 2, begin + _HEADER)
+        closing = body[at:begin].rstrip().endswith(b"--")
+        if begin < 2 or closing or head < 0:  # noqa: PLR2004 - not found
+            begin, content = -1, at + 2
+            continue
+        content = head + 4
+        fields = tuple(_FIELDS.split(body[begin:head])) if head >= begin else (b"",)
+        inner = _inner_boundary(fields)
+        if inner is not None and len(boundaries) < _BOUNDARIES:
+            boundaries.add(b"--" + inner)
+
+
+def _delimiters(body: bytes) -> Iterator[int]:
+    """Yield where lines begin that may be boundaries, as many as are looked at."""
+    if body.startswith(b"--"):
+        yield 0
+    at = -1
+    for _ in range(_DELIMITERS):
+        at = body.find(b"\r\n--", at + 1)
+        if at < 0:
+            return
+        yield at + 2
+
+
+def _part(
+    body: bytes, begin: int, content: int, end: int, fields: tuple[bytes, ...]
+) -> _Part:
+    multipart = _inner_boundary(fields) is not None
+    end = max(content, end)
+    encoding = b"".join(v for n, v in map(_split, fields) if n == _ENCODING)
+    return _Part(
+        begin, content, end, fields, _decoded(body[content:end], encoding), multipart
+    )
+
+
+def _inner_boundary(fields: Iterable[bytes]) -> bytes | None:
+    for field in fields:
+        name, _, value = field.partition(b":")
+        if name.strip().lower() == b"content-type":
+            return boundary_of(value)
+    return None
+
+
+def _choices(parts: Sequence[_Part]) -> Iterator[tuple[_Part, ...]]:
+    """Yield parts that may have been recoded together, likely ones first."""
+    recoded = [part for part in parts if part.recoded]
+    postfix = [part for part in parts if part.like_postfix]
+    choices = [
+        [part for part in parts if part.like_sendmail],
+        postfix,
+        recoded,
+        [part for part in postfix if part.recoded],
+    ]
+    if len(recoded) <= _ALONE:
+        choices += [[part] for part in recoded]
+    yield from dict.fromkeys(tuple(one) for one in choices if one)
+
+
+def _rewritten(
+    body: bytes, chosen: Iterable[_Part], spelling: bytes, place: int
+) -> bytes:
+    pieces: list[bytes] = []
+    copied = 0
+    for part in chosen:
+        gone = (_ENCODING, _AUTOCONVERTED)
+        fields = [field for field in part.fields if _split(field)[0] not in gone]
+        fields.insert(place, spelling)
+        content = part.decoded
+        if content is None:
+            content = body[part.content : part.end]
+        head = b"\r\n".join(fields) + b"\r\n\r\n"
+        pieces += (body[copied : part.begin], head, content)
+        copied = part.end
+    return b"".join([*pieces, body[copied:]])
+
+
+def _decoded(content: bytes, encoding: bytes) -> bytes | None:
+    if encoding == b"quoted-printable":
+        return binascii.a2b_qp(content)
+    if encoding == b"base64":
+        try:
+            return binascii.a2b_base64(content)
+        except binascii.Error:
+            return None
+    return None
+
+
+def _split(field: bytes) -> tuple[bytes, bytes]:
+    """Return the name of a field in lower case, and the token that it holds."""
+    name, _, value = field.partition(b":")
+    return name.strip().lower(), encoding_of(value)
