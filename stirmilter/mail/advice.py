@@ -81,6 +81,11 @@ OUTGOING: Final = {
     "not-its-number": "the client was given other numbers than this one",
     "null-sender": "an automatic message, which nobody said",
     "too-many-passports": "it carries as many tokens already as a verifier judges",
+    "body-at-risk": "the next hop may alter the body, and sign.hazards keeps it here:"
+    " set the transport as in conf/postfix-sign.cf, and name it in sign.next_hop",
+    "numbers-unavailable": "the file of its [[submitter]] cannot be read",
+    "unlisted-submitter": "there are [[submitter]] blocks, and the client is in none of"
+    " them",
     "too-many-recipients": "more than limits.dest, which other verifiers would refuse",
 }
 

@@ -36,6 +36,8 @@ FIELDS = [
     "shadow_action",
     "shadow_rule",
     "signer",
+    "submitter",
+    "hazards",
     "x5u",
     "detail",
 ]
@@ -92,6 +94,8 @@ def test_a_message_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         "shadow_action": "",
         "shadow_rule": "",
         "signer": "",
+        "submitter": "",
+        "hazards": [],
         "x5u": "https://certs.example/a.pem",
         "detail": 'a "quoted"\\u{a}line',
     }
