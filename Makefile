@@ -21,10 +21,13 @@ STATE = $(PYTHON) -c 'import sys, tomllib; \
 # Of each target of `make fuzz`; 600 is the run before a release.
 FUZZ_SECONDS = 60
 
+# Of `make soak`; each worker is weighed ten times.
+SOAK_MESSAGES = 100000
+
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz soak bench mutants lock clean debian-packages venv fuzz-venv oracles promtool
+.PHONY: help demo test check conformance fuzz soak bench mutants deb lock clean debian-packages venv fuzz-venv oracles promtool
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -64,17 +67,22 @@ conformance: venv ## write docs/conformance.md: each row of the standards with i
 fuzz: fuzz-venv ## feed the parsers inputs that reach new branches; FUZZ_SECONDS=600 for longer
 	build/fuzz/venv/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-soak: venv ## the long tests: thousands of messages while the daemon is killed and reloaded
-	.venv/bin/pytest -p no:cacheprovider -rP $(wildcard tests/soak/soak_*.py)
-
-bench: venv ## signatures and verifications beside openssl's, hostile inputs, stores, against targets
+bench: venv ## signatures and verifications beside openssl's and dkimpy's, hostile inputs, stores
 	.venv/bin/python -m tests.bench.core
 	.venv/bin/python -m tests.bench.stores
+	.venv/bin/python -m tests.bench.methods
+
+soak: venv ## the long tests: kills and reloads under load, and what workers weigh; SOAK_MESSAGES=20000 for less
+	.venv/bin/pytest -p no:cacheprovider -rP $(wildcard tests/soak/soak_*.py)
+	.venv/bin/python -m tests.bench.soak --messages $(SOAK_MESSAGES)
 
 mutants: venv ## change stir/ in two thousand ways: a test must fail each time; half an hour
 	rm -rf mutants
 	.venv/bin/mutmut run --max-children $(CHILDREN)
 	.venv/bin/python -m tests.mutants.survivors
+
+deb: venv ## build dist/stirmilter_VERSION_ARCH.deb, with an environment, manual pages and completion
+	@PYTHON=$(CURDIR)/.venv/bin/python debian/build
 
 # Keeps the pinned versions that still fit; `make lock UPGRADE=--upgrade` renews them.
 # The two smaller locks follow the largest one, so that they agree.

@@ -15,6 +15,10 @@ them: `services`, or `runtime` and `inspection` for an operator's own files.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+E = TypeVar("E", bound="StirmilterError")
+
 
 class StirmilterError(Exception):
     """Base class; never raised itself."""
@@ -76,3 +80,14 @@ class StoreError(StirmilterError):
 
 class PinRefusedError(StoreError):
     """A token refused its PIN. Asking again and again would lock the token."""
+
+
+def bare(error: E) -> E:
+    """Return the same error without its trace and without what led to it.
+
+    To be kept, or to be raised by several: a trace holds the frames of every function
+    that it passed, and all that was in them; often those hold the error in turn.
+    """
+    kept = type(error).__new__(type(error), *error.args)
+    vars(kept).update(vars(error))
+    return kept

@@ -24,6 +24,7 @@ import milter
 
 from stirmilter import log
 from stirmilter.adapters import milter as adapter
+from stirmilter.adapters.draft import Bounds
 from stirmilter.adapters.submission import Submitter
 from stirmilter.events import Handled
 from stirmilter.housekeeping import Housekeeper, Task
@@ -66,7 +67,7 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     spare_the_collector()
-    settings = runtime.config.milter
+    settings, limits = runtime.config.milter, runtime.config.limits
     recorder = stores.recorder(
         runtime.config, metrics.journal_lost if metrics else _nobody
     )
@@ -96,8 +97,12 @@ def serve(
             submit=submitter or _nowhere,
             message_seconds=settings.message_seconds,
             progress_seconds=settings.progress_seconds,
-            headers=runtime.config.limits.headers,
-            header_octets=runtime.config.limits.header_octets,
+            bounds=Bounds(
+                headers=limits.headers,
+                header_octets=limits.header_octets,
+                recipients=limits.recipients,
+                held_octets=limits.held_octets,
+            ),
         )
         adapter.register(service, listener.fileno())
         if metrics is not None:

@@ -6,8 +6,8 @@ callbacks, SQLite hooks). So a callback appends to a draft, `eoh` has fetched on
 threads what the header asks for, and `eom` waits for that, hands the finished
 transaction to an executor and waits again. Nothing here knows what STIR is.
 
-What belongs to the SMTP session and what to one message live in different objects:
-`Session` and its `Draft`, which is replaced after each message.
+What belongs to the SMTP session and what belongs to one message live in different
+objects: `Session` and its `Draft`, which is replaced after each message.
 """
 
 from __future__ import annotations
@@ -23,24 +23,22 @@ from typing import Any, Final
 import Milter
 import milter
 
-from stirmilter.adapters.draft import Draft
+from stirmilter.adapters.draft import Bounds, Draft, Held, Reply
 from stirmilter.adapters.occupancy import Queue, Sessions
 from stirmilter.events import Handled
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
-    Header,
     Submission,
     Transaction,
 )
 
 NAME: Final = "stirmilter"
 ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
-_Reply = tuple[str, str, str]
 _INTERNAL: Final = ("451", "4.3.0", "internal error, try again later")
 _TOO_LATE: Final = ("451", "4.3.0", "no verdict in time, try again later")
-_TOO_LARGE: Final = ("552", "5.3.4", "the message header is too large")
+_ANSWERS: Final = {"reject": Milter.REJECT, "tempfail": Milter.TEMPFAIL}
 _NO_QUARANTINE: Final = ("451", "4.3.5", "no quarantine here, try again later")
 
 
@@ -67,12 +65,18 @@ class Service:
     progress_seconds: float = 10.0
     """How often the MTA is told that we are still there."""
 
-    headers: int = 1_000
-    header_octets: int = 1_048_576
-    """Beyond either, the message is refused and its header no longer kept."""
-
+    bounds: Bounds = field(default_factory=Bounds)
     sessions: Sessions = field(default_factory=Sessions)
     queue: Queue = field(default_factory=Queue)
+    held: Held = field(init=False)
+    """What all messages under way share."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "held", Held(self.bounds.held_octets))
+
+    def draft(self, sender: str = "") -> Draft:
+        """Begin a message."""
+        return Draft(self.bounds, self.held, sender)
 
 
 def _collects(callback: Callable[..., None]) -> Callable[..., int]:
@@ -101,7 +105,7 @@ class Session(Milter.Base):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._connection = Connection(client=None)
-        self._draft = Draft()
+        self._draft = service.draft()
         service.sessions.opened(self)
 
     def negotiate(self, opts: list[int]) -> int:
@@ -135,7 +139,7 @@ class Session(Milter.Base):
     @_collects
     def envfrom(self, sender: str, *_parameters: str) -> None:
         """Begin a message; what we know of the session stays."""
-        self._draft = Draft(sender)
+        self._begin(sender)
         self._connection = replace(
             self._connection,
             login=self.getsymval("{auth_authen}") or "",
@@ -146,30 +150,21 @@ class Session(Milter.Base):
     @_collects
     def envrcpt(self, recipient: str, *_parameters: str) -> None:
         """Note a recipient."""
-        self._draft.recipients.append(recipient)
+        self._draft.add_recipient(recipient)
 
     @Milter.noreply
     @Milter.decode("bytes")
     @_collects
     def header(self, name: str, value: bytes) -> None:
-        """Note a header field, within limits."""
-        draft = self._draft
-        draft.header_octets += len(name) + len(value)
-        if (
-            len(draft.headers) >= self._service.headers
-            or draft.header_octets > self._service.header_octets
-        ):
-            draft.too_large = True
-            return
-        # Some take "From : x" for From, so it is From to us as well.
-        draft.headers.append(Header(name.rstrip(), value))
+        """Note a header field."""
+        self._draft.add_header(name, value)
 
     @Milter.noreply
     @_collects
     def eoh(self) -> None:
         """Learn from the header which digests the body needs, and what to fetch."""
         draft = self._draft
-        if not draft.too_large:
+        if draft.refusal is None:
             draft.prepared = self._service.filter.prepare(
                 self._connection, draft.recipients, draft.headers, draft.sender
             )
@@ -187,7 +182,7 @@ class Session(Milter.Base):
         """Have the message decided, apply the decision, and tell what became of it."""
         queue_id = "-"
         started = time.perf_counter()
-        draft, self._draft = self._draft, Draft()
+        draft = self._draft
         try:
             queue_id = self.getsymval("i") or "-"
             answer, event = self._answered(draft, queue_id)
@@ -195,6 +190,8 @@ class Session(Milter.Base):
             self._service.failed(queue_id, error)
             answer = self._refuse(Milter.TEMPFAIL, _INTERNAL)
             event = self._service.filter.refused(self._connection, "internal-error")
+        finally:
+            self._begin()
         self._service.observe(
             replace(
                 event,
@@ -207,20 +204,26 @@ class Session(Milter.Base):
 
     def abort(self) -> int:
         """Forget the message; the session goes on."""
-        self._draft = Draft()
+        self._begin()
         return int(Milter.CONTINUE)
 
     def close(self) -> int:
         """Forget the session."""
+        self._begin()
         self._service.sessions.closed(self)
         return int(Milter.CONTINUE)
+
+    def _begin(self, sender: str = "") -> None:
+        """Let go of the message before."""
+        self._draft.release()
+        self._draft = self._service.draft(sender)
 
     def _answered(self, draft: Draft, queue_id: str) -> tuple[int, Handled]:
         """Answer the message, and say what to tell of it."""
         told, who = self._service.filter.refused, self._connection
-        if draft.too_large:
-            event = told(who, "header-too-large", "reject")
-            return self._refuse(Milter.REJECT, _TOO_LARGE), event
+        if (refusal := draft.refusal) is not None:
+            event = told(who, refusal.reason, refusal.action)
+            return self._refuse(_ANSWERS[refusal.action], refusal.reply), event
         decision, problem = self._decided(draft, queue_id)
         if decision is None:
             code = "too-late" if problem is _TOO_LATE else "internal-error"
@@ -230,7 +233,7 @@ class Session(Milter.Base):
             event = replace(event, action="tempfail")
         return answer, event
 
-    def _decided(self, draft: Draft, queue_id: str) -> tuple[Decision | None, _Reply]:
+    def _decided(self, draft: Draft, queue_id: str) -> tuple[Decision | None, Reply]:
         """Have the message decided; without a decision, it is to come again.
 
         Whether it is when we are wrong, or late, is the filter's to say.
@@ -319,7 +322,7 @@ class Session(Milter.Base):
             self.quarantine(f"{NAME}: {decision.event.rule}")
         return int(Milter.CONTINUE)
 
-    def _refuse(self, answer: int, reply: _Reply) -> int:
+    def _refuse(self, answer: int, reply: Reply) -> int:
         self.setreply(*reply)
         return int(answer)
 

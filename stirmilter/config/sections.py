@@ -241,6 +241,8 @@ class Limits(Section):
     addresses: Count = 1_000
     headers: Count = 1_000
     header_octets: Count = 262_144
+    recipients: Count = 1_000
+    held_octets: Count = 67_108_864
     trust_list_octets: Count = 4_194_304
     trust_list_entries: Count = 1_000
     diagnosis_octets: Annotated[int, Field(ge=0)] = 1_048_576

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -82,6 +83,12 @@ class AnswerMemory:
             self._weight += _weight(answer)
             while len(self._answers) > self._entries or self._weight > self._octets:
                 self._forget(next(iter(self._answers)))
+            # What has ended and is not asked for would else stay until all is full.
+            while self._first_ends() <= self._clock():
+                self._forget(next(iter(self._answers)))
+
+    def _first_ends(self) -> float:
+        return next((until for until, _ in self._answers.values()), math.inf)
 
     def _forget(self, key: tuple[str, Kind]) -> None:
         known = self._answers.pop(key, None)

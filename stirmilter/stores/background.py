@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Generic, TypeVar
 
-from stirmilter.errors import FetchError, StirmilterError
+from stirmilter.errors import FetchError, StirmilterError, bare
 
 T = TypeVar("T")
 
@@ -64,14 +64,14 @@ class Background(Generic[T]):
         if not self._places.acquire(blocking=False):
             raise FetchError(f"too many messages wait for {self._what}")
         try:
-            return future.result(seconds)
+            problem = future.exception(seconds)
         except TimeoutError:
             raise FetchError(f"not here in time: {self._what}") from None
-        except StirmilterError as error:
-            # One error is told to many: without this, its trace would grow with each.
-            raise error.with_traceback(None) from None
         finally:
             self._places.release()
+        if isinstance(problem, StirmilterError):
+            raise bare(problem)  # one error is told to many: to each his own
+        return future.result()
 
     def _begin(self, key: str) -> Future[T]:
         with self._lock:
@@ -92,6 +92,9 @@ class Background(Generic[T]):
     def _run(self, key: str, future: Future[T]) -> None:
         try:
             found = self._work(key)
+        except StirmilterError as error:
+            self._end(key)
+            future.set_exception(bare(error))
         except BaseException as error:  # noqa: BLE001 - told to whoever waits
             self._end(key)
             future.set_exception(error)

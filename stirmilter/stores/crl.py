@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography import x509
 
-from stirmilter.errors import FetchError, StirmilterError
+from stirmilter.errors import FetchError, StirmilterError, bare
 from stirmilter.stir import credential, crlreader
 from stirmilter.stir.revocation import RevocationList
 from stirmilter.stores.background import Background
@@ -175,8 +175,7 @@ class RevocationStore:
         """Tell the failure of a moment ago again."""
         until, error = self._failed.get(place, (0.0, None))
         if error is not None and self._clock() < until:
-            # One error is told to many: without this, its trace would grow with each.
-            raise error.with_traceback(None)
+            raise bare(error)  # one error is told to many: to each his own
 
     def _first(self, place: str) -> tuple[RevocationList, ...]:
         """Fetch, unless a fetch has just ended."""
@@ -212,7 +211,7 @@ class RevocationStore:
                 self._failed.move_to_end(place)
                 while len(self._failed) > self._lists + len(self._pinned):
                     self._failed.popitem(last=False)
-            raise failure from None
+            raise bare(failure) from None  # not what is kept: see `bare`
 
     def _read(self, place: str) -> RevocationList:
         path = self._files.get(place)

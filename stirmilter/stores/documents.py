@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore, Lock
 from typing import Final, Protocol
 
-from stirmilter.errors import FetchError, StirmilterError, StoreError
+from stirmilter.errors import FetchError, StirmilterError, StoreError, bare
 from stirmilter.stores.document import Document, Kind
 from stirmilter.stores.flights import Flights
 from stirmilter.stores.response import Response
@@ -184,7 +184,7 @@ class DocumentStore:
             return None
         if document is not None and document.usable_at(now, kind.stale):
             return document
-        raise failure.error.with_traceback(None)
+        raise bare(failure.error)
 
     def _without_network(self, url: str, kind: Kind, key: str) -> Document:
         known = self._known(url, kind, key)
@@ -220,7 +220,8 @@ class DocumentStore:
             # A host that is busy, or rests, was not even asked.
             again = getattr(error, "again", None)
             seconds = kind.failure if again is None else min(again, kind.failure)
-            self._failures.put(key, _Failure(error, now, now + seconds))
+            self._failures.clear_out(lambda one: one.until <= now)
+            self._failures.put(key, _Failure(bare(error), now, now + seconds))
             if known is None or revalidate or not known.usable_at(now, kind.stale):
                 raise
             return known

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Generic, TypeVar
 
-from stirmilter.errors import StirmilterError
+from stirmilter.errors import StirmilterError, bare
 
 T = TypeVar("T")
 
@@ -29,13 +29,15 @@ class Flights(Generic[T]):
         if mine:
             try:
                 future.set_result(work())
+            except StirmilterError as error:
+                # Without its trace, which would hold us, and we hold the future.
+                future.set_exception(bare(error))
             except BaseException as error:  # noqa: BLE001 - told to whoever waits
                 future.set_exception(error)
             finally:
                 with self._lock:
                     del self._under_way[key]
-        try:
-            return future.result()
-        except StirmilterError as error:
-            # One error is told to many: without this, its trace would grow with each.
-            raise error.with_traceback(None) from None
+        problem = future.exception()
+        if isinstance(problem, StirmilterError):
+            raise bare(problem)  # one error is told to many: to each his own
+        return future.result()

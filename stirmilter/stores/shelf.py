@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -50,6 +51,18 @@ class Shelf(Generic[T]):
         """Let go of a thing, if it is there."""
         with self._lock:
             self._remove(key)
+
+    def clear_out(self, ended: Callable[[T], bool]) -> None:
+        """Let go of what nobody asked for lately, up to the first that has not ended.
+
+        Else what has ended would stay until the shelf is full.
+        """
+        with self._lock:
+            while self._things:
+                key, (thing, _) = next(iter(self._things.items()))
+                if not ended(thing):
+                    return
+                self._remove(key)
 
     def _full(self) -> bool:
         return len(self._things) > self._entries or (

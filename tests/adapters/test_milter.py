@@ -16,6 +16,7 @@ from typing import Any
 import Milter
 import pytest
 
+from stirmilter.adapters.draft import Bounds
 from stirmilter.adapters.milter import Service, Session
 from stirmilter.events import Handled
 from stirmilter.mail.filter import MailFilter
@@ -202,6 +203,40 @@ def test_an_error_while_a_decision_is_applied_is_answered_451_whatever_is_set(
 
     assert answer == Milter.TEMPFAIL
     assert told(ledger) == [("undetermined", "internal-error", "tempfail")]
+
+
+@pytest.mark.parametrize("end", ["eom", "abort", "close", "envfrom", "broken eom"])
+def test_whatever_ends_a_message_its_room_is_there_for_the_next(
+    talk: Any,  # noqa: ANN401
+    end: str,
+) -> None:
+    clock = broken if end.startswith("broken") else lambda: NOW
+    session, context, _ = talk(clock, bounds=Bounds(held_octets=1_000))
+    other = Session(session._service)
+    other._ctx, other._actions, other._protocol = Context(), 0x1FF, 0
+    other_context = other._ctx
+
+    def begin(one: Session) -> None:
+        one.envfrom("<a@one.example>")
+        one.header("X-Filler", b"x" * 600)
+
+    begin(session)
+    begin(other)
+    assert other.eom() == Milter.TEMPFAIL
+    too_much = ("452", "4.3.1", "too much mail at once, try again later")
+    assert other_context.replies == [too_much]
+    match end.split():
+        case [*_, "eom"]:
+            session.eom()
+        case ["envfrom"]:
+            session.envfrom("<b@one.example>")
+        case _:
+            getattr(session, end)()
+
+    begin(other)
+    other.eom()
+    assert other_context.replies.count(too_much) == 1
+    assert too_much not in context.replies
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import core, stores
+from tests.bench import core, methods, stores
 from tests.bench.core import Figure
 from tests.bench.parties import Parties
 from tests.bench.sample import shares
@@ -64,3 +64,22 @@ def test_every_store_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert len(found) == 11
     assert all(figure.value > 0 for figure in found.values())
+
+
+def test_every_method_is_measured_on_a_message_that_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(methods, "MESSAGES", 2)
+    with methods.bench() as running:
+        found = {figure.name: figure for figure in methods.figures(running, rounds=1)}
+        whole = methods.carry(running.whole, running.received()).event
+
+    assert whole.outcome == "number-authenticated"
+    assert {name: text.split()[0] for name, text in whole.methods} == {
+        "spf": "pass",
+        "dkim": "pass",
+        "arc": "pass",
+        "dmarc": "pass",
+    }
+    assert all(figure.value > 0 for figure in found.values())
+    assert found["DKIM: verify, of dkimpy's verify"].unit == ""

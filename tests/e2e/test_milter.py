@@ -237,6 +237,32 @@ def test_a_header_beyond_the_limit_is_refused_and_the_next_message_is_not(
     assert taken.verdict == b"c"
 
 
+def test_recipients_beyond_the_limit_are_to_come_again(start: Start) -> None:
+    daemon = start(more="[limits]\nrecipients = 3")
+    to = [recipient(number) for number in range(4)]
+
+    with mta.session(daemon.socket) as session:
+        refused = session.message(SENDER, to, headers(123), b"Hello\r\n")
+        taken = session.message(SENDER, to[:3], headers(123), b"Hello\r\n")
+
+    assert refused.verdict == b"y"
+    assert refused.reply == b"452 4.5.3 too many recipients"
+    assert refused.inserted == []
+    assert taken.verdict == b"c"
+
+
+def test_a_message_for_which_there_is_no_room_is_to_come_again(start: Start) -> None:
+    daemon = start(milter="workers = 1", more="[limits]\nheld_octets = 3000")
+    large = [*headers(123), (b"X-Filler", b" " + b"x" * 3000)]
+
+    with mta.session(daemon.socket) as session:
+        refused = session.message(SENDER, [BOB], large, b"Hello\r\n")
+        taken = session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
+
+    assert refused.reply == b"452 4.3.1 too much mail at once, try again later"
+    assert taken.verdict == b"c"
+
+
 def test_odd_octets_everywhere_are_judged_not_crashed_on(start: Start) -> None:
     """Header values, addresses and queue ids come from strangers."""
     daemon = start()

@@ -1,11 +1,15 @@
 """Revocation lists are fetched once, renewed beside the messages, and bounded."""
 
+import gc
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, BoundedSemaphore, Event, Thread
+from weakref import ref
 
 import pytest
 from cryptography import x509
@@ -198,6 +202,49 @@ def test_what_failed_a_moment_ago_is_not_begun_again(web: Web) -> None:
         store.find(URL)
 
     assert len(web.asked) == 1
+
+
+class Thing:
+    """What a function has in hand; somebody watches whether it is let go of."""
+
+
+def test_a_failure_that_is_remembered_holds_nothing_of_how_it_came_about(
+    web: Web,
+) -> None:
+    web.pages.clear()
+    seen: list[ref[Thing]] = []
+
+    def hook() -> None:
+        thing = Thing()
+        seen.append(ref(thing))
+        raise FetchError("nothing at all") from OSError(thing)
+
+    web.hook = hook
+    store = web.store()
+
+    def ask() -> None:
+        thing = Thing()
+        seen.append(ref(thing))
+        with suppress(FetchError):
+            store.find(URL)
+
+    gc.disable()
+    try:
+        for _ in range(3):
+            ask()
+        until_alone()
+        left = [one() for one in seen]
+    finally:
+        gc.enable()
+
+    assert left == [None] * 4, "three asked, and one looked"
+
+
+def until_alone() -> None:
+    """Wait for the threads that fetch: they end a moment after they have told."""
+    for thread in threading.enumerate():
+        if thread.name == "list":
+            thread.join(5)
 
 
 def test_a_system_that_gives_no_thread_is_a_failure(

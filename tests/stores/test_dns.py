@@ -384,6 +384,19 @@ def test_the_memory_forgets_in_time() -> None:
     assert memory.get("a", "A") is None
 
 
+def test_what_has_ended_does_not_wait_until_its_place_is_needed() -> None:
+    now = 0.0
+    memory = AnswerMemory(entries=100, octets=10_000, clock=lambda: now)
+    for number in range(10):
+        memory.put(f"{number}.example", "A", Answer("no-name"), 10)
+    memory.put("long.example", "A", Answer("no-name"), 1_000)
+    now = 10.0
+    memory.put("next.example", "A", Answer("no-name"), 10)
+
+    assert len(memory._answers) == 2
+    assert memory.get("long.example", "A")
+
+
 def test_the_longest_memory_is_a_setting(
     server: DnsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,13 @@
 One contract, whatever is shared: nothing, a file, a server.
 """
 
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier, Event
 from types import TracebackType
+from weakref import ref
 
 import pytest
 
@@ -320,6 +323,19 @@ def test_failures_are_bounded_and_push_no_document_out(
     assert web.fetched.count(A) == 1
 
 
+def test_failures_that_are_over_do_not_wait_until_their_place_is_needed(
+    store: DocumentStore, web: Web, clock: Clock
+) -> None:
+    web.broken = {url: FetchError("no answer") for url in (A, B, C)}
+    for url in (A, B):
+        outcome(lambda url=url: store.get(url, KIND))  # type: ignore[misc]
+    clock.now += KIND.failure
+    outcome(lambda: store.get(C, KIND))
+
+    assert len(store._failures) == 1
+    assert store.cached(C, KIND)
+
+
 def outcome(ask: Callable[[], bytes]) -> bytes | str:
     """Return what came of asking, an error included."""
     try:
@@ -380,6 +396,45 @@ def test_a_failure_told_often_does_not_grow(store: DocumentStore, web: Web) -> N
     lengths = [_trace_length(store) for _ in range(20)]
 
     assert lengths[-1] <= lengths[1]
+
+
+class Thing:
+    """What a function has in hand; somebody watches whether it is let go of."""
+
+
+def test_a_failure_that_is_remembered_holds_nothing_of_how_it_came_about() -> None:
+    """Nor of who was told: a stranger can have thousands of failures remembered.
+
+    Without the collector, which comes late to what has been there for a while.
+    """
+    seen: list[ref[Thing]] = []
+
+    def get(url: str) -> bytes:
+        thing = Thing()
+        seen.append(ref(thing))
+        try:
+            raise OSError(thing)
+        except OSError:
+            raise FetchError(url) from None
+
+    store = DocumentStore(fetching(get))
+
+    def ask() -> None:
+        thing = Thing()
+        seen.append(ref(thing))
+        with suppress(FetchError):
+            store.get(A, KIND)
+
+    gc.disable()
+    try:
+        for _ in range(3):
+            ask()
+        left = [one() for one in seen]
+    finally:
+        gc.enable()
+
+    assert left == [None] * 4, "three asked, and one looked"
+    assert store.cached(A, KIND), "it is remembered"
 
 
 def _trace_length(store: DocumentStore) -> int:
