@@ -390,12 +390,33 @@ def test_a_message_that_waits_for_a_thread_is_counted(
 
 
 def test_a_header_that_is_too_large_is_told(talk: Any) -> None:  # noqa: ANN401
-    session, context, ledger = talk(headers=0)
+    session, context, ledger = talk(bounds=Bounds(headers=0))
 
     assert carry(session) == Milter.REJECT
 
     assert context.replies[0][:2] == ("552", "5.3.4")
     assert told(ledger) == [("undetermined", "header-too-large", "reject")]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "reason"),
+    [
+        (Bounds(recipients=0), "envelope-too-large"),
+        (Bounds(held_octets=0), "too-much-mail"),
+    ],
+)
+def test_a_message_beyond_other_bounds_is_told_as_deferred(
+    talk: Any,  # noqa: ANN401
+    bounds: Bounds,
+    reason: str,
+) -> None:
+    session, _, ledger = talk(bounds=bounds)
+    session.envfrom("<a@one.example>")
+    session.envrcpt("<b@two.example>")
+
+    assert session.eom() == Milter.TEMPFAIL
+
+    assert told(ledger) == [("undetermined", reason, "tempfail")]
 
 
 def test_a_message_that_found_no_quarantine_is_told_as_deferred(
