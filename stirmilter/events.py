@@ -106,6 +106,12 @@ class Evidence:
     """In the order of the header; the first `REMOVED_FIELDS` of them."""
 
 
+Stage = Literal["prefetch", "queue", "stir", "methods", "policy", "sign", "dkim"]
+"""What a message spends its time with: waiting for what is fetched with its header, and
+for a thread; then PASSporTs, the methods beside them, and what is made of it all. An
+outgoing one, being signed, and signed with DKIM."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handled:
     """One message left the filter."""
@@ -147,6 +153,8 @@ class Handled:
     """Incoming: what the shadow table would have done, if that is something else."""
 
     shadow_rule: str = ""
+    stages: tuple[tuple[Stage, float], ...] = field(default=(), compare=False)
+    """Seconds of each, as far as it was come to."""
 
     submitter: str = ""
     """Outgoing: who was given the number that was signed for, if numbers are given."""
@@ -175,3 +183,15 @@ class Fetched:
     seconds: float = 0.0
     detail: str = ""
     """Why there is nothing."""
+
+
+Claim = Literal["granted", "replayed", "unknown"]
+"""A token was used for the first time by this delivery, before by another, or nobody
+knows."""
+
+
+class Claimed(NamedTuple):
+    """A replay store was asked about a token."""
+
+    outcome: Claim
+    seconds: float

@@ -13,13 +13,14 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from threading import BoundedSemaphore, Thread
 from typing import Final, NoReturn
 
 import h11
 
 from stirmilter import log
-from stirmilter.metrics import Metrics
+from stirmilter.metrics import Credential, Metrics
 from stirmilter.runtime import Runtime
 
 _PAUSE: Final = 1.0  # seconds before one that died is replaced
@@ -93,7 +94,7 @@ class Exporter:
             reading, writing = pipe = os.pipe()
             pid = os.fork()
         except OSError as error:
-            log.logger.error("metrics: no process now, trying again: %s", error)
+            log.trouble(f"metrics: no process now, trying again: {error}")
             for end in pipe:
                 os.close(end)
             return
@@ -125,15 +126,21 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
+    ours = version("stirmilter")
+
     def collect() -> bytes:
-        signers = runtime.filter.authentication.signers
-        expiries = [(one.name, one.credential.validity[1]) for one in signers]
-        return metrics.collect(time.time(), expiries)
+        credentials = [
+            Credential(one.name, one.credential.validity[1], one.proven)
+            for one in runtime.signers
+        ]
+        return metrics.collect(time.time(), credentials, ours)
 
     places = BoundedSemaphore(_PLACES)
     while True:
         ready, _, _ = select.select([control, listener.fileno()], [], [])
         if control in ready:
+            listener.close()  # whoever comes now is our successor's
+            _finish(places)
             os._exit(0)
         places.acquire()
         try:
@@ -143,6 +150,13 @@ def serve(
             time.sleep(_BREATH)
             continue
         Thread(target=_answer, args=(connection, collect, places), daemon=True).start()
+
+
+def _finish(places: BoundedSemaphore) -> None:
+    """Let scrapes that are under way end: a reload is no reason to fail one."""
+    deadline = time.monotonic() + _SECONDS
+    for _ in range(_PLACES):
+        places.acquire(timeout=max(0.0, deadline - time.monotonic()))
 
 
 def _answer(

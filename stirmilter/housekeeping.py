@@ -41,7 +41,7 @@ class Housekeeper:
     def _run(self, task: Task) -> None:
         try:
             for problem in task.run():
-                log.logger.warning("%s: %s", task.name, problem)
+                log.degraded(f"{task.name}: {problem}")
         except Exception:  # noqa: BLE001 - a bug of ours must not end the others
             log.logger.exception("%s failed", task.name)
 

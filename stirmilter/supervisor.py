@@ -117,6 +117,7 @@ class Supervisor:
     def _count(self, runtime: Runtime) -> None:
         if self.exporter is not None:
             self.exporter.metrics.workers(len(self.workers.serving))
+            self.exporter.metrics.unproven(self.keeper.unproven)
             self.exporter.keep(runtime, list(self.workers.held()))
 
     def _renew_exporter(self, runtime: Runtime) -> None:

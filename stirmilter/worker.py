@@ -32,6 +32,7 @@ from stirmilter.mail.transaction import Submission
 from stirmilter.metrics import Metrics
 from stirmilter.pulse import Judges, Pulse
 from stirmilter.runtime import Runtime, actions, stores
+from stirmilter.sampling import Sampler
 from stirmilter.stir.result import printable
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.recorder import Recorder
@@ -41,6 +42,7 @@ Observer = Callable[[Handled], None]
 _SETTLE: Final = 0.3  # seconds
 _WRITE: Final = 3.0  # seconds for what still waits; the supervisor gives us 5
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
+_SAMPLE: Final = 5.0  # seconds between two looks at caches and queues
 _REPLAYS: Final = 10.0  # seconds between two looks at a server
 _LOOKERS: Final = 2  # threads that look into what is shared
 _BEATS: Final = 10  # signs of life in the time that is given for one
@@ -69,7 +71,9 @@ def serve(
     recorder = stores.recorder(
         runtime.config, metrics.journal_lost if metrics else _nobody
     )
-    submitter = actions.submitter(runtime.config, log.trouble)
+    submitter = actions.submitter(
+        runtime.config, log.trouble, metrics.answered if metrics else _nobody
+    )
     background = [one for one in (recorder, submitter) if one is not None]
     for one in background:
         one.start()
@@ -103,18 +107,21 @@ def serve(
         adapter.register(service, listener.fileno())
         if metrics is not None:
             runtime.fetcher.watch(metrics.fetched)
-        Housekeeper(tasks(runtime, metrics)).start()
+            runtime.claims.watch(metrics.claimed)
+        sampler = _sampler(runtime, service, metrics, recorder, submitter)
+        Housekeeper(tasks(runtime, metrics, sampler)).start()
         threading.Thread(
             target=_libmilter, args=(background,), name="libmilter", daemon=True
         ).start()
-        accepted = service.sessions.count
-        pulse = Pulse(judges, listener, accepted, control)
+        pulse = Pulse(judges, listener, lambda: service.sessions.total, control)
         beat = settings.stuck_seconds / _BEATS
         while not select.select([control], [], [], beat)[0]:
             pulse.beat()
         left = drain(service, listener, settings.drain_seconds)
         if left:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
+        if sampler is not None:
+            sampler()
         # libmilter's own stop takes five seconds and drops what is in flight.
         _leave(0, background)
 
@@ -132,9 +139,13 @@ def tell(*readers: Observer) -> Observer:
     return observe
 
 
-def tasks(runtime: Runtime, metrics: Metrics | None = None) -> list[Task]:
+def tasks(
+    runtime: Runtime, metrics: Metrics | None = None, sampler: Sampler | None = None
+) -> list[Task]:
     """Name what a worker does beside its messages."""
     found = []
+    if sampler is not None:
+        found.append(Task("metrics", sampler, _SAMPLE))
     if runtime.config.revocation.mode != "off":
         look = partial(_revocation, runtime.revocations, metrics)
         found.append(Task("revocation lists", look, _REVOCATION))
@@ -143,6 +154,27 @@ def tasks(runtime: Runtime, metrics: Metrics | None = None) -> list[Task]:
     if (looked := getattr(store, "look", None)) is not None:
         found.append(Task("replay store", looked, _REPLAYS))
     return found
+
+
+def _sampler(
+    runtime: Runtime,
+    service: adapter.Service,
+    metrics: Metrics | None,
+    recorder: Recorder | None,
+    submitter: Submitter | None,
+) -> Sampler | None:
+    """Make what looks at caches and queues, where anybody counts."""
+    if metrics is None:
+        return None
+    queues: dict[str, Callable[[], int]] = {
+        "judge": lambda: service.queue.count,
+        "fetch": lambda: runtime.prefetcher.waiting,
+    }
+    if recorder is not None:
+        queues["journal"] = lambda: recorder.waiting
+    if submitter is not None:
+        queues["mm4"] = lambda: submitter.waiting
+    return Sampler(metrics, runtime.caches, lambda: service.sessions.count, queues)
 
 
 def _revocation(store: RevocationStore, metrics: Metrics | None) -> Iterable[str]:
@@ -164,7 +196,7 @@ def spare_the_collector() -> None:
     gc.set_threshold(_GARBAGE)
 
 
-def _nobody(_count: int) -> None:
+def _nobody(_what: object) -> None:
     """Count nothing, without metrics."""
 
 

@@ -147,7 +147,7 @@ class Workers:
             ours, theirs = pair = socket.socketpair()
             pid = os.fork()
         except OSError as error:
-            log.logger.error("no new worker now, trying again: %s", error)
+            log.trouble(f"no new worker now, trying again: {error}")
             self.missing.append((listener, self.clock() + _PAUSE))
             for end in pair:
                 end.close()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, Literal
 
+from stirmilter.events import Stage
 from stirmilter.mail.transaction import Header, Preparation
 from stirmilter.stir.msgi import BodyDigester
 
@@ -68,6 +69,8 @@ class Refusal:
 
     action: Literal["reject", "tempfail"]
     reply: Reply
+    reason: str
+    """In a word, for the log."""
 
 
 def _unprepared() -> Preparation:
@@ -87,6 +90,9 @@ class Draft:
     readers: tuple[Callable[[bytes], None], ...] = ()
     """Those of `prepared`."""
 
+    waits: list[tuple[Stage, float]] = field(default_factory=list)
+    """Seconds that it waited for others."""
+
     error: BaseException | None = None
     """What a callback without reply ran into; `eom` answers for it."""
 
@@ -102,7 +108,7 @@ class Draft:
     def add_recipient(self, recipient: str) -> None:
         """Keep a recipient, within bounds."""
         if len(self.recipients) >= self.bounds.recipients:
-            self._refuse(Refusal("tempfail", _TOO_MANY))
+            self._refuse(Refusal("tempfail", _TOO_MANY, "envelope-too-large"))
         elif self._hold(len(recipient)):
             self.recipients.append(recipient)
 
@@ -114,7 +120,7 @@ class Draft:
             len(self.headers) >= self.bounds.headers
             or self._octets > self.bounds.header_octets
         ):
-            self._refuse(Refusal("reject", _LARGE_HEADER))
+            self._refuse(Refusal("reject", _LARGE_HEADER, "header-too-large"))
         elif self._hold(octets):
             # Some take "From : x" for From, so it is From to us as well.
             self.headers.append(Header(name.rstrip(), value))
@@ -129,7 +135,7 @@ class Draft:
             return False
         octets += _OVERHEAD
         if not self.held.take(octets):
-            self._refuse(Refusal("tempfail", _TOO_MUCH))
+            self._refuse(Refusal("tempfail", _TOO_MUCH, "too-much-mail"))
             return False
         self._taken += octets
         return True

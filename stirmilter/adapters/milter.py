@@ -24,7 +24,7 @@ import Milter
 import milter
 
 from stirmilter.adapters.draft import Bounds, Draft, Held, Reply
-from stirmilter.adapters.sessions import Sessions
+from stirmilter.adapters.occupancy import Queue, Sessions
 from stirmilter.events import Handled
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.transaction import (
@@ -67,6 +67,7 @@ class Service:
 
     bounds: Bounds = field(default_factory=Bounds)
     sessions: Sessions = field(default_factory=Sessions)
+    queue: Queue = field(default_factory=Queue)
     held: Held = field(init=False)
     """What all messages under way share."""
 
@@ -178,28 +179,25 @@ class Session(Milter.Base):
             read(chunk)
 
     def eom(self) -> int:
-        """Have the message decided, and apply the decision."""
+        """Have the message decided, apply the decision, and tell what became of it."""
         queue_id = "-"
         started = time.perf_counter()
         draft = self._draft
         try:
             queue_id = self.getsymval("i") or "-"
-            if draft.refusal is not None:
-                return self._refuse(_ANSWERS[draft.refusal.action], draft.refusal.reply)
-            decision, problem = self._decided(draft, queue_id)
-            if decision is None:
-                return self._refuse(Milter.TEMPFAIL, problem)
-            answer = self._apply(decision)
+            answer, event = self._answered(draft, queue_id)
         except Exception as error:  # noqa: BLE001 - nothing a message holds may escape
             self._service.failed(queue_id, error)
-            return self._refuse(Milter.TEMPFAIL, _INTERNAL)
+            answer = self._refuse(Milter.TEMPFAIL, _INTERNAL)
+            event = self._service.filter.refused(self._connection, "internal-error")
         finally:
             self._begin()
         self._service.observe(
             replace(
-                decision.event,
+                event,
                 queue_id=queue_id,
                 seconds=time.perf_counter() - started,
+                stages=(*draft.waits, *event.stages),
             )
         )
         return answer
@@ -220,6 +218,21 @@ class Session(Milter.Base):
         self._draft.release()
         self._draft = self._service.draft(sender)
 
+    def _answered(self, draft: Draft, queue_id: str) -> tuple[int, Handled]:
+        """Answer the message, and say what to tell of it."""
+        told, who = self._service.filter.refused, self._connection
+        if (refusal := draft.refusal) is not None:
+            event = told(who, refusal.reason, refusal.action)
+            return self._refuse(_ANSWERS[refusal.action], refusal.reply), event
+        decision, problem = self._decided(draft, queue_id)
+        if decision is None:
+            code = "too-late" if problem is _TOO_LATE else "internal-error"
+            return self._refuse(Milter.TEMPFAIL, problem), told(who, code)
+        answer, event = self._apply(decision), decision.event
+        if answer == Milter.TEMPFAIL:  # perhaps since there is no quarantine
+            event = replace(event, action="tempfail")
+        return answer, event
+
     def _decided(self, draft: Draft, queue_id: str) -> tuple[Decision | None, Reply]:
         """Have the message decided; without a decision, it is to come again.
 
@@ -236,7 +249,7 @@ class Session(Milter.Base):
         try:
             if draft.error is not None:
                 raise draft.error
-            decision = self._decide(transaction, draft.prepared.urls)
+            decision = self._decide(transaction, draft)
             if decision is not None:
                 return decision, problem
             problem = _TOO_LATE
@@ -246,16 +259,24 @@ class Session(Milter.Base):
         undecided = self._service.filter.undecided(transaction)
         return (undecided if undecided.action == "accept" else None), problem
 
-    def _decide(self, transaction: Transaction, urls: Sequence[str]) -> Decision | None:
+    def _decide(self, transaction: Transaction, draft: Draft) -> Decision | None:
         """Run the filter on our own threads; None when it takes too long."""
         deadline = time.monotonic() + self._service.message_seconds
-        self._await_urls(urls)
-        future: Future[Decision] = self._service.executor.submit(
-            self._service.filter.decide, transaction
-        )
+        if draft.prepared.urls:
+            began = time.perf_counter()
+            self._await_urls(draft.prepared.urls)
+            draft.waits.append(("prefetch", time.perf_counter() - began))
+        place = self._service.queue.enter()
+
+        def judge() -> Decision:
+            draft.waits.append(("queue", place.leave()))
+            return self._service.filter.decide(transaction)
+
+        future: Future[Decision] = self._service.executor.submit(judge)
         if self._await(future, deadline):
             return future.result()
-        future.cancel()
+        if future.cancel():
+            place.leave()
         return None
 
     def _await_urls(self, urls: Sequence[str]) -> None:

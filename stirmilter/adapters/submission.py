@@ -13,8 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import Full, Queue
 from threading import Thread
+from typing import Literal
 
 from stirmilter.mail.transaction import Submission
+
+Outcome = Literal["sent", "failed", "dropped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +39,30 @@ class Relay:
 class Submitter:
     """Takes messages, and has its own thread hand them over."""
 
-    def __init__(self, relay: Relay, say: Callable[[str], None]) -> None:
-        """Take the relay, and who is told what was lost."""
+    def __init__(
+        self,
+        relay: Relay,
+        say: Callable[[str], None],
+        count: Callable[[Outcome], None] = lambda _: None,
+    ) -> None:
+        """Take the relay, who is told what was lost, and who counts."""
         self._relay = relay
         self._say = say
+        self._count = count
         self._waiting: Queue[Submission | None] = Queue(relay.queue)
         self._thread = Thread(target=self._run, name="submission", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are not handed over yet."""
+        return self._waiting.qsize()
 
     def __call__(self, message: Submission) -> None:
         """Take a message; never waits for the network, never raises."""
         try:
             self._waiting.put_nowait(message)
         except Full:
+            self._count("dropped")
             self._say(f"mm4: too many answers wait; none to {message.recipient}")
 
     def start(self) -> None:
@@ -65,7 +80,9 @@ class Submitter:
         while (message := self._waiting.get()) is not None:
             try:
                 self._hand_over(message)
+                self._count("sent")
             except Exception as error:  # noqa: BLE001 - the next may well be taken
+                self._count("failed")
                 self._say(f"mm4: no answer to {message.recipient}: {error}")
 
     def _hand_over(self, message: Submission) -> None:

@@ -45,7 +45,14 @@ def run(path: Path) -> None:
     def load() -> Runtime:
         runtime = build(configuration.load(path))
         check_owners(runtime.config)
-        log.configure(runtime.config.log.level)
+        settings = runtime.config.log
+        log.configure(
+            settings.level,
+            style=settings.format,
+            repeat_seconds=settings.repeat_seconds,
+            priorities=settings.priorities,
+        )
+        log.take_over()
         found = [*findings(runtime, datetime.now(UTC)), *check_findings(runtime)]
         for finding in found:
             log.finding(finding.level, finding.subject, finding.text)

@@ -254,4 +254,7 @@ class Log(Section):
     """[log]."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    priorities: bool = True
+    repeat_seconds: Lapse = 60.0
     numbers: Literal["masked", "full"] = "masked"

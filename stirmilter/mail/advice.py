@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-INCOMING: Final = {
+_UNDECIDED: Final = {
+    "header-too-large": "more header than limits.headers and limits.header_octets"
+    " allow: nothing of it was read",
+    "envelope-too-large": "more recipients than limits.recipients: it comes again with"
+    " fewer",
+    "too-much-mail": "the messages under way hold limits.held_octets: it comes again",
+    "too-late": "no decision within milter.message_seconds: look at what waits, and at"
+    " stirmilter_stage_seconds",
+    "internal-error": "a bug of ours, or no decision in time: the log has its trace"
+    " under the queue id",
+}
+INCOMING: Final = _UNDECIDED | {
     "verified": "the holder of a certificate for the number said this, to these"
     " recipients; nothing is to be done",
     "no-passport": "nobody signed it: the sender has no STIR, or a relay on the way"
@@ -56,10 +67,8 @@ INCOMING: Final = {
     " replay clear` if that was meant to be",
     "replay-unknown": "the replay store did not answer, or began after the token was"
     " signed: see replay.store",
-    "internal-error": "a bug of ours, or no decision in time: the log has its trace"
-    " under the queue id",
 }
-OUTGOING: Final = {
+OUTGOING: Final = _UNDECIDED | {
     "signed": "it left with a PASSporT of ours",
     "diverted": "it was sent on by a number of ours, with a div token",
     "already-signed": "it passed us before and carries our token",
@@ -84,6 +93,11 @@ OUTGOING: Final = {
     "unlisted-submitter": "the client is in no [[submitter]] (sign.unlisted)",
     "null-sender": "an automatic message, which nobody said",
     "too-many-passports": "it carries as many tokens already as a verifier judges",
+    "body-at-risk": "the next hop may alter the body, and sign.hazards keeps it here:"
+    " set the transport as in conf/postfix-sign.cf, and name it in sign.next_hop",
+    "numbers-unavailable": "the file of its [[submitter]] cannot be read",
+    "unlisted-submitter": "there are [[submitter]] blocks, and the client is in none of"
+    " them",
     "too-many-recipients": "more than limits.dest, which other verifiers would refuse",
 }
 

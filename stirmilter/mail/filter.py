@@ -8,7 +8,9 @@ once before if there is something to prepare.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from stirmilter.events import Handled
 from stirmilter.mail import removals
@@ -18,6 +20,7 @@ from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.incoming import Incoming
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.outgoing import Outgoing
+from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.resultfields import Judged
 from stirmilter.mail.survival import BodyHazards, BodyKeeper, KeptBody
 from stirmilter.mail.transaction import (
@@ -74,6 +77,11 @@ class MailFilter:
         self._incoming = Incoming(policy, verification, self.peers, self.checks)
         passports = verification.policy.passports
         self._outgoing = Outgoing(policy, authentication, passports, dkim)
+
+    @property
+    def verifying(self) -> tuple[VerificationService, ...]:
+        """All that judge tokens, for whomever."""
+        return (self.verification, *self.peers.values())
 
     def outgoing(self, connection: Connection) -> bool:
         """Tell whether we answer for what this client sends."""
@@ -160,18 +168,27 @@ class MailFilter:
         somebody forged.
         """
         action = self.policy.actions.failures.internal
-        outgoing = self.outgoing(transaction.connection)
+        event = self.refused(transaction.connection, "internal-error", action)
         return Decision(
             action=action,
             remove=removals.of(transaction.headers, self.policy),
-            event=Handled(
-                "out" if outgoing else "in",
-                "failed" if outgoing else Verdict.UNDETERMINED,
-                "internal-error",
-                action=action,
-                rule="failure:internal",
-            ),
+            event=replace(event, rule="failure:internal"),
         )
+
+    def refused(
+        self, connection: Connection, reason: str, action: Action = "tempfail"
+    ) -> Handled:
+        """Tell of a message that nobody decided about, because of something of ours.
+
+        Args:
+            connection: who sent it.
+            reason: in a word.
+            action: what became of it.
+        """
+        outgoing = self.outgoing(connection)
+        outcome = "failed" if outgoing else Verdict.UNDETERMINED
+        direction: Literal["out", "in"] = "out" if outgoing else "in"
+        return Handled(direction, outcome, reason, action=action)
 
     def using(self, authentication: AuthenticationService) -> MailFilter:
         """Return the same with another service that signs."""

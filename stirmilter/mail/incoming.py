@@ -23,6 +23,7 @@ from stirmilter.mail.policy import peers
 from stirmilter.mail.policy.facts import Facts, words
 from stirmilter.mail.protection import Protection
 from stirmilter.mail.resultfields import Judged
+from stirmilter.mail.stopwatch import Stopwatch
 from stirmilter.mail.survival import telling
 from stirmilter.mail.transaction import (
     NO_BODY,
@@ -86,6 +87,7 @@ class Incoming:
             now: aware time.
             beside: what the other methods found; None asks them.
         """
+        watch = Stopwatch()
         view = mm4.read(transaction.headers, self.policy.theirs)
         message = replace(
             self._received(view, transaction.recipients),
@@ -98,13 +100,15 @@ class Incoming:
         if transaction.kept is not None:
             effort = self.policy.survival.effort
             found = telling.told(found, transaction.kept, transaction.headers, effort)
+        watch.lap("stir")
         if beside is None:
             beside = self.checks.check(transaction, now)
+            watch.lap("methods")
         if service.policy.protected:
             found = _withheld(found, beside.protection)
         facts = self._facts(view, transaction, found.result, beside)
         ruling = self.policy.actions.decide(facts, now)
-        judged = Judged(view, transaction, found, beside, ruling, now)
+        judged = Judged(view, transaction, found, beside, ruling, now, watch)
         return self._decision(judged), judged
 
     def _service(self, connection: Connection, sender: str) -> VerificationService:
@@ -147,10 +151,12 @@ class Incoming:
         outcome = judged.ruling.outcome
         tag = [Insertion(*outcome.header)] if outcome.header else []
         gone = removals.of(judged.transaction.headers, self.policy)
+        written = (*resultfields.fields(judged, self.policy), *tag)
+        judged.watch.lap("policy")
         return Decision(
             action=outcome.action,
             remove=gone,
-            insert=(*resultfields.fields(judged, self.policy), *tag),
+            insert=written,
             event=_event(judged, gone),
             reply=outcome.reply,
             ruling=judged.ruling,
@@ -213,6 +219,7 @@ def _event(judged: Judged, gone: Iterable[Removal]) -> Handled:
         methods=evidence.methods(judged.beside),
         shadow_action=shadow.action if shadow else "",
         shadow_rule=shadow.rule if shadow else "",
+        stages=tuple(judged.watch.stages),
     )
 
 

@@ -15,6 +15,7 @@ from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
+from stirmilter.mail.stopwatch import Stopwatch
 from stirmilter.mail.survival import HAZARDS, Hazard
 from stirmilter.mail.transaction import (
     Connection,
@@ -50,7 +51,8 @@ class Outgoing:
 
     def sign(self, transaction: Transaction, now: datetime) -> Decision:
         """Insert a PASSporT where there is to be one, and DKIM over all that leaves."""
-        decision = self._decide(transaction, now)
+        watch = Stopwatch()
+        decision = self._decide(transaction, now, watch)
         if self.dkim is None or decision.action != "accept":
             return decision
         headers = removals.kept(transaction.headers, decision.remove)
@@ -59,14 +61,16 @@ class Outgoing:
             field = self.dkim.sign(headers, decision.insert, hashed, now)
         except SigningError as error:
             told = f"unsigned {error.code}"
-            return replace(decision, event=_with_dkim(decision.event, told))
+            return replace(decision, event=_with_dkim(decision.event, told, watch))
         return replace(
             decision,
             insert=(field, *decision.insert),
-            event=_with_dkim(decision.event, f"signed {self.dkim.domain}"),
+            event=_with_dkim(decision.event, f"signed {self.dkim.domain}", watch),
         )
 
-    def _decide(self, transaction: Transaction, now: datetime) -> Decision:
+    def _decide(
+        self, transaction: Transaction, now: datetime, watch: Stopwatch
+    ) -> Decision:
         """Insert a PASSporT, or say why not; the message goes on unless we failed.
 
         A result under our name is removed here too: it is no less forged for coming
@@ -88,6 +92,7 @@ class Outgoing:
             hazards = self._hazards(transaction)
             self._check_survival(hazards)
         except SigningError as error:
+            watch.lap("sign")
             kept = evidence.of_message(view, transaction, now, forged)
             event = Handled(
                 "out",
@@ -96,10 +101,12 @@ class Outgoing:
                 error.detail,
                 view.originator,
                 evidence=kept,
+                stages=tuple(watch.stages),
             )
             return self._unsigned(event, self._action(error), forged)
         signer = self.authentication.signer_for(speaker, now)
         word = "signed" if token.claims.div is None else "diverted"
+        watch.lap("sign")
         made = [evidence.issued(token, signer, word, hazards)] if signer else []
         return Decision(
             remove=forged,
@@ -119,6 +126,7 @@ class Outgoing:
                 hazards=hazards,
                 submitter=submitter,
                 evidence=evidence.of_message(view, transaction, now, forged, made),
+                stages=tuple(watch.stages),
             ),
         )
 
@@ -217,8 +225,9 @@ class Outgoing:
         return allowed.name if allowed else ""
 
 
-def _with_dkim(event: Handled, told: str) -> Handled:
-    return replace(event, methods=(("dkim", told),))
+def _with_dkim(event: Handled, told: str, watch: Stopwatch) -> Handled:
+    watch.lap("dkim")
+    return replace(event, methods=(("dkim", told),), stages=tuple(watch.stages))
 
 
 def _missing_date(headers: Sequence[Header], now: datetime) -> tuple[Insertion, ...]:

@@ -7,7 +7,7 @@ it does not know (§2.7.6), and ``stir`` is not registered.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from stirmilter.mail import authres
@@ -16,6 +16,7 @@ from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.mm4 import View
 from stirmilter.mail.policy.facts import Facts
 from stirmilter.mail.policy.ruling import Ruling
+from stirmilter.mail.stopwatch import Stopwatch
 from stirmilter.mail.transaction import Insertion, Transaction
 from stirmilter.services import Verification
 from stirmilter.stir import identity
@@ -32,6 +33,8 @@ class Judged:
     beside: Beside
     ruling: Ruling
     now: datetime
+    watch: Stopwatch = field(default_factory=Stopwatch, compare=False)
+    """What it took so far."""
 
 
 def fields(judged: Judged, policy: MailPolicy) -> Iterator[Insertion]:

@@ -70,6 +70,12 @@ class Keeper:
         return self._runtime
 
     @property
+    def unproven(self) -> int:
+        """How many signers have a certificate, used or not, that is not proven."""
+        proven = self._proven(self.runtime)
+        return sum(published(one) not in proven for one in self._candidates)
+
+    @property
     def proving(self) -> bool:
         """Whether a probe is under way."""
         return self._probe is not None
@@ -162,7 +168,7 @@ class Keeper:
         try:
             self._probe = prober.start(self.runtime, wanted, self.clock(), self.held())
         except OSError as error:
-            log.logger.error("no prober now, trying again: %s", error)
+            log.trouble(f"no prober now, trying again: {error}")
             self._next_try = self.ticks() + self.runtime.config.sign.retry_seconds
 
     def _wanted(self, besides: Iterable[Signer] = ()) -> list[Signer]:

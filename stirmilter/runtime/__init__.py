@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import BoundedSemaphore
 
@@ -12,6 +12,7 @@ from stirmilter.config import Config
 from stirmilter.errors import StoreError
 from stirmilter.mail.filter import MailFilter
 from stirmilter.runtime import actions, checks, policies, signers, stores, trust
+from stirmilter.runtime.watched import Cache, Claims
 from stirmilter.services import (
     AuthenticationService,
     FormerKey,
@@ -45,6 +46,11 @@ class Runtime:
     fetcher: Fetcher
     trust: tuple[TrustSet, ...]
     revocations: RevocationStore
+    claims: Claims = field(default_factory=Claims)
+    """What tells of the questions to the replay store."""
+
+    caches: Mapping[str, Sequence[Cache]] = field(default_factory=dict)
+    """What it remembers, by name."""
 
     @property
     def signers(self) -> tuple[Signer, ...]:
@@ -91,6 +97,8 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     revocation = trust.revocation_service(config, revocations)
     references = trust.references(config, documents, places)
 
+    claims = Claims()
+
     def verification(
         anchors: Sequence[TrustSet], policy: VerificationPolicy
     ) -> VerificationService:
@@ -102,10 +110,12 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             revocation=revocation,
             references=references,
             trouble=log.degraded,
+            claimed=claims,
         )
 
     believed = policies.verification_policy(config)
     mail_policy = policies.mail_policy(config)
+    dns = checks.name_servers(config) if config.checks.methods else None
     mail_filter = MailFilter(
         policy=mail_policy,
         authentication=AuthenticationService(
@@ -121,7 +131,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             name: verification(anchors, policy)
             for name, anchors, policy in actions.peer_policies(config, sets, believed)
         },
-        checks=checks.checks(config, mail_policy.actions),
+        checks=checks.checks(config, mail_policy.actions, dns),
         dkim=checks.dkim_signer(config),
     )
     anchors = [one for trusted in sets for one in trusted.anchors.certificates]
@@ -134,4 +144,11 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
         fetcher,
         tuple(sets),
         revocations,
+        claims,
+        {
+            "documents": [documents],
+            "chains": [store],
+            "paths": [one.credentials for one in mail_filter.verifying],
+            **({"dns": [dns.memory]} if dns else {}),
+        },
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from stirmilter.adapters.submission import Relay, Submitter
+from stirmilter.adapters.submission import Outcome, Relay, Submitter
 from stirmilter.config import Config
 from stirmilter.config.policy import PeerSection, RuleSection
 from stirmilter.errors import ConfigError
@@ -103,12 +103,17 @@ def mm4_answers(config: Config) -> MM4Answers | None:
     return MM4Answers(system=system, strangers=config.mm4.strangers)
 
 
-def submitter(config: Config, say: Callable[[str], None]) -> Submitter | None:
+def submitter(
+    config: Config,
+    say: Callable[[str], None],
+    count: Callable[[Outcome], None] = lambda _: None,
+) -> Submitter | None:
     """Make what sends our answers, or None; its thread is to be started.
 
     Args:
         config: as loaded.
         say: told which answer was lost, and why.
+        count: told what became of each.
     """
     settings = config.mm4
     if not settings.reply:
@@ -121,7 +126,7 @@ def submitter(config: Config, say: Callable[[str], None]) -> Submitter | None:
         seconds=settings.seconds,
         queue=settings.queue,
     )
-    return Submitter(relay, say)
+    return Submitter(relay, say, count)
 
 
 def _table(

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from stirmilter.stores.dns import Dns
 
 
-def checks(config: Config, policy: Policy) -> Checks:
+def checks(config: Config, policy: Policy, dns: Dns | None = None) -> Checks:
     """Make what evaluates; pyspf and dnspython are only loaded where they are used.
+
+    Args:
+        config: as loaded.
+        policy: whose peers have domains.
+        dns: whom to ask, if not servers of its own.
 
     Raises:
         ConfigError: an upstream is ourselves, or strict mode lacks what it rests on.
@@ -34,7 +39,7 @@ def checks(config: Config, policy: Policy) -> Checks:
     from stirmilter.mail.checks.spf import SpfLimits  # noqa: PLC0415 - see above
     from stirmilter.mail.methods import Methods, MethodsPolicy  # noqa: PLC0415
 
-    dns = name_servers(config)
+    dns = dns or name_servers(config)
     bound = peers.bindings(policy.peers).values()
     known = frozenset(domain for domains in bound for domain in domains)
     return Methods(

@@ -257,6 +257,7 @@ def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:
         RecorderSettings(queue=section.queue, seconds=section.flush_seconds),
         lost=lost,
         say=log.trouble,
+        recovered=log.recovered,
     )
 
 

@@ -110,6 +110,15 @@ class CredentialService:
         # By identity: a repository returns the tuple that it has, and hashing all the
         # octets of a chain would cost more than any other step but the signature.
         self._paths: dict[int, _Known] = {}
+        self.hits = 0
+        """Paths that did not have to be validated; counted as well as threads allow."""
+
+        self.misses = 0
+
+    @property
+    def entries(self) -> int:
+        """Validated chains that are remembered."""
+        return len(self._paths)
 
     def at(
         self,
@@ -135,7 +144,10 @@ class CredentialService:
         if known is None or known.chain is not chain:
             known = _Known(chain)
         found = _choose(known.candidates, signed_at, now, identity)
-        if found is None:
+        if found is not None:
+            self.hits += 1
+        else:
+            self.misses += 1
             known.candidates = list(self._validate(chain, signed_at, now, patience))
             self._remember(known)
             found = _choose(known.candidates, signed_at, now, identity)

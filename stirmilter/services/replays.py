@@ -7,12 +7,14 @@ a number or a message.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from stirmilter.errors import StoreError
+from stirmilter.events import Claim, Claimed
 from stirmilter.services.message import Message, ReplayStore
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import Reason, Unverified, printable
@@ -27,6 +29,9 @@ class ReplayGuard:
     trouble: Callable[[str], None] = lambda _: None
     """Told what kept us from looking, where the message passes all the same."""
 
+    observe: Callable[[Claimed], None] = lambda _: None
+    """Told of each question to the store."""
+
     def claim(
         self, token: Passport, message: Message, now: datetime
     ) -> tuple[str, ...]:
@@ -39,14 +44,18 @@ class ReplayGuard:
         """
         keys = [key(token, recipient) for recipient in sorted(message.dest)]
         signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
+        began = time.perf_counter()
         try:
             first = self.store.claim(keys, holder(message), signed_at, now)
         except StoreError as error:
+            self.observe(Claimed("unknown", time.perf_counter() - began))
             text = printable(str(error))
             if self.on_failure == "pass":
                 self.trouble(f"not looked for a replay: {text}")
                 return ("not looked for a replay",)
             raise Unverified(Reason.REPLAY_UNKNOWN, text) from None
+        outcome: Claim = "granted" if first else "replayed"
+        self.observe(Claimed(outcome, time.perf_counter() - began))
         if not first:
             detail = "seen before in another delivery"
             raise Unverified(Reason.REPLAYED, detail, "RFC 8224 §12.1")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from stirmilter.errors import FetchError
+from stirmilter.events import Claimed
 from stirmilter.services import foresight, outcome
 from stirmilter.services.credentials import CredentialService, References, Vouched
 from stirmilter.services.foresight import Needs
@@ -76,6 +77,7 @@ class VerificationService:
         revocation: RevocationService | None = None,
         references: References | None = None,
         trouble: Callable[[str], None] = lambda _: None,
+        claimed: Callable[[Claimed], None] = lambda _: None,
     ) -> None:
         """Take whom to trust, what decides, and the ports.
 
@@ -87,6 +89,7 @@ class VerificationService:
             revocation: who knows what is revoked; None asks nobody.
             references: fetches a TNAuthList by reference; None fetches none.
             trouble: told what did not work and cost no message its pass.
+            claimed: told of each token that `replays` was asked about.
         """
         if isinstance(anchors, TrustAnchors):
             anchors = [TrustSet(anchors=anchors)]
@@ -101,7 +104,7 @@ class VerificationService:
             certificates=policy.certificates,
             paths=policy.paths,
         )
-        self.replays = ReplayGuard(replays, policy.replay_failure, trouble)
+        self.replays = ReplayGuard(replays, policy.replay_failure, trouble, claimed)
         self.policy = policy
 
     def algorithms(self, values: Iterable[str]) -> set[str]:

@@ -58,17 +58,24 @@ class AnswerMemory:
             OrderedDict()
         )
         self._weight = 0
+        self.hits = 0
+        self.misses = 0
+
+    @property
+    def entries(self) -> int:
+        """Answers that are remembered."""
+        return len(self._answers)
 
     def get(self, name: str, kind: Kind) -> Answer | None:
         """Return what was said, unless that is forgotten or too old."""
         key = (name, kind)
         with self._lock:
             until, answer = self._answers.get(key, (0.0, None))
-            if answer is None:
-                return None
-            if until <= self._clock():
+            if answer is None or until <= self._clock():
                 self._forget(key)
+                self.misses += 1
                 return None
+            self.hits += 1
             self._answers.move_to_end(key)
             return answer
 

@@ -62,6 +62,15 @@ class CertificateStore:
             shared=lambda octets: anchored(self._read(octets)),
         )
         self._parsed: Shelf[tuple[bytes, Chain]] = Shelf(entries, octets)
+        self.hits = 0
+        """Chains that did not have to be read; counted as well as threads allow."""
+
+        self.misses = 0
+
+    @property
+    def entries(self) -> int:
+        """Chains that are kept parsed."""
+        return len(self._parsed)
 
     def chain(self, x5u: str, *, wait: bool = True) -> Chain:
         """Return the chain at a URL, signer first.
@@ -77,7 +86,9 @@ class CertificateStore:
         octets = self._documents.get(x5u, self._kind, wait=wait)
         known = self._parsed.get(x5u)
         if known is not None and known[0] == octets:
+            self.hits += 1
             return known[1]
+        self.misses += 1
         chain = self._read(octets)
         self._parsed.put(x5u, (octets, chain), len(x5u) + len(octets))
         return chain

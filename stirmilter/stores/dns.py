@@ -99,7 +99,7 @@ class Dns:
         self.limits = limits or DnsLimits()
         self._file = ResolvConf(path, self.limits.server_seconds)
         self._given = self._resolver(servers) if servers else None
-        self._memory = AnswerMemory(self.limits.entries, self.limits.memory_octets)
+        self.memory = AnswerMemory(self.limits.entries, self.limits.memory_octets)
 
     def for_message(self, seconds: float | None = None) -> Lookups:
         """Begin the look-ups of one message, all of which end together.
@@ -113,7 +113,7 @@ class Dns:
 
     def recall(self, name: str, kind: Kind) -> Answer | None:
         """Return what was said of late about a name in its one spelling."""
-        return self._memory.get(name, kind)
+        return self.memory.get(name, kind)
 
     def look_up(self, name: str, kind: Kind, seconds: float) -> Answer:
         """Ask the name servers, and remember what they say."""
@@ -132,7 +132,7 @@ class Dns:
             answer, keep = _unheard(error, lifetime), self.limits.failed_seconds
             # Others may have more time than this message had left.
             keep = keep if lifetime == self.limits.question_seconds else 0.0
-        self._memory.put(name, kind, answer, keep)
+        self.memory.put(name, kind, answer, keep)
         return answer
 
     def _ask(self, name: str, kind: Kind, lifetime: float) -> tuple[Answer, float]:

@@ -112,6 +112,10 @@ class DocumentStore:
         self._memory: Shelf[Document] = Shelf(entries, octets)
         self._failures: Shelf[_Failure] = Shelf(entries)
         self._lock = Lock()
+        self.hits = 0
+        """Times that memory had an answer; counted as well as threads allow."""
+
+        self.misses = 0
         self._failed = float("-inf")
         self._told = float("-inf")
 
@@ -132,12 +136,24 @@ class DocumentStore:
             Unverified: what is served there is no such document.
         """
         key = _key(url, kind)
-        found = None if revalidate else self._at_hand(key, kind)
-        if found is None:
+        try:
+            found = None if revalidate else self._at_hand(key, kind)
+        except StirmilterError:
+            self.hits += 1
+            raise
+        if found is not None:
+            self.hits += 1
+        else:
+            self.misses += 1
             if not wait:
                 return self._without_network(url, kind, key).body
             found = self._waited_for(url, kind, key, revalidate=revalidate)
         return found.body
+
+    @property
+    def entries(self) -> int:
+        """Documents in memory."""
+        return len(self._memory)
 
     def cached(self, url: str, kind: Kind) -> bool:
         """Tell whether `get` would answer from memory, be it with a failure."""

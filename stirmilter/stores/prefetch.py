@@ -30,6 +30,11 @@ class Prefetcher:
         self._threads: tuple[Executor, Executor] | None = None
         self._under_way: dict[str, Future[None]] = {}
 
+    @property
+    def waiting(self) -> int:
+        """URLs that are being fetched, or wait for it."""
+        return len(self._under_way)
+
     def start(self, fetchers: Executor, lookers: Executor) -> None:
         """Do it on these threads from now on, and nowhere else.
 

@@ -61,6 +61,7 @@ class Recorder:
         *,
         lost: Callable[[int], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        recovered: Callable[[str], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Take where events go, and who is told when they do not.
@@ -70,6 +71,7 @@ class Recorder:
             settings: limits.
             lost: told how many events were lost since it was last told.
             say: told in words, rarely.
+            recovered: told in words that it works again.
             clock: aware time.
         """
         self._open = store
@@ -77,6 +79,7 @@ class Recorder:
         self._settings = settings
         self._tell_lost = lost
         self._say = say
+        self._recovered = recovered
         self._clock = clock
         self._lock = Lock()
         self._waiting: deque[Handled] = deque()
@@ -87,6 +90,11 @@ class Recorder:
         self._leave = Event()
         self._deadline = math.inf
         self._thread = Thread(target=self._run, name="journal", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return len(self._waiting)
 
     def __call__(self, event: Handled) -> None:
         """Take an event; never waits for a disk, never raises."""
@@ -169,7 +177,7 @@ class Recorder:
             trouble = trouble or "journal: more messages than can be written"
         if not trouble:
             if self._troubled:
-                self._say("journal: written again")
+                self._recovered("journal: written again")
             self._troubled = False
         elif time.monotonic() - self._said >= self._settings.quiet_seconds:
             self._say(

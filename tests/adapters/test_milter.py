@@ -9,6 +9,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.policy.failures import FailurePolicy
 from stirmilter.mail.policy.policy import Policy
 from stirmilter.mail.survival import BodyHazards, BodyKeeper
-from stirmilter.mail.transaction import Preparation
+from stirmilter.mail.transaction import Decision, Preparation
 from stirmilter.services import AuthenticationService
 from stirmilter.stir.msgi import BodyDigester
 from stirmilter.testca import TestCA
@@ -112,6 +113,12 @@ def carry(session: Session) -> int:
     return session.eom()
 
 
+def told(ledger: Ledger) -> list[tuple[str, str, str]]:
+    """What became of each message, as the log tells it."""
+    assert {event.queue_id for event in ledger.handled} <= {"4Yx1ab"}
+    return [(one.outcome, one.reason, one.action) for one in ledger.handled]
+
+
 def broken(*_: object) -> datetime:
     raise ZeroDivisionError("a bug of ours")
 
@@ -128,7 +135,7 @@ def test_an_internal_error_is_answered_451_and_reported_once_with_the_queue_id(
     assert context.replies == [("451", "4.3.0", "internal error, try again later")]
     [(queue_id, error)] = ledger.failed
     assert (queue_id, type(error)) == ("4Yx1ab", ZeroDivisionError)
-    assert ledger.handled == []
+    assert told(ledger) == [("undetermined", "internal-error", "tempfail")]
 
 
 @pytest.mark.conformance("O-08")
@@ -195,7 +202,7 @@ def test_an_error_while_a_decision_is_applied_is_answered_451_whatever_is_set(
     answer = carry(session)
 
     assert answer == Milter.TEMPFAIL
-    assert ledger.handled == []
+    assert told(ledger) == [("undetermined", "internal-error", "tempfail")]
 
 
 @pytest.mark.parametrize("end", ["eom", "abort", "close", "envfrom", "broken eom"])
@@ -304,6 +311,7 @@ def test_a_decision_that_takes_too_long_is_answered_451_with_progress_meanwhile(
     assert context.replies == [("451", "4.3.0", "no verdict in time, try again later")]
     assert context.progressed >= 2
     assert [type(error) for _, error in ledger.failed] == [TimeoutError]
+    assert told(ledger) == [("undetermined", "too-late", "tempfail")]
 
 
 def test_a_timeout_inside_the_filter_is_an_internal_error_at_once(
@@ -341,6 +349,88 @@ def test_what_is_observed_carries_the_queue_id_and_the_time(
     assert (event.direction, event.outcome) == ("in", "unauthenticated")
     assert event.queue_id == "4Yx1ab"
     assert event.seconds > 0
+
+
+def test_what_it_waited_for_is_told(talk: Any) -> None:  # noqa: ANN401
+    session, _, ledger = talk(prefetch=lambda _: ())
+    session.envfrom("<a@one.example>")
+    session.header("From", b" a@one.example")
+    session.eoh()
+    urls = ("https://certs.example/a.pem",)
+    session._draft.prepared = replace(session._draft.prepared, urls=urls)
+
+    session.eom()
+    carry(session)
+
+    first, second = [[stage for stage, _ in one.stages] for one in ledger.handled]
+    assert first == ["prefetch", "queue", "stir", "methods", "policy"]
+    assert second == ["queue", "stir", "methods", "policy"]
+    assert all(seconds >= 0 for _, seconds in ledger.handled[0].stages)
+
+
+def test_a_message_that_waits_for_a_thread_is_counted(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    """The one thread is busy; whoever gives up waiting is counted no more."""
+    released = threading.Event()
+    session, _, ledger = talk(message_seconds=0.3)
+    queue = session._service.queue
+    busy = session._service.executor.submit(released.wait, 30)
+    waiting: list[int] = []
+    session._ctx.progress = lambda: waiting.append(queue.count)
+    session._service = replace(session._service, progress_seconds=0.1)
+
+    carry(session)
+    released.set()
+
+    assert busy.result()
+    assert set(waiting) == {1}
+    assert queue.count == 0
+    assert told(ledger) == [("undetermined", "too-late", "tempfail")]
+
+
+def test_a_header_that_is_too_large_is_told(talk: Any) -> None:  # noqa: ANN401
+    session, context, ledger = talk(bounds=Bounds(headers=0))
+
+    assert carry(session) == Milter.REJECT
+
+    assert context.replies[0][:2] == ("552", "5.3.4")
+    assert told(ledger) == [("undetermined", "header-too-large", "reject")]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "reason"),
+    [
+        (Bounds(recipients=0), "envelope-too-large"),
+        (Bounds(held_octets=0), "too-much-mail"),
+    ],
+)
+def test_a_message_beyond_other_bounds_is_told_as_deferred(
+    talk: Any,  # noqa: ANN401
+    bounds: Bounds,
+    reason: str,
+) -> None:
+    session, _, ledger = talk(bounds=bounds)
+    session.envfrom("<a@one.example>")
+    session.envrcpt("<b@two.example>")
+
+    assert session.eom() == Milter.TEMPFAIL
+
+    assert told(ledger) == [("undetermined", reason, "tempfail")]
+
+
+def test_a_message_that_found_no_quarantine_is_told_as_deferred(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    session, _, ledger = talk()
+    session._actions = 0
+    event = Handled("in", "failed", "stale", action="quarantine")
+    decide = lambda _: Decision(event=event, action="quarantine", reply=None)  # noqa: E731
+    session._service.filter.decide = decide
+
+    assert carry(session) == Milter.TEMPFAIL
+
+    assert told(ledger) == [("failed", "stale", "tempfail")]
 
 
 def test_a_second_sender_begins_a_second_message(

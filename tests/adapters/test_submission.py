@@ -80,6 +80,12 @@ def submitter(
     return Submitter(relay, said.append), said
 
 
+def counted(port: int, queue: int = 10) -> tuple[Submitter, list[str]]:
+    became: list[str] = []
+    relay = Relay(host="127.0.0.1", port=port, name="mx.example", queue=queue)
+    return Submitter(relay, lambda _: None, became.append), became
+
+
 def test_an_answer_goes_out_from_the_null_sender(
     relayed: tuple[Relayed, int],
 ) -> None:
@@ -165,3 +171,19 @@ def test_what_waits_is_handed_over_before_the_end(
     one.close(10)
 
     assert len(handler.taken) == 5
+
+
+def test_what_became_of_each_is_counted(relayed: tuple[Relayed, int]) -> None:
+    handler, port = relayed
+    one, became = counted(port, queue=2)
+    one(ANSWER._replace(recipient="a@other.example"))
+    one(ANSWER)
+    one(ANSWER)
+    assert one.waiting == 2
+
+    one.start()
+    until(lambda: handler.taken)
+    one.close(5)
+
+    assert became == ["dropped", "failed", "sent"]
+    assert one.waiting == 0

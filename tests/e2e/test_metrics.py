@@ -1,5 +1,6 @@
 """What Prometheus reads of a daemon, and who may not disturb it."""
 
+import json
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ from tests import mta
 from tests.e2e.conftest import Daemon, Start
 from tests.e2e.test_daemon import until, workers
 from tests.e2e.test_milter import BOB, SENDER, STRANGER, headers
+from tests.metrics.promtool import needed, promtool
 
 pytestmark = pytest.mark.e2e
 
@@ -54,6 +56,21 @@ def send(daemon: Daemon, count: int) -> None:
 
 def signed(port: int) -> float:
     return value(port, "stirmilter_messages_total", outcome="signed")
+
+
+def judge(daemon: Daemon, count: int) -> None:
+    """Have tokens of ours verified, each as often as it takes to be replayed once.
+
+    One more goes before: of tokens that are older than itself, a store knows nothing.
+    """
+    for number in range(count + 1):
+        with mta.session(daemon.socket) as ours:
+            token = ours.message(SENDER, [BOB], headers(number), b"Hello\r\n")
+        field = (b"PASSporT", b" " + token.value(b"PASSporT"))
+        for extra in (b" 1", b" 2"):
+            with mta.session(daemon.socket, STRANGER) as theirs:
+                fields = [(b"X-Way", extra), field, *headers(number)]
+                theirs.message(SENDER, [BOB], fields, b"Hello\r\n")
 
 
 def scraper(daemon: Daemon) -> int:
@@ -95,6 +112,24 @@ def test_counts_do_not_go_back_when_workers_are_reloaded_or_killed(
 
     assert signed(port) == 30
     assert value(port, "stirmilter_reloads_total", result="done") == 1
+
+
+def test_a_scrape_that_has_begun_is_answered_though_there_is_a_reload(
+    start: Start,
+) -> None:
+    daemon, port = start_scraped(start)
+    before = scraper(daemon)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert signed(port) == 0  # it has been accepted: those before it come first
+
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: "reloaded" in daemon.logged(), "reloaded")
+        until(lambda: scraper(daemon) != before, "there is another one")
+        connection.sendall(b"Host: x\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 200")
 
 
 def test_a_refused_reload_is_counted(start: Start) -> None:
@@ -263,3 +298,75 @@ def test_fetches_and_the_age_of_lists_are_told(
 
     assert value(port, "stirmilter_fetches_total", outcome="fetched") == before + 1
     assert value(port, "stirmilter_fetches_total", outcome="failed") >= 1
+
+
+def test_stages_caches_claims_and_queues_are_told(start: Start) -> None:
+    daemon, port = start_scraped(start)
+
+    judge(daemon, 10)
+    claims = "stirmilter_replay_claim_seconds_count"
+    until(lambda: value(port, claims) == 22, "every worker was looked at")
+
+    assert value(port, claims, outcome="granted") >= 10
+    assert value(port, claims, outcome="replayed") >= 10
+    stage = "stirmilter_stage_seconds_count"
+    assert value(port, stage, stage="stir") == 22
+    assert value(port, stage, stage="policy") == 22
+    assert value(port, stage, stage="sign") == 11
+    assert value(port, stage, stage="queue") == 33
+    lookups = "stirmilter_cache_lookups_total"
+    hits = value(port, lookups, cache="paths", result="hit")
+    misses = value(port, lookups, cache="paths", result="miss")
+    assert hits + misses == 22
+    assert 1 <= misses <= 2, "one for each worker"
+    assert value(port, "stirmilter_cache_entries", cache="chains") == misses
+    assert value(port, "stirmilter_sessions") == 0
+    assert value(port, "stirmilter_signer_proven", signer="spc") == 1
+    assert value(port, "stirmilter_credentials_unproven") == 0
+    assert value(port, "stirmilter_build_info") == 1
+
+
+def test_what_a_worker_counted_last_is_not_lost_when_it_leaves(start: Start) -> None:
+    daemon, port = start_scraped(start)
+    before = set(workers(daemon))
+    judge(daemon, 2)
+
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "reloaded" in daemon.logged(), "reloaded")
+    until(lambda: not before & set(workers(daemon)), "the old ones have left")
+
+    assert value(port, "stirmilter_replay_claim_seconds_count") == 6
+
+
+def test_a_worker_that_dies_is_counted(start: Start) -> None:
+    daemon, port = start_scraped(start)
+    name = "stirmilter_workers_replaced_total"
+    assert value(port, name, reason="ended") == 0
+
+    os.kill(workers(daemon)[0], signal.SIGKILL)
+    until(lambda: value(port, name, reason="ended") == 1, "counted")
+
+
+@needed
+def test_prometheus_finds_nothing_wrong_with_what_a_daemon_tells(start: Start) -> None:
+    daemon, port = start_scraped(start)
+    judge(daemon, 1)
+
+    assert promtool("check", "metrics", given=text(port)) == ""
+
+
+def test_every_line_of_a_daemon_may_be_an_object(start: Start) -> None:
+    """From the first, and the number that a message is from is in none."""
+    daemon = start(more='[log]\nformat = "json"\n')
+    judge(daemon, 1)
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "reloaded" in daemon.logged(), "reloaded")
+
+    found = [json.loads(line) for line in daemon.logged().splitlines()]
+
+    messages = [one for one in found if one["event"] == "message"]
+    assert [one["direction"] for one in messages] == ["out", "in", "in"] * 2
+    assert messages[0]["outcome"] == "signed"
+    assert messages[4]["reason"] == "verified"
+    assert {"finding", "notice"} <= {one["event"] for one in found}
+    assert "12025550000" not in daemon.logged()

@@ -83,6 +83,16 @@ def test_only_so_many_paths_are_remembered(world: World) -> None:
         assert len(service.credentials._paths) <= 2
 
 
+def test_paths_that_need_no_validation_are_counted(world: World) -> None:
+    service = keeping(world)
+    paths = service.credentials
+
+    for _ in range(3):
+        reason(service, world, "one", IAT)
+
+    assert (paths.hits, paths.misses, paths.entries) == (2, 1, 1)
+
+
 def test_a_path_that_was_refused_is_not_remembered(world: World) -> None:
     service = keeping(world)
 

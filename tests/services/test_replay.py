@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from stirmilter.events import Claimed
 from stirmilter.services import ReplayStore, VerificationService
 from stirmilter.stir.result import Reason
 from stirmilter.stores.replay import MemoryReplayStore
@@ -153,3 +154,24 @@ def test_a_failing_store_never_hides_what_is_wrong(world: World) -> None:
 
     assert deliver(service, value, "first") is Reason.VERIFIED
     assert deliver(service, value, "second") is Reason.REPLAYED
+
+
+def test_each_question_to_the_store_is_told_with_its_answer(world: World) -> None:
+    told: list[Claimed] = []
+    service = world.verifier(replays=MemoryReplayStore(limit=2), claimed=told.append)
+
+    value = world.token("one")
+    deliver(service, value, "first")
+    deliver(service, value, "second")
+    for later in (1, 2):
+        token = world.token("one", payload={"iat": IAT + later})
+        deliver(service, token, "another")
+    deliver(service, world.token("one", payload={"iat": 1}), "stale: nobody is asked")
+
+    assert [one.outcome for one in told] == [
+        "granted",
+        "replayed",
+        "granted",
+        "unknown",
+    ]
+    assert all(one.seconds >= 0 for one in told)

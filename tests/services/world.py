@@ -110,6 +110,7 @@ class World:
             replays=parts.get("replays") or MemoryReplayStore(),
             policy=policy,
             trouble=parts.get("trouble", lambda _: None),
+            claimed=parts.get("claimed", lambda _: None),
         )
 
 

@@ -97,6 +97,29 @@ def test_the_tuple_stays_the_same_while_the_octets_do(
     assert confirmed is chain
 
 
+def test_what_was_at_hand_is_counted(web: Web, clock: Clock) -> None:
+    documents = DocumentStore(web.get, clock=clock)
+    store = CertificateStore(documents)
+    for _ in range(3):
+        store.chain(A)
+    clock.now += DAY
+    store.chain(A)
+
+    assert (documents.hits, documents.misses, documents.entries) == (2, 2, 1)
+    assert (store.hits, store.misses, store.entries) == (3, 1, 1)
+
+
+def test_a_failure_that_is_remembered_is_at_hand(web: Web, clock: Clock) -> None:
+    documents = DocumentStore(web.get, clock=clock)
+    store = CertificateStore(documents)
+    web.body = b"<html>"
+    for _ in range(3):
+        with pytest.raises(Unverified):
+            store.chain(A)
+
+    assert (documents.hits, documents.misses, documents.entries) == (2, 1, 0)
+
+
 def test_another_chain_at_the_same_url_is_another_tuple(
     store: CertificateStore, web: Web, clock: Clock, ca: TestCA
 ) -> None:

@@ -217,6 +217,16 @@ def test_no_answer_is_temporary_and_asked_for_once_in_a_while(
     assert server.asked("one.example") == questions
 
 
+def test_answers_out_of_memory_are_counted(server: DnsServer) -> None:
+    asked = Dns([server.address])
+
+    for _ in range(3):
+        asked.for_message().ask("one.example", "A")
+
+    memory = asked.memory
+    assert (memory.hits, memory.misses, memory.entries) == (2, 1, 1)
+
+
 def test_a_failure_is_asked_about_again_after_a_while(server: DnsServer) -> None:
     server.fails.add("one.example")
     asker = message(server, DnsLimits(failed_seconds=0))

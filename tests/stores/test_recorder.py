@@ -53,6 +53,7 @@ def make(path: Path, told: Told) -> Make:
             settings,
             lost=told.lost.append,
             say=told.said.append,
+            recovered=told.said.append,
             clock=lambda: NOW,
         )
 

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,27 +11,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stirmilter.events import Fetched
-from stirmilter.metrics import Metrics
+from stirmilter.metrics import Credential, Metrics
 from tests.stores.events import EVENT
 
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # put back afterwards
-
-
-@pytest.fixture
-def metrics(tmp_path: Path) -> Iterator[Metrics]:
-    made = Metrics(tmp_path / "metrics")
-    yield made
-    made.close()
-
-
 def samples(metrics: Metrics, at: datetime = NOW) -> dict[str, float]:
     """Scrape, and return the values by name and labels, as they are written."""
-    text = metrics.collect(at.timestamp(), [("one", NOW + timedelta(days=2))]).decode()
+    text = metrics.collect(
+        at.timestamp(), [Credential("one", NOW + timedelta(days=2), proven=True)]
+    ).decode()
     return {
         f"{sample.name}{sorted(sample.labels.items()) or ''}": sample.value
         for family in text_string_to_metric_families(text)
@@ -156,10 +146,18 @@ def test_a_process_that_was_killed_while_it_made_its_file_spoils_nothing(
     assert total(samples(metrics), "stirmilter_messages_total") == 1
 
 
+def test_a_file_that_is_just_being_made_spoils_no_scrape(metrics: Metrics) -> None:
+    """Its process has opened it, and not yet given it a size."""
+    metrics.handled(EVENT)
+    (metrics.folder / "gauge_livesum_4711.db").write_bytes(b"")
+
+    assert total(samples(metrics), "stirmilter_messages_total") == 1
+
+
 def test_what_ends_while_somebody_reads_is_kept_for_later(metrics: Metrics) -> None:
     one, two = (elsewhere(lambda: metrics.handled(EVENT)) for _ in range(2))
 
-    with metrics._locked(fcntl.LOCK_SH):
+    with metrics._kept.locked(fcntl.LOCK_SH):
         metrics.ended(one)
     assert (metrics.folder / f"counter_{one}.db").exists()
     metrics.ended(two)
@@ -257,6 +255,16 @@ def test_a_certificate_comes_nearer_to_its_end(
     found = samples(metrics, NOW + timedelta(days=later))
 
     assert found["stirmilter_certificate_expiry_seconds[('signer', 'one')]"] == left
+
+
+def test_a_signer_that_is_not_proven_is_told(metrics: Metrics) -> None:
+    until = NOW + timedelta(days=2)
+    both = [Credential("a", until, proven=True), Credential("b", until, proven=False)]
+
+    text = metrics.collect(NOW.timestamp(), both).decode()
+
+    assert 'stirmilter_signer_proven{signer="a"} 1.0' in text
+    assert 'stirmilter_signer_proven{signer="b"} 0.0' in text
 
 
 def test_what_daemons_that_are_gone_have_left_is_removed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from stirmilter import log
 from stirmilter.events import Fetched, Handled
+from stirmilter.log.writing import TextFormatter
 
 PASSED = Handled(
     "in",
@@ -26,7 +27,7 @@ class Lines(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        self.setFormatter(TextFormatter())
         self.written: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -227,6 +228,7 @@ def test_a_bug_is_told_once_with_its_trace_and_the_message(lines: list[str]) -> 
     [text] = lines
     first, *trace = text.splitlines()
     assert first == ("ERROR 4Yx1\\u{a}: internal error: a\\u{a}b")
+    assert trace[-1] == "ValueError: a\\u{a}b"
     assert trace[0] == "Traceback (most recent call last):"
     assert "test_a_bug_is_told_once" in "".join(trace)
     assert text.count("Traceback") == 1

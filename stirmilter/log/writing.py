@@ -1,0 +1,158 @@
+"""How records become octets: text or JSON, and journald's priorities before them.
+
+Whoever logs a `Line` has cleaned it. Whatever else comes, from a library or with an
+exception, is cleaned here, so that no way leads around it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal, TextIO
+
+from stirmilter.log.lines import Line
+from stirmilter.log.masking import clean
+
+Style = Literal["text", "json"]
+
+_TOLD: Final = 300  # characters of the text of an exception
+_CHAIN: Final = 8  # exceptions that led to each other
+_FRAMES: Final = 40  # of each
+# syslog(3); sd-daemon(3) has them read from the beginning of each line.
+_PRIORITIES: Final = (
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+)
+_DEBUG: Final = 7
+
+
+class TextFormatter(logging.Formatter):
+    """The level, then the text; a trace follows in lines of its own."""
+
+    def __init__(self, *, priorities: bool = False) -> None:
+        """Take whether journald wants to be told the priority of each line."""
+        super().__init__()
+        self._priorities = priorities
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record out."""
+        before = _priority(record.levelno) if self._priorities else ""
+        lines = [f"{record.levelname} {_line(record)}", *_trace(record)]
+        return "\n".join(before + line for line in lines)
+
+
+class JsonFormatter(logging.Formatter):
+    """One object in one line, with ``time``, ``level`` and ``event`` first."""
+
+    def __init__(self, *, priorities: bool = False) -> None:
+        """Take whether journald wants to be told the priority of each line."""
+        super().__init__()
+        self._priorities = priorities
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record out."""
+        before = _priority(record.levelno) if self._priorities else ""
+        line = _line(record)
+        table: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
+                timespec="milliseconds"
+            ),
+            "level": record.levelname.lower(),
+            "event": line.event,
+            **(line.fields or {"text": line.text}),
+        }
+        if trace := list(_trace(record)):
+            table["trace"] = trace
+        return before + json.dumps(table, separators=(",", ":"))
+
+
+class Handler(logging.StreamHandler[TextIO]):
+    """Writes to a stream; a record that cannot be written is lost in silence.
+
+    Python would print it as it was handed over, with all that is in it.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
+        """Do nothing: there is nowhere else to say it."""
+
+
+def to_the_journal(stream: TextIO) -> bool:
+    """Tell whether a stream leads to journald (systemd.exec(5), JOURNAL_STREAM)."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _priority(level: int) -> str:
+    number = next((n for least, n in _PRIORITIES if level >= least), _DEBUG)
+    return f"<{number}>"
+
+
+def _line(record: logging.LogRecord) -> Line:
+    """Return the line of a record; of one that holds none, its text, cleaned."""
+    if isinstance(record.msg, Line):
+        return record.msg
+    given = record.args
+    if isinstance(given, Mapping):
+        told: object = {name: _harmless(one) for name, one in given.items()}
+    else:
+        told = tuple(map(_harmless, given or ()))
+    # What stands in our own code needs no cleaning, what a library made up does.
+    text = str(record.msg) if record.name == "stirmilter" else clean(str(record.msg))
+    try:
+        text = text % told if told else text
+    except (TypeError, ValueError, KeyError):
+        text = f"{text} {told}"
+    return Line("notice", text)
+
+
+def _harmless(given: object) -> object:
+    if isinstance(given, bool | int | float):
+        return given
+    if isinstance(given, BaseException):
+        return _Told(given)
+    return clean(str(given))
+
+
+class _Told:
+    """An exception, for ``%s`` and ``%r``."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._kind = type(error).__name__
+        self._text = clean(str(error), _TOLD)
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"{self._kind}: {self._text}"
+
+
+def _trace(record: logging.LogRecord) -> Iterator[str]:
+    """Yield where an exception came from: our source, and texts that were cleaned."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return
+    chain = [error]
+    while len(chain) < _CHAIN:
+        last = chain[-1]
+        hidden = None if last.__suppress_context__ else last.__context__
+        cause = last.__cause__ or hidden
+        if cause is None or cause in chain:
+            break
+        chain.append(cause)
+    for one in reversed(chain):
+        yield "Traceback (most recent call last):"
+        for frame in traceback.extract_tb(one.__traceback__, limit=-_FRAMES):
+            yield f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}'
+            if frame.line:
+                yield f"    {frame.line}"
+        yield repr(_Told(one))
