@@ -84,9 +84,17 @@ def _label(label: str) -> str:
 
 
 def _fold(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text.strip()).casefold()
-    shown = "".join(c for c in folded if unicodedata.category(c) != "Cf")
-    return unicodedata.normalize("NFKC", shown)
+    """Fold case and compatibility; what is then too long is no domain's name.
+
+    One character may become eighteen, so length is asked again before all else.
+    """
+    if text.isascii():
+        return text.strip().lower()
+    shown = "".join(c for c in text.strip() if unicodedata.category(c) != "Cf")
+    plain = unicodedata.normalize("NFKC", shown)
+    if len(plain.rstrip(".")) > _NAME_LENGTH:
+        return plain
+    return unicodedata.normalize("NFKC", plain.casefold())
 
 
 def _skip(text: str, position: int) -> int:
