@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from stirmilter.stir import tn, uri
@@ -18,20 +18,26 @@ from stirmilter.stir import tn, uri
 ENTRIES: Final = 1_000
 """Default for the entries that are read."""
 
+LEXEMES: Final = 20
+"""Lexical tokens of an entry on average; an address with a long name has fifteen."""
+
+_MORE_LEXEMES: Final = 200  # for the one name that is longer
+
 _TOKEN: Final = re.compile(
     r"""
       (?P<space>   (?: [ \t\n] | \r\n )++ )
     | (?P<quoted>  "(?: [^"\\]++ | \\. )*+" )
-    | (?P<odd>     "(?: [^"\\]++ | \\. )*+ )     # never closed: takes the rest
     | (?P<comment> \( )
     | (?P<special> [<>,:;@] )
     | (?P<literal> \[ [^\[\]\\\x00-\x20\x7f]* \] )
     | (?P<atom>    [^\x00-\x20\x7f"()<>\[\],:;@\\]+ )
+    | (?P<odd>     .+ )     # a quote never closed, a control character: takes the rest
     """,
     re.VERBOSE | re.DOTALL,
 )
-_COMMENT: Final = re.compile(r"\\.|[()]", re.DOTALL)
+_COMMENT: Final = re.compile(r"(?:[^()\\]++|\\.)*+([()])", re.DOTALL)
 _PHRASE: Final = frozenset({"atom", "quoted", "space"})
+_ADDRESS: Final = frozenset("@<>")
 _PLMN: Final = re.compile(r"(\+[0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
 _SERVICE: Final = re.compile(r"([0-9#*]+)/TYPE=PLMN", re.ASCII | re.IGNORECASE)
 _NATIONAL: Final = re.compile(r"([0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
@@ -81,6 +87,9 @@ class AddressList:
     grouped: bool = False
     """Whether the field uses group syntax (RFC 5322 §3.4)."""
 
+    lexemes: int = field(default=0, compare=False)
+    """Lexical tokens that were looked at."""
+
     @property
     def single(self) -> Mailbox | None:
         """The one mailbox, if the field holds one, readable, outside any group."""
@@ -90,25 +99,33 @@ class AddressList:
 def parse(text: str, limit: int = ENTRIES) -> AddressList:
     """Read an address list; never raises.
 
-    What follows the first `limit` entries counts as one more that cannot be read.
+    What follows the first `limit` entries, or more lexical tokens than so many need,
+    counts as one more entry that cannot be read.
     """
     entries: list[Mailbox | None] = []
     entry: list[tuple[str, str]] = []
-    grouped = False
-    angle = False
-    for kind, lexeme in _tokens(text):
-        if len(entries) >= limit and kind != "space":
-            return AddressList((*entries, None), grouped)
+    grouped = within = angle = False
+    most = _MORE_LEXEMES + LEXEMES * limit
+    if text.count("(") > most:
+        return AddressList((None,))
+    seen = 0
+    for seen, (kind, lexeme) in enumerate(_tokens(text), 1):
+        if seen > most or (len(entries) >= limit and kind != "space"):
+            return AddressList((*entries, None), grouped, seen)
         if kind == "special" and lexeme in "<>":
             angle = lexeme == "<"
         if kind == "special" and not angle and lexeme in ",;":
             _finish(entry, entries)
+            within = within and lexeme == ","
         elif kind == "special" and not angle and lexeme == ":":
-            grouped, entry = True, []  # what stood before it names the group
+            if within or not _is_group_name(entry):
+                entries.append(None)
+            grouped = within = True
+            entry.clear()
         else:
             entry.append((kind, lexeme))
     _finish(entry, entries)
-    return AddressList(tuple(entries), grouped)
+    return AddressList(tuple(entries), grouped, seen)
 
 
 def parse_path(path: str) -> Mailbox | None:
@@ -120,6 +137,28 @@ def _finish(entry: list[tuple[str, str]], entries: list[Mailbox | None]) -> None
     if any(kind != "space" for kind, _ in entry):
         entries.append(_mailbox(entry))
     entry.clear()
+
+
+def _is_group_name(tokens: list[tuple[str, str]]) -> bool:
+    """Tell whether what stands before a colon can only be the name of a group.
+
+    Another program might take the address before it for the author or a recipient, and
+    a number of MM4 looks like a word. Source: RFC 5322 §3.4.
+    """
+    words = [_unquote(token) for token in tokens if token[0] != "space"]
+    return (
+        bool(words)
+        and all(kind in _PHRASE for kind, _ in tokens)
+        and not any(_is_address(word) for word in words)
+    )
+
+
+def _is_address(word: str) -> bool:
+    return (
+        not _ADDRESS.isdisjoint(word)
+        or Mailbox(word).number is not None
+        or _NATIONAL.fullmatch(word) is not None
+    )
 
 
 def _mailbox(tokens: list[tuple[str, str]]) -> Mailbox | None:
@@ -156,14 +195,14 @@ def _unquote(lexeme: tuple[str, str]) -> str:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Split into lexical tokens; a comment counts as space, what is odd as ``odd``."""
+    """Split into lexical tokens; a comment counts as space.
+
+    From what is ``odd`` on, two programs would split the text differently: it takes
+    the rest.
+    """
     position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            yield "odd", text[position]
-            position += 1
-        elif match.lastgroup == "comment":
+    while match := _TOKEN.match(text, position):
+        if match.lastgroup == "comment":
             end = end_of_comment(text, position)
             yield ("space", " ") if end else ("odd", text[position:])
             position = end or len(text)
@@ -179,11 +218,11 @@ def end_of_comment(text: str, start: int, deepest: int | None = None) -> int | N
     """
     depth = 0
     for match in _COMMENT.finditer(text, start):
-        if match[0] == "(":
+        if match[1] == "(":
             depth += 1
             if deepest is not None and depth > deepest:
                 return None
-        elif match[0] == ")":
+        else:
             depth -= 1
             if depth == 0:
                 return match.end()

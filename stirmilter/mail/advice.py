@@ -87,10 +87,7 @@ OUTGOING: Final = _UNDECIDED | {
     "no-originator": "From is not one single number",
     "no-recipient": "neither To nor Cc nor a sole recipient is a number",
     "no-signer": "no [[signer]] has the number among its numbers",
-    "body-at-risk": "the next hop may make another body of it (sign.hazards)",
     "not-its-number": "the [[submitter]] was given other numbers than this one",
-    "numbers-unavailable": "the table with the client's numbers could not be asked",
-    "unlisted-submitter": "the client is in no [[submitter]] (sign.unlisted)",
     "null-sender": "an automatic message, which nobody said",
     "too-many-passports": "it carries as many tokens already as a verifier judges",
     "body-at-risk": "the next hop may alter the body, and sign.hazards keeps it here:"

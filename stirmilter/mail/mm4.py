@@ -29,6 +29,7 @@ _ONCE: Final = (
 _Fields = dict[str, list[str]]
 """Values by name in lower case, in order."""
 
+_SINGLE: Final = 2  # entries that tell whether it is the only one
 _DIGITS: Final = 100  # more are no number of seconds
 _YEARS: Final = 10**12
 
@@ -147,17 +148,19 @@ def _shown(values: Sequence[str], limit: int) -> list[Mailbox | None]:
     """Read To and Cc; all that is beyond the limit is one entry that is not read."""
     shown: list[Mailbox | None] = []
     for value in values:
-        if len(shown) >= limit:
+        if limit <= 0:
             shown.append(None)
             break
-        shown += addresses.parse(value, limit - len(shown)).entries
+        found = addresses.parse(value, limit)
+        shown += found.entries
+        limit -= max(len(found.entries), found.lexemes // addresses.LEXEMES)
     return shown
 
 
 def _originator(fields: _Fields, reading: Reading) -> str | None:
     """Return the identity of the only mailbox of the only From (RFC 6376 §8.15)."""
     value = _single(fields, "from")
-    return reading.identity(addresses.parse(value).single) if value else None
+    return reading.identity(addresses.parse(value, _SINGLE).single) if value else None
 
 
 def _message_type(fields: _Fields) -> str:

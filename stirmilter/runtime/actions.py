@@ -16,7 +16,7 @@ from stirmilter.errors import ConfigError
 from stirmilter.mail.mailpolicy import MM4Answers
 from stirmilter.mail.mm4reply import system_address
 from stirmilter.mail.policy.actions import Measure, Tag
-from stirmilter.mail.policy.facts import NOBODY
+from stirmilter.mail.policy.facts import NOBODY, NUMBERLESS
 from stirmilter.mail.policy.failures import FailurePolicy
 from stirmilter.mail.policy.ladders import Ladder, Step
 from stirmilter.mail.policy.peers import Peer
@@ -155,14 +155,17 @@ def _rule(config: Config, where: str, block: RuleSection) -> Rule:
     given = {name: getattr(block, name) or () for name in _CONDITIONS}
     words = {name: frozenset(values) for name, values in given.items()}
     words["message_type"] = _types(given["message_type"])
-    number = block.number and number_set(config, block.number, f"{where}.number")
+    patterns = [text for text in block.number or () if text != NUMBERLESS]
+    number = number_set(config, patterns, f"{where}.number") if patterns else None
     tag = None
     if block.header is not None or block.value is not None:
         tag = _tag(config, where, block.header, block.value)
     try:
         return Rule(
             name=block.name,
-            when=Conditions(number=number or None, **words),
+            when=Conditions(
+                number=number, numberless=NUMBERLESS in (block.number or ()), **words
+            ),
             measure=Measure(
                 action=block.action,
                 code=block.code,

@@ -173,6 +173,84 @@ def test_a_group_yields_its_members_and_no_single(
     assert found.single is None
 
 
+@pytest.mark.parametrize(
+    ("text", "locals_"),
+    [
+        pytest.param("c@bank.example: +1202;", [None, "+1202"], id="address"),
+        pytest.param("<c@bank.example>: +1202;", [None, "+1202"], id="brackets"),
+        pytest.param("C <c@bank.example>: +1202;", [None, "+1202"], id="mailbox"),
+        pytest.param("c@bank.example: +1202", [None, "+1202"], id="never-closed"),
+        pytest.param("a:c@bank.example:+1202;", [None, "+1202"], id="in-a-group"),
+        pytest.param("a: b: +1202;", [None, "+1202"], id="group-in-a-group"),
+        pytest.param("a: +1, b: +1202;", ["+1", None, "+1202"], id="behind-a-member"),
+        pytest.param("+1999555/TYPE=PLMN: +1202;", [None, "+1202"], id="mm4"),
+        pytest.param("+19995550100: +1202;", [None, "+1202"], id="number"),
+        pytest.param("9995550100: +1202;", [None, "+1202"], id="national-number"),
+        pytest.param("*123/TYPE=PLMN: +1202;", [None, "+1202"], id="service-code"),
+        pytest.param('"+19995550100": +1202;', [None, "+1202"], id="quoted-number"),
+        pytest.param('"c@bank.example": +1202;', [None, "+1202"], id="quoted-address"),
+        pytest.param("To +19995550100: +1202;", [None, "+1202"], id="among-words"),
+        pytest.param("c@[192.0.2.1]: +1202;", [None, "+1202"], id="literal"),
+        pytest.param(": +1202;", [None, "+1202"], id="nameless"),
+        pytest.param("(a): +1202;", [None, "+1202"], id="comment-as-a-name"),
+    ],
+)
+def test_what_is_no_name_of_a_group_is_an_entry_that_cannot_be_read(
+    text: str, locals_: list[str | None]
+) -> None:
+    """Another program may show what stands before the colon, and drop the rest."""
+    found = addresses.parse(text)
+
+    assert [entry and entry.local for entry in found.entries] == locals_
+    assert found.single is None
+
+
+@pytest.mark.parametrize(
+    ("text", "locals_"),
+    [
+        pytest.param("a: +1; b: +2;", ["+1", "+2"], id="one-behind-the-other"),
+        pytest.param('The "A. B." (c) U.S.: +1;', ["+1"], id="words-and-dots"),
+        pytest.param("a: +1;, +2", ["+1", "+2"], id="address-behind"),
+    ],
+)
+def test_groups_with_names_are_read(text: str, locals_: list[str]) -> None:
+    found = addresses.parse(text).entries
+
+    assert [entry and entry.local for entry in found] == locals_
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a " * 50_000, id="words"),
+        pytest.param("<>" * 50_000, id="brackets"),
+        pytest.param("()" * 50_000, id="comments"),
+        pytest.param("(" + "()" * 50_000 + ")", id="comments-in-a-comment"),
+        pytest.param("," * 100_000, id="commas"),
+        pytest.param("a:" * 50_000, id="colons"),
+    ],
+)
+def test_no_more_is_looked_at_than_so_many_entries_need(text: str) -> None:
+    found = addresses.parse(text + ", +12025550123", 2)
+
+    assert found.lexemes < 300
+    assert found.entries[-1] is None
+
+
+@pytest.mark.parametrize("stray", ["\x01", "\x7f", "\r", "\\", ")", "]", "[", '"'])
+def test_a_stray_octet_ends_the_list(stray: str) -> None:
+    found = addresses.parse(f"+12025550123, {stray * 9_001} a, b")
+
+    assert [entry and entry.number for entry in found.entries] == [NUMBER, None]
+    assert found.lexemes < 10
+
+
+def test_a_long_list_with_long_names_is_read_whole() -> None:
+    text = ", ".join(['"A. B." Carol Doe (of the C.) <c@d.example>'] * 1_000)
+
+    assert addresses.parse(text).entries == (Mailbox("c", "d.example"),) * 1_000
+
+
 def test_a_second_mailbox_leaves_no_single_even_when_unreadable() -> None:
     assert addresses.parse("+12025550123, a b").single is None
 

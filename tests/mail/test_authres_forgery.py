@@ -239,3 +239,8 @@ def test_many_costly_names_cost_little() -> None:
         assert not authres.forged(value, "mx.example")
 
     assert process_time() - started < 0.1
+
+
+@pytest.mark.parametrize("spelling", ["mx.ex\u00adample", "mx.example" + "\u2026" * 90])
+def test_what_grows_or_shrinks_when_folded_is_still_ours(spelling: str) -> None:
+    assert authres.forged(f"{spelling}; stir=pass", "mx.example")

@@ -3,6 +3,7 @@
 import re
 from datetime import date, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,27 @@ def test_a_rule_becomes_what_it_says(configured: Configured) -> None:
     assert ALICE in rule.when.number
     assert rule.when.dkim == frozenset()
     assert rule.measure.code == "554"
+
+
+def test_no_number_stands_alone_or_beside_numbers(
+    configured: Configured, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.txt").write_text("# nobody yet\n")
+    tables = [[f"@{tmp_path}/empty.txt"], ["none"], ["+12*"], ["+1*", "none"]]
+    config = configured(
+        {
+            "rule": [
+                {"name": f"r{i}", "number": numbers, "action": "reject"}
+                for i, numbers in enumerate(tables)
+            ]
+        }
+    )
+
+    found = [rule.when for rule in actions.policy(config).rules]
+
+    assert [one.numberless for one in found] == [False, True, False, True]
+    assert [ALICE in (one.number or ()) for one in found] == [False, False, True, True]
+    assert all(one.asks_number for one in found)
 
 
 def test_tags_have_the_field_of_their_rule_or_that_of_all(

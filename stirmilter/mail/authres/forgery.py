@@ -16,6 +16,7 @@ _ID: Final = re.compile(
     re.DOTALL,
 )
 _SHRINKS: Final = 4
+_AT_THE_END: Final = ". \u2024\u2025\u2026\u3002\uff0e\uff61"  # dots, or become some
 # What is shown as nothing: RFC 3454 table B.1, and the like of later versions.
 _IGNORED: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -65,7 +66,7 @@ def forged(value: str, authserv_id: str) -> bool:
 def _same(one: str, other: str) -> bool:
     """Tell whether a stranger's name is ours; it costs its length, and no more."""
     ours = _normal(other)
-    name = _IGNORED.sub("", one).strip().strip(".")
+    name = _IGNORED.sub("", one).strip().strip(_AT_THE_END)
     # Composing makes a letter of up to three; nothing else makes a name shorter.
     if len(name) > _SHRINKS * len(ours):
         return False

@@ -64,8 +64,9 @@ def check_message(
 ) -> DmarcResult:
     """Check DMARC of a message by the values of its From fields.
 
-    Without a domain there it is `none`; with several, or one that cannot be read, DMARC
-    is not possible, which someone may have wanted: `permerror`.
+    Without a domain there it is `none`; with several, or one that cannot be read, or one
+    beside an author who has none, DMARC is not possible, which someone may have wanted:
+    `permerror`.
 
     Source: RFC 9989 §5.3.1, §11.5.
     """
@@ -83,8 +84,9 @@ _NOBODY: Final = frozenset({"no-from", "no-domain"})
 def author(fields: Sequence[str], limit: int = 32) -> tuple[str, str]:
     """Return the Author Domain of the values of From, or none and the reason.
 
-    Addresses without a domain, as MM4 writes numbers, do not count, nor do address
-    literals; several addresses may share one domain. At most `limit` are read.
+    One address without a domain, as MM4 writes a number, has none. Several must be of
+    one domain, each of them: another program shows the number, or the address literal,
+    that no domain speaks for. At most `limit` are read.
     """
     if not fields:
         return "", "no-from"
@@ -95,14 +97,18 @@ def author(fields: Sequence[str], limit: int = 32) -> tuple[str, str]:
     for mailbox in entries:
         if mailbox is None:
             return "", "unreadable-from"
-        if mailbox.domain and not mailbox.domain.startswith("["):
-            domain = domainname.canonical(mailbox.domain)
-            if domain is None:
-                return "", "malformed-domain"
-            domains.add(domain)
+        if mailbox.domain.startswith("["):
+            return "", "address-literal"
+        domain = domainname.canonical(mailbox.domain) if mailbox.domain else ""
+        if domain is None:
+            return "", "malformed-domain"
+        domains.add(domain)
+    if domains == {""} and len(entries) > 1:
+        return "", "several-authors"
     if len(domains) > 1:
         return "", "several-domains"
-    return (domains.pop(), "") if domains else ("", "no-domain")
+    domain = domains.pop() if domains else ""
+    return domain, "" if domain else "no-domain"
 
 
 def check(

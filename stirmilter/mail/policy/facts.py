@@ -23,6 +23,9 @@ OTHER: Final = "other"
 NOBODY: Final = "unknown"
 """Stands for a client that no peer is."""
 
+NUMBERLESS: Final = "none"
+"""Stands for a From that names no single number."""
+
 _SAYS_MOST: Final = (
     "pass",
     "temperror",  # it might have been a pass

@@ -31,8 +31,8 @@ _Side = frozenset[object]
 @dataclass(frozen=True, slots=True)
 class _Box:
     sides: tuple[_Side, ...]
-    number: NumberSet | None
-    """None is every message, one without a number as well."""
+    when: Conditions
+    """Of the rule, for its numbers: those are not cut."""
 
     @property
     def empty(self) -> bool:
@@ -56,7 +56,7 @@ def unreachable(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str]]:
 def _covered(box: _Box, above: Sequence[_Box]) -> bool:
     left = [box]
     for other in above:
-        if not _holds(other.number, box.number):
+        if not _holds(other.when, box.when):
             continue
         left = [piece for one in left for piece in _cut(one, other)]
         if len(left) > PIECES:
@@ -69,11 +69,11 @@ def _cut(box: _Box, other: _Box) -> Iterator[_Box]:
     sides = list(box.sides)
     for position, (mine, theirs) in enumerate(zip(sides, other.sides, strict=True)):
         if mine.isdisjoint(theirs):
-            yield _Box(tuple(sides), box.number)
+            yield _Box(tuple(sides), box.when)
             return
         if outside := mine - theirs:
             piece = [*sides[:position], outside, *sides[position + 1 :]]
-            yield _Box(tuple(piece), box.number)
+            yield _Box(tuple(piece), box.when)
         sides[position] = mine & theirs
 
 
@@ -89,7 +89,7 @@ def _box(when: Conditions, universe: dict[str, _Side]) -> _Box:
         )
     )
     others = [getattr(when, name) or side for name, side in universe.items()]
-    return _Box((joint, *others), when.number)
+    return _Box((joint, *others), when)
 
 
 def _universe(rules: Sequence[Rule]) -> dict[str, _Side]:
@@ -122,12 +122,19 @@ def _atoms() -> Iterator[tuple[str, str, str, str]]:
 _ATOMS: Final = frozenset(_atoms())
 
 
-def _holds(outer: NumberSet | None, inner: NumberSet | None) -> bool:
-    """Tell whether every message of one set of numbers is surely in another."""
-    if outer is None:
+def _holds(outer: Conditions, inner: Conditions) -> bool:
+    """Tell whether every message whose number one asks for is surely the other's.
+
+    A set and messages without a number are never all there are: addresses are left.
+    """
+    if not outer.asks_number:
         return True
-    if inner is None:
+    if not inner.asks_number or inner.numberless > outer.numberless:
         return False
+    return _holds_set(outer.number or NumberSet(), inner.number or NumberSet())
+
+
+def _holds_set(outer: NumberSet, inner: NumberSet) -> bool:
     return (
         all(number in outer for number in chain(inner.numbers, inner.listed))
         and all(_holds_prefix(outer, prefix) for prefix in inner.prefixes)

@@ -72,6 +72,9 @@ class Conditions:
     number: NumberSet | None = None
     """Holds the originator."""
 
+    numberless: bool = False
+    """Whether `number` also asks for, or for nothing but, a From without a number."""
+
     message_type: _Words = frozenset()
     """In lower case; `PLAIN` is mail without one, `OTHER` one that is not known."""
 
@@ -93,7 +96,8 @@ class Conditions:
 
     def asked(self) -> frozenset[str]:
         """Name the conditions that ask for something."""
-        return frozenset(f.name for f in fields(self) if getattr(self, f.name))
+        named = frozenset(f.name for f in fields(self) if getattr(self, f.name))
+        return (named - {"numberless"}) | {"number"} if self.numberless else named
 
     def unmet(self, facts: Facts) -> Iterator[Unmet]:
         """Yield each condition that does not hold."""
@@ -103,8 +107,19 @@ class Conditions:
             wanted, found = getattr(self, name), _found(name, facts)
             if wanted.isdisjoint(found):
                 yield Unmet(name, " ".join(sorted(wanted)), " ".join(sorted(found)))
-        if self.number is not None and (facts.number or "") not in self.number:
-            yield Unmet("number", "a number of the set", facts.number or "none")
+        if self.asks_number and not self._has_number(facts.number):
+            wanted = "none" if self.number is None else "a number of the set"
+            yield Unmet("number", wanted, facts.number or "none")
+
+    @property
+    def asks_number(self) -> bool:
+        """Whether it matters which number From names, if any; a set may be empty."""
+        return self.number is not None or self.numberless
+
+    def _has_number(self, number: str | None) -> bool:
+        if number is None or ":" in number:  # a URI
+            return self.numberless
+        return self.number is not None and number in self.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

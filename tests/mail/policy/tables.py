@@ -1,7 +1,7 @@
 """Facts, rules and peers as the tests of the policy write them."""
 
 from stirmilter.mail.policy.actions import Measure, Tag
-from stirmilter.mail.policy.facts import Facts
+from stirmilter.mail.policy.facts import NUMBERLESS, Facts
 from stirmilter.mail.policy.rules import Conditions, Rule
 from stirmilter.mail.verdict import Verdict, combine
 from stirmilter.stir.result import Reason
@@ -24,11 +24,13 @@ def rule(
     name: str = "one", action: str = "reject", number: str = "", **when: object
 ) -> Rule:
     """A rule; conditions are words that blanks part."""
+    numbers = [one for one in number.split() if one != NUMBERLESS]
     words = {key: frozenset(str(value).split()) for key, value in when.items()}
     return Rule(
         name=name,
         when=Conditions(
-            number=NumberSet.parse([number]) if number else None,
+            number=NumberSet.parse(numbers) if numbers else None,
+            numberless=NUMBERLESS in number.split(),
             **words,
         ),
         measure=Measure(action=action),  # type: ignore[arg-type]

@@ -74,6 +74,13 @@ def test_words_that_say_the_same_take_each_other() -> None:
         ("+12025550100-+12025550199", "+1202*", False),
         ("+12025550123", "+12025550123", True),
         ("+12025550123", "+12025550124", False),
+        ("none", "none", True),
+        ("+1* none", "none", True),
+        ("+1* none", "+1202* none", True),
+        ("+1* none", "+1202*", True),
+        ("+1*", "none", False),
+        ("none", "+1*", False),
+        ("none", "+1* none", False),
     ],
 )
 def test_numbers_are_held_against_numbers(above: str, below: str, taken: bool) -> None:
@@ -84,6 +91,8 @@ def test_numbers_are_held_against_numbers(above: str, below: str, taken: bool) -
 
 def test_a_message_without_a_number_is_left_by_rules_about_numbers() -> None:
     assert names(rule("a", number="+1*"), rule("b")) == []
+    assert names(rule("a", number="none"), rule("b")) == []
+    assert names(rule("a"), rule("b", number="none")) == ["b"]
 
 
 def test_peers_that_nobody_names_are_left() -> None:

@@ -89,6 +89,30 @@ def test_what_is_not_there_meets_no_condition_on_it(condition: str) -> None:
     assert not rule(**{condition: value}).applies(facts())
 
 
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("none", (None, "mailto:a@b.example")),
+        ("+1* none", (None, "mailto:a@b.example", ALICE)),
+        ("+1*", (ALICE,)),
+    ],
+)
+def test_a_rule_can_ask_for_a_from_without_a_number(
+    condition: str, holds: tuple[str | None, ...]
+) -> None:
+    found = (None, "mailto:a@b.example", ALICE, "442079460123")
+    asks = rule(number=condition)
+
+    assert tuple(one for one in found if asks.applies(facts(number=one))) == holds
+    assert asks.when.asked() == {"number"}
+
+
+def test_what_asks_for_no_number_says_so() -> None:
+    unmet = rule(number="none").when.unmet(facts(number=ALICE))
+
+    assert list(unmet) == [("number", "none", ALICE)]
+
+
 def test_a_message_type_that_nobody_knows_is_another() -> None:
     strange = facts(message_type="mm4_forward.req\x1b[2J")
 
