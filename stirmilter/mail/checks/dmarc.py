@@ -64,9 +64,9 @@ def check_message(
 ) -> DmarcResult:
     """Check DMARC of a message by the values of its From fields.
 
-    Without a domain there it is `none`; with several, or one that cannot be read, or one
-    beside an author who has none, DMARC is not possible, which someone may have wanted:
-    `permerror`.
+    Without a domain there it is `none`; with several, or one that cannot be read, or
+    one beside an author who has none, DMARC is not possible, which someone may have
+    wanted: `permerror`.
 
     Source: RFC 9989 §5.3.1, §11.5.
     """
@@ -88,27 +88,30 @@ def author(fields: Sequence[str], limit: int = 32) -> tuple[str, str]:
     one domain, each of them: another program shows the number, or the address literal,
     that no domain speaks for. At most `limit` are read.
     """
-    if not fields:
-        return "", "no-from"
-    if len(fields) > 1:
-        return "", "several-from"
+    if len(fields) != 1:
+        return "", "several-from" if fields else "no-from"
     entries = addresses.parse(fields[0], limit).entries
     domains: set[str] = set()
     for mailbox in entries:
-        if mailbox is None:
-            return "", "unreadable-from"
-        if mailbox.domain.startswith("["):
-            return "", "address-literal"
-        domain = domainname.canonical(mailbox.domain) if mailbox.domain else ""
-        if domain is None:
-            return "", "malformed-domain"
+        domain, reason = _domain(mailbox)
+        if reason:
+            return "", reason
         domains.add(domain)
-    if domains == {""} and len(entries) > 1:
-        return "", "several-authors"
     if len(domains) > 1:
         return "", "several-domains"
-    domain = domains.pop() if domains else ""
-    return domain, "" if domain else "no-domain"
+    if any(domains):
+        return domains.pop(), ""
+    return "", "several-authors" if len(entries) > 1 else "no-domain"
+
+
+def _domain(mailbox: addresses.Mailbox | None) -> tuple[str, str]:
+    """Return the domain of an author, perhaps none, or the reason why not."""
+    if mailbox is None:
+        return "", "unreadable-from"
+    if mailbox.domain.startswith("["):
+        return "", "address-literal"
+    domain = domainname.canonical(mailbox.domain) if mailbox.domain else ""
+    return ("", "malformed-domain") if domain is None else (domain, "")
 
 
 def check(
