@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from stirmilter.mail import addresses
+from stirmilter.mail.addresses import Mailbox
 from stirmilter.mail.checks import dmarcwalk
 from stirmilter.mail.checks.dmarcrecord import Policy, Record
 from stirmilter.mail.checks.dmarcwalk import Walk
@@ -56,9 +57,9 @@ def check_message(
 ) -> DmarcResult:
     """Check DMARC of a message by the values of its From fields.
 
-    Without a domain there it is `none`; with several, or one that cannot be read, or one
-    beside an author who has none, DMARC is not possible, which someone may have wanted:
-    `permerror`.
+    Without a domain there it is `none`; with several, or one that cannot be read, or
+    one beside an author who has none, DMARC is not possible, which someone may have
+    wanted: `permerror`.
 
     Source: RFC 9989 §5.3.1, §11.5.
     """
@@ -84,7 +85,11 @@ def author(fields: Sequence[str], limit: int = 32) -> tuple[str, str]:
         return "", "no-from"
     if len(fields) > 1:
         return "", "several-from"
-    entries = addresses.parse(fields[0], limit).entries
+    return _common(addresses.parse(fields[0], limit).entries)
+
+
+def _common(entries: Sequence[Mailbox | None]) -> tuple[str, str]:
+    """Return the domain that all addresses share, or none and the reason."""
     domains: set[str] = set()
     for mailbox in entries:
         if mailbox is None:
@@ -95,12 +100,11 @@ def author(fields: Sequence[str], limit: int = 32) -> tuple[str, str]:
         if domain is None:
             return "", "malformed-domain"
         domains.add(domain)
-    if domains == {""} and len(entries) > 1:
-        return "", "several-authors"
     if len(domains) > 1:
         return "", "several-domains"
     domain = domains.pop() if domains else ""
-    return domain, "" if domain else "no-domain"
+    nobody = "several-authors" if len(entries) > 1 else "no-domain"
+    return domain, "" if domain else nobody
 
 
 def check(
