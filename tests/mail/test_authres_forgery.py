@@ -218,7 +218,7 @@ def test_letters_that_become_many_cost_little() -> None:
     """Each of these becomes eighteen; a header block holds hundreds of such fields."""
     value = "\ufdfa" * 80 + "; stir=pass"
 
-    assert min(_seconds(value) for _ in range(9)) < 0.000_15
+    assert sum(_seconds(value) for _ in range(370)) < 0.05
 
 
 @pytest.mark.parametrize("spelling", ["mx.ex\u00adample", "mx.example" + "\u2026" * 90])

@@ -16,6 +16,7 @@ _ID: Final = re.compile(
     re.DOTALL,
 )
 _NAME_LENGTH: Final = 255  # no longer name is a domain's, so none is ours
+_PART: Final = 16  # characters
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")  # RFC 3490 §3.1
 _CFWS: Final = re.compile(r"[ \t\r\n]*")
 _VERSION: Final = re.compile(r"1(?![0-9])")
@@ -84,17 +85,29 @@ def _label(label: str) -> str:
 
 
 def _fold(text: str) -> str:
-    """Fold case and compatibility; what is then too long is no domain's name.
-
-    One character may become eighteen, so length is asked again before all else.
-    """
+    """Fold case and compatibility; what is then too long is no domain's name."""
     if text.isascii():
         return text.strip().lower()
     shown = "".join(c for c in text.strip() if unicodedata.category(c) != "Cf")
-    plain = unicodedata.normalize("NFKC", shown)
-    if len(plain.rstrip(".")) > _NAME_LENGTH:
-        return plain
-    return unicodedata.normalize("NFKC", plain.casefold())
+    if _grows(shown):
+        return text
+    return unicodedata.normalize(
+        "NFKC", unicodedata.normalize("NFKC", shown).casefold()
+    )
+
+
+def _grows(text: str) -> bool:
+    """Tell whether a name is too long once folded, without folding all of it.
+
+    One character may become eighteen. Final dots do not count, so none does.
+    """
+    length = 0
+    for start in range(0, len(text), _PART):
+        part = unicodedata.normalize("NFKC", text[start : start + _PART])
+        length += len(part) - part.count(".")
+        if length > _NAME_LENGTH:
+            return True
+    return False
 
 
 def _skip(text: str, position: int) -> int:
