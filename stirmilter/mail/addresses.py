@@ -35,7 +35,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_COMMENT: Final = re.compile(r"(?:[^()\\]++|\\.)*+([()])", re.DOTALL)
+_COMMENT: Final = re.compile(r"(?:\\.)++|[()]", re.DOTALL)
 _PHRASE: Final = frozenset({"atom", "quoted", "space"})
 _ADDRESS: Final = frozenset("@<>")
 _PLMN: Final = re.compile(r"(\+[0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
@@ -218,11 +218,11 @@ def end_of_comment(text: str, start: int, deepest: int | None = None) -> int | N
     """
     depth = 0
     for match in _COMMENT.finditer(text, start):
-        if match[1] == "(":
+        if match[0] == "(":
             depth += 1
             if deepest is not None and depth > deepest:
                 return None
-        else:
+        elif match[0] == ")":
             depth -= 1
             if depth == 0:
                 return match.end()

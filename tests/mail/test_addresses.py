@@ -237,7 +237,7 @@ def test_no_more_is_looked_at_than_so_many_entries_need(text: str) -> None:
     assert found.entries[-1] is None
 
 
-@pytest.mark.parametrize("stray", ["\x01", "\x7f", "\r", "\\", ")", "]", "[", '"'])
+@pytest.mark.parametrize("stray", ["\x01", "\x7f", "\r", "\\", ")", "]", "["])
 def test_a_stray_octet_ends_the_list(stray: str) -> None:
     found = addresses.parse(f"+12025550123, {stray * 9_001} a, b")
 
