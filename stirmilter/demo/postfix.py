@@ -6,11 +6,12 @@ names the private configuration folder.
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ from stirmilter.errors import ConfigError
 
 POSTFIX: Final = "/usr/sbin/postfix"
 SENDMAIL: Final = "/usr/sbin/sendmail"
+_PORTS: Final = (10_000, 32_000)
+_TRIES: Final = 100
 
 _MAIN: Final = """\
 compatibility_level = 3.6
@@ -169,10 +172,20 @@ def instance(
 
 
 def free_port() -> int:
-    """Return a port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port on loopback that nobody listens on now.
+
+    One below those that the kernel gives out by itself: of these, another program may
+    have got the same before it is used.
+
+    Raises:
+        OSError: none was free.
+    """
+    dice = random.SystemRandom()
+    for _ in range(_TRIES):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", dice.randrange(*_PORTS)))
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
 
 
 def _control(folder: Path, command: str) -> None:

@@ -5,6 +5,7 @@ In processor time, and the least of some tries, so that a busy machine changes l
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from time import process_time
 
@@ -25,8 +26,8 @@ from tests.mail.test_filter_methods import (
     through,
 )
 
-ALLOWED = 0.06
-"""Seconds more than for an ordinary message."""
+ALLOWED = 0.1 * (4 if sys.gettrace() else 1)
+"""Seconds more than for an ordinary message; coverage makes a line cost four times."""
 
 TRIES = 3
 BODY = 300_000
