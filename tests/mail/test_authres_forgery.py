@@ -238,7 +238,7 @@ def test_many_costly_names_cost_little() -> None:
     for _ in range(1_000):
         assert not authres.forged(value, "mx.example")
 
-    assert process_time() - started < 0.1
+    assert process_time() - started < 0.5
 
 
 @pytest.mark.parametrize("spelling", ["mx.ex\u00adample", "mx.example" + "\u2026" * 90])

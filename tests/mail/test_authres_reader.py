@@ -355,4 +355,4 @@ def test_60_kb_of_anything_cost_next_to_nothing(name: str) -> None:
 
     authres.parse(HOSTILE[name], endless)
 
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2.0
