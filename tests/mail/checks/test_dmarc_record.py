@@ -133,4 +133,4 @@ def test_a_hostile_record_costs_little(piece: str, limit: int) -> None:
 
     parse(text, limit)
 
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < 3

@@ -352,7 +352,7 @@ def test_a_hostile_record_costs_little(record: str) -> None:
 
     spf.mail_from(CLIENT, HELO, SENDER, Says(record))
 
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < 3
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ def test_a_hostile_chain_of_records_costs_little(term: str) -> None:
     found = spf.mail_from(CLIENT, HELO, sender, Chain())
 
     assert found.word == "permerror"
-    assert time.process_time() - before < 0.5
+    assert time.process_time() - before < 2
 
 
 def test_the_number_of_macros_is_bounded() -> None:
