@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stirmilter.mail import authres
+from tests.untraced import untraced
 
 US = "mx.example"
 IDN = "bücher.example"
@@ -235,10 +236,11 @@ def test_many_costly_names_cost_little() -> None:
     """Each letter of these becomes eighteen, where it is looked at."""
     value = "\ufdfa" * 80 + "; spf=pass"
     started = process_time()
-    for _ in range(1_000):
-        assert not authres.forged(value, "mx.example")
+    with untraced():
+        for _ in range(1_000):
+            assert not authres.forged(value, "mx.example")
 
-    assert process_time() - started < 0.5
+    assert process_time() - started < 0.1
 
 
 @pytest.mark.parametrize("spelling", ["mx.ex\u00adample", "mx.example" + "\u2026" * 90])

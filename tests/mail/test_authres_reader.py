@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from stirmilter.mail import authres
 from stirmilter.mail.authres import Limits, Malformed, Parsed, Property, ResInfo
+from tests.untraced import untraced
 
 referee = importlib.import_module("authres")
 
@@ -353,6 +354,7 @@ def test_60_kb_of_anything_cost_next_to_nothing(name: str) -> None:
     endless = Limits(length=1 << 40, depth=1 << 40, resinfos=1 << 40)
     started = time.process_time()
 
-    authres.parse(HOSTILE[name], endless)
+    with untraced():
+        authres.parse(HOSTILE[name], endless)
 
-    assert time.process_time() - started < 2.0
+    assert time.process_time() - started < 0.5

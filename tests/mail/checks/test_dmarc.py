@@ -9,6 +9,7 @@ from stirmilter.mail.checks import dmarc, dmarcwalk, spf
 from stirmilter.mail.results import DkimSignature, DmarcResult, SpfResult, Word
 from stirmilter.stores.dns import Dns, DnsLimits, Lookups
 from tests.dns_server import DnsServer
+from tests.untraced import untraced
 
 LARGE = 300_000
 
@@ -480,8 +481,9 @@ def test_a_hostile_from_costs_little(
 ) -> None:
     before = time.process_time()
 
-    found = dmarc.check_message([value], None, [], lookups)
+    with untraced():
+        found = dmarc.check_message([value], None, [], lookups)
 
     assert found.word == "permerror"
-    assert time.process_time() - before < 3
+    assert time.process_time() - before < 1
     assert zone.questions == []

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stirmilter.mail.checks.dmarcrecord import Record, parse
+from tests.untraced import untraced
 
 RUA = "rua=mailto:dmarc@example.net"
 
@@ -131,6 +132,7 @@ def test_a_hostile_record_costs_little(piece: str, limit: int) -> None:
     text = "v=DMARC1;rua=" + piece * (300_000 // len(piece))
     before = time.process_time()
 
-    parse(text, limit)
+    with untraced():
+        parse(text, limit)
 
-    assert time.process_time() - before < 3
+    assert time.process_time() - before < 1

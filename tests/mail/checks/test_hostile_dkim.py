@@ -21,10 +21,11 @@ from stirmilter.mail.results import ArcResult, DkimSignature
 from stirmilter.mail.transaction import Header
 from tests.laboratory import NOW
 from tests.mail.checks.signed import Zone, rsa_record, sign
+from tests.untraced import untraced
 
 BODY = 300_000
 HEADER = 100_000
-SECONDS = 1.5
+SECONDS = 0.25
 HASH = base64.b64encode(bytes(32)).decode()
 
 
@@ -33,7 +34,8 @@ def seconds(work: Callable[[], object]) -> float:
     best = 1e9
     for _ in range(3):
         start = time.process_time()
-        work()
+        with untraced():
+            work()
         best = min(best, time.process_time() - start)
     return best
 

@@ -15,6 +15,7 @@ from stirmilter.mail.checks.dns import Answer, Kind
 from stirmilter.mail.results import SpfResult
 from stirmilter.stores.dns import Dns, DnsLimits, Lookups
 from tests.dns_server import DnsServer
+from tests.untraced import untraced
 
 CLIENT = ip_address("192.0.2.1")
 HELO = "mail.example.org"
@@ -350,9 +351,10 @@ def test_a_hostile_record_costs_little(record: str) -> None:
     """pyspf by itself takes minutes for the first ones; ours is far below a second."""
     before = time.process_time()
 
-    spf.mail_from(CLIENT, HELO, SENDER, Says(record))
+    with untraced():
+        spf.mail_from(CLIENT, HELO, SENDER, Says(record))
 
-    assert time.process_time() - before < 3
+    assert time.process_time() - before < 1
 
 
 @pytest.mark.parametrize(
@@ -375,10 +377,11 @@ def test_a_hostile_chain_of_records_costs_little(term: str) -> None:
     sender = f"{'a-' * 250}@example.net"
     before = time.process_time()
 
-    found = spf.mail_from(CLIENT, HELO, sender, Chain())
+    with untraced():
+        found = spf.mail_from(CLIENT, HELO, sender, Chain())
 
     assert found.word == "permerror"
-    assert time.process_time() - before < 2
+    assert time.process_time() - before < 0.5
 
 
 def test_the_number_of_macros_is_bounded() -> None:
