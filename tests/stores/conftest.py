@@ -72,3 +72,9 @@ def tier(request: pytest.FixtureRequest, tmp_path: Path) -> Tier | None:
 def any_tier(request: pytest.FixtureRequest, tmp_path: Path) -> Tier | None:
     """Share documents in each way there is, or not at all."""
     return _tier(request, tmp_path)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Tell where the journal of a test is to stand."""
+    return tmp_path / "journal.sqlite"
