@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stirmilter.testca import TestCA
+from tests.cli.administrators import Administrator, Import
 from tests.cli.commands import CONFIGURATION, Configure, stirmilter
 
 
@@ -34,3 +35,13 @@ def configure(folder: Path) -> Iterator[Configure]:
             return path
 
         yield write
+
+
+@pytest.fixture(scope="session")
+def administrator(tmp_path_factory: pytest.TempPathFactory) -> Administrator:
+    return Administrator(tmp_path_factory.mktemp("sti-pa"))
+
+
+@pytest.fixture
+def importing(tmp_path: Path, administrator: Administrator) -> Import:
+    return Import(tmp_path, administrator)
