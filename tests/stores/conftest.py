@@ -15,6 +15,7 @@ import pytest
 from stirmilter.stores.documents import Tier
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.tiers import RedisTier, SqliteTier
+from tests.dns_server import DnsServer
 from tests.redis_server import RedisServerProcess
 from tests.stores.servers import POLL, NameServer
 
@@ -78,3 +79,10 @@ def any_tier(request: pytest.FixtureRequest, tmp_path: Path) -> Tier | None:
 def path(tmp_path: Path) -> Path:
     """Tell where the journal of a test is to stand."""
     return tmp_path / "journal.sqlite"
+
+
+@pytest.fixture
+def server() -> Iterator[DnsServer]:
+    """Answer questions about the DNS."""
+    with DnsServer() as server:
+        yield server
