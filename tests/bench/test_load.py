@@ -137,6 +137,14 @@ def test_a_milter_that_has_enough_of_the_body_gets_no_more(path: Path) -> None:
     assert names(frames)[-4:] == [b"DE", b"E", b"A", b"Q"]
 
 
+def test_without_leading_space_the_mta_takes_one_away(path: Path) -> None:
+    with milter(steps=0) as (address, frames):
+        client.run(path, address, count=1)
+
+    assert names(frames) == [b"O", *POSTFIX]
+    assert (b"L", b"PASSporT\0a\n b\0") in frames
+
+
 def test_several_messages_share_a_connection(path: Path) -> None:
     with milter() as (address, frames):
         found = client.run(path, address, per_connection=3, count=7)

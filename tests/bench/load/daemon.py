@@ -14,6 +14,12 @@ from typing import Final
 from stirmilter.demo import daemons
 
 _SECONDS: Final = 30.0
+FLUSH_SECONDS: Final = 0.25
+"""How long a daemon may keep work for later."""
+
+_PAUSE: Final = 0.05
+_TRIES: Final = 20
+_IDLE: Final = 0.02  # of a core
 _PROCESS_CLOCK: Final = 2  # CPUCLOCK_SCHED of all threads of a process
 
 
@@ -44,6 +50,17 @@ class Daemon:
                 for task in Path(f"/proc/{pid}/task").iterdir():
                     found += map(int, (task / "children").read_text().split())
         return found
+
+    def settled(self) -> Cost:
+        """Return the cost once nothing is left to do: journals are written later."""
+        time.sleep(FLUSH_SECONDS)
+        cost = self.cost()
+        for _ in range(_TRIES):
+            time.sleep(_PAUSE)
+            before, cost = cost, self.cost()
+            if cost.cpu_seconds - before.cpu_seconds < _PAUSE * _IDLE:
+                break
+        return cost
 
     def cost(self) -> Cost:
         """Ask the kernel, which tells the time of a process in nanoseconds."""
@@ -80,6 +97,7 @@ def running(
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{command[0]}: {log.read_text()}")
             time.sleep(0.02)
+        door.chmod(0o777)  # Postfix connects as its own user
         yield Daemon(process.pid, f"unix:{door}")
     finally:
         process.kill()  # libmilter takes five seconds to stop, and nothing is kept

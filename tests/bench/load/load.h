@@ -17,8 +17,9 @@ struct body {
 
 /* At the offset, frames one after another: up to the end of the header (of which the
  * first are those that only a new connection gets), the macros that go before each
- * chunk of the body, and those of the end. */
+ * chunk of the body, and those of the end; then once more what precedes the body, for
+ * who does not want the space that begins a header field's value. */
 struct message {
 	uint64_t offset;
-	uint32_t connecting, head, chunk, tail, body, reserved;
+	uint32_t connecting, head, chunk, tail, body, bare;
 };

@@ -46,18 +46,17 @@ def write(path: Path, mails: Iterable[Mail]) -> int:
         OSError: the file cannot be written.
     """
     places: dict[bytes, int] = {}
-    entries: list[tuple[int, int, int, int, int, int, int]] = []
+    entries: list[tuple[int, ...]] = []
     octets: list[bytes] = []
     at = 0
     for number, mail in enumerate(mails):
-        connecting, head, chunk, tail = _packets(mail, b"4Y%09X" % number)
+        connecting, head, chunk, tail, bare = _packets(mail, b"4Y%09X" % number)
         place = places.setdefault(mail.body, len(places))
-        octets += [connecting, head, chunk, tail]
-        first = len(connecting)
-        entries.append(
-            (at, first, first + len(head), len(chunk), len(tail), place, 0),
-        )
-        at += first + len(head) + len(chunk) + len(tail)
+        first, lengths = len(connecting), [len(chunk), len(tail), place]
+        entries.append((at, first, first + len(head), *lengths, first + len(bare)))
+        parts = [connecting, head, chunk, tail, connecting, bare]
+        octets += parts
+        at += sum(map(len, parts))
     bodies = [b"".join(map(_chunk, chunks(body))) for body in places]
     begin = _FILE.size + _BODY.size * len(bodies) + _MESSAGE.size * len(entries)
     with path.open("wb") as out:
@@ -78,9 +77,9 @@ def chunks(body: bytes) -> list[bytes]:
     return [body[at : at + CHUNK] for at in range(0, len(body), CHUNK)]
 
 
-def _packets(mail: Mail, queue_id: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+def _packets(mail: Mail, queue_id: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     """Return what a new connection gets, the rest before the body, what goes before
-    each chunk of it, and the end.
+    each chunk of it, the end, and the second of these again without leading space.
     """
     family = b"6" if ":" in mail.client else b"4"
     address = mail.client.encode()
@@ -110,14 +109,17 @@ def _packets(mail: Mail, queue_id: bytes) -> tuple[bytes, bytes, bytes, bytes]:
             _packet(b"R", recipient + b"\0"),
         ]
     head += [_macros(b"T", named), _packet(b"T")]
+    bare = [*head]
     for name, value in mail.fields:
-        head += [_macros(b"L", named), _packet(b"L", name + b"\0" + value + b"\0")]
-    head += [_macros(b"N", named), _packet(b"N")]
+        for to, text in ((head, value), (bare, value.removeprefix(b" "))):
+            to += [_macros(b"L", named), _packet(b"L", name + b"\0" + text + b"\0")]
+    end = [_macros(b"N", named), _packet(b"N")]
     return (
         b"".join(connecting),
-        b"".join(head),
+        b"".join(head + end),
         _macros(b"B", named),
         _macros(b"E", named) + _packet(b"E"),
+        b"".join(bare + end),
     )
 
 

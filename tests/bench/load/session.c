@@ -19,6 +19,8 @@
 
 #include "client.h"
 
+enum { LEADING_SPACE = 0x100000 };
+
 static uint32_t big(const uint8_t *at)
 {
 	uint32_t value;
@@ -101,8 +103,13 @@ static void enter(struct connection *c, enum part part)
 	const uint8_t *at = plan.base + m->offset;
 	c->part = part;
 	if (part == HEAD) {
+		uint32_t length = m->head;
+		if (!(c->steps & LEADING_SPACE)) {
+			at += m->head + m->chunk + m->tail;
+			length = m->bare;
+		}
 		c->next = at + (c->carried ? m->connecting : 0);
-		c->end = at + m->head;
+		c->end = at + length;
 	} else if (part == BODY) {
 		c->next = plan.base + plan.bodies[m->body].offset;
 		c->end = c->next + plan.bodies[m->body].length;
@@ -294,6 +301,7 @@ static void packet(struct connection *c, const uint8_t *at, size_t length)
 		}
 		c->steps = big(at + 9);
 		c->awaited = 0;
+		enter(c, HEAD);
 		push(c);
 		return;
 	case 'p':
