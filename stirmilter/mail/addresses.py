@@ -36,7 +36,9 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _WORD: Final = r"[^\x00-\x20\x7f\"()<>\[\],:;@\\]++"
-_PLAIN: Final = re.compile(rf"[ \t\n]*+(<)?({_WORD})(?:@({_WORD}))?(?(1)>)[ \t\n]*+")
+_PLAIN: Final = re.compile(
+    rf"[ \t\n]*+(?:<({_WORD})(?:@({_WORD}))?>|({_WORD})(?:@({_WORD}))?)[ \t\n]*+"
+)
 _COMMENT: Final = re.compile(r"(?:\\.)++|[()]", re.DOTALL)
 _PHRASE: Final = frozenset({"atom", "quoted", "space"})
 _ADDRESS: Final = frozenset("@<>")
@@ -106,8 +108,10 @@ def parse(text: str, limit: int = ENTRIES) -> AddressList:
     """
     if limit > 0 and (plain := _PLAIN.fullmatch(text)):
         # One address and nothing else, as MM4 writes them: a tenth of the time.
-        lexemes = 1 + 2 * (plain[1] is not None) + 2 * (plain[3] is not None)
-        return AddressList((Mailbox(plain[2], plain[3] or ""),), False, lexemes)
+        within, its_domain, alone, domain = plain.groups("")
+        lexemes = 1 + 2 * bool(within) + 2 * bool(its_domain or domain)
+        mailbox = Mailbox(within or alone, its_domain or domain)
+        return AddressList((mailbox,), False, lexemes)
     return _parse(text, limit)
 
 
