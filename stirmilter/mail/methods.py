@@ -55,6 +55,9 @@ class MethodsPolicy:
     results: Limits = field(default_factory=Limits)
     """How much of each of its fields is read."""
 
+    result_length: int = upstream.LENGTH
+    """Characters of a value in them."""
+
 
 class Methods:
     """Evaluates by the look-ups that it is given; keeps nothing of a message."""
@@ -83,11 +86,12 @@ class Methods:
                 policy.upstreams,
                 signatures=policy.signatures,
                 limits=policy.results,
+                length=policy.result_length,
             )
         ours = MailResults()
         if policy.mode != "trust":
             ours = self._evaluate(transaction, now)
-        chosen = upstream.choose(policy.mode, ours, theirs)
+        chosen = upstream.choose(policy.mode, ours, theirs, policy.result_length)
         return Beside(
             results=chosen.results,
             protection=protection.protect(

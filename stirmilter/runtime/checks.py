@@ -62,11 +62,18 @@ def checks(config: Config, policy: Policy, dns: Dns | None = None) -> Checks:
             dmarc=DmarcLimits(
                 authors=section.authors,
                 identifiers=section.identifiers,
+                record_octets=section.dmarc_record_octets,
                 seconds=config.dns.dmarc_seconds,
                 questions=config.dns.dmarc_questions,
             ),
             signatures=section.signatures,
-            results=Limits(length=section.result_octets, resinfos=section.results),
+            results=Limits(
+                length=section.result_octets,
+                depth=section.result_comments,
+                resinfos=section.results,
+                properties=section.result_properties,
+            ),
+            result_length=section.result_value,
         ),
         dns.for_message,
     )
@@ -104,6 +111,7 @@ def dkim_limits(config: Config) -> DkimLimits:
         longest_key=section.longest_key,
         skew=timedelta(seconds=section.signature_skew),
         arc_sets=section.arc_sets,
+        key_records=section.key_records,
     )
 
 

@@ -77,6 +77,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             "longest_key": 4096,
             "signature_skew": 3.0,
             "arc_sets": 4,
+            "key_records": 18,
             "spf_lookups": 5,
             "spf_void_lookups": 6,
             "spf_names": 7,
@@ -86,8 +87,11 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             "spf_macros": 11,
             "authors": 12,
             "identifiers": 13,
+            "dmarc_record_octets": 19,
             "result_octets": 14,
             "results": 15,
+            "result_properties": 20,
+            "result_comments": 21,
             "result_value": 16,
         },
         "upstream": [{**HOP, "daemon_names": ["smtpd"], "strips": True}],
@@ -119,6 +123,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             longest_key=4096,
             skew=timedelta(seconds=3),
             arc_sets=4,
+            key_records=18,
         ),
         spf=SpfLimits(
             lookups=5,
@@ -129,9 +134,12 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             local_part=10,
             macros=11,
         ),
-        dmarc=DmarcLimits(authors=12, identifiers=13, seconds=1.5, questions=17),
+        dmarc=DmarcLimits(
+            authors=12, identifiers=13, record_octets=19, seconds=1.5, questions=17
+        ),
         signatures=1,
-        results=Limits(length=14, resinfos=15),
+        results=Limits(length=14, resinfos=15, properties=20, depth=21),
+        result_length=16,
     )
     policy = built.filter.policy
     assert (policy.signatures, policy.result_length) == (1, 16)
