@@ -218,6 +218,8 @@ class Journal(Section):
     queue: Count = 10_000
     flush_seconds: Seconds = 1.0
     lock_seconds: Seconds = 2.0
+    removed_fields: Annotated[int, Field(ge=0)] = 32
+    removed_characters: Annotated[int, Field(ge=16)] = 500
     numbers: Literal["masked", "full"] = "masked"
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Protocol
 
+from stirmilter.events import RemovedLimits
 from stirmilter.mail import mm4
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
@@ -95,6 +96,9 @@ class MailPolicy:
 
     result_length: int = 255
     """Octets of a stranger's text in a result; what is longer is left out."""
+
+    removed: RemovedLimits = field(default_factory=RemovedLimits)
+    """What is kept as evidence of fields that are taken out."""
 
     actions: Policy = field(default_factory=Policy)
     """What becomes of what was judged."""

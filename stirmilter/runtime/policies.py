@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
+from stirmilter.events import RemovedLimits
 from stirmilter.mail.mailpolicy import MailPolicy, Submitter, Survival
 from stirmilter.mail.mm4 import Reading
 from stirmilter.runtime import actions
@@ -44,6 +45,7 @@ def mail_policy(config: Config) -> MailPolicy:
         unlisted=sign.unlisted == "any",
         signatures=config.checks.signatures,
         result_length=config.checks.result_value,
+        removed=removed_limits(config),
         actions=actions.policy(config),
         mm4=actions.mm4_answers(config),
         survival=Survival(
@@ -53,6 +55,14 @@ def mail_policy(config: Config) -> MailPolicy:
             total=config.limits.diagnosis_memory,
             effort=config.limits.diagnosis_effort,
         ),
+    )
+
+
+def removed_limits(config: Config) -> RemovedLimits:
+    """Say what is kept as evidence of fields that are taken out."""
+    section = config.journal
+    return RemovedLimits(
+        fields=section.removed_fields, characters=section.removed_characters
     )
 
 
