@@ -103,3 +103,4 @@ class Dkim(Section):
     header_form: Literal["relaxed", "simple"] = "relaxed"
     body_form: Literal["relaxed", "simple"] = "relaxed"
     lifetime: Lapse = 0.0
+    names_octets: Annotated[int, Field(ge=256)] = 4_096

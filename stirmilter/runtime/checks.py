@@ -143,6 +143,7 @@ def dkim_signer(config: Config) -> DkimSigner | None:
             header_form=section.header_form,
             body_form=section.body_form,
             lifetime=timedelta(seconds=section.lifetime) if section.lifetime else None,
+            names_octets=section.names_octets,
         )
     except ValueError as error:
         raise ConfigError(where, str(error)) from None

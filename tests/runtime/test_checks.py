@@ -242,7 +242,12 @@ def test_without_a_word_dkim_signs_nothing(configured: Configured) -> None:
 def test_settings_reach_our_dkim(configured: Configured, key: Path) -> None:
     plain = build(configured, ours(key)).filter.dkim
     change = ours(
-        key, fields=["From"], header_form="simple", body_form="simple", lifetime=60.0
+        key,
+        fields=["From"],
+        header_form="simple",
+        body_form="simple",
+        lifetime=60.0,
+        names_octets=300,
     )
     other = build(configured, change).filter.dkim
 
@@ -254,6 +259,7 @@ def test_settings_reach_our_dkim(configured: Configured, key: Path) -> None:
     assert other.names == ("From",)
     assert (other.header_form, other.body_form) == ("simple", "simple")
     assert other.lifetime == timedelta(minutes=1)
+    assert (plain.names_octets, other.names_octets) == (4_096, 300)
 
 
 def test_a_dkim_key_is_nobody_elses_business(configured: Configured, key: Path) -> None:
