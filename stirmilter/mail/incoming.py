@@ -127,7 +127,6 @@ class Incoming:
         peer = peers.find(
             actions.peers, transaction.connection, transaction.sender, spcs
         )
-        domains = (one.domain for one in beside.results.signatures)
         covered = beside.protection.covered
         return Facts(
             verdict=verdict.combine(
@@ -141,7 +140,7 @@ class Incoming:
             number=view.originator,
             message_type=view.message_type,
             protected=covered,
-            binding=protection.bind(spcs, domains, actions.bindings),
+            binding=protection.bind(spcs, actions.bindings, beside.results.dkim),
             differences=beside.differing,
             **words(beside.results),
         )

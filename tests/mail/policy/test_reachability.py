@@ -130,7 +130,7 @@ SMALL = {
     "stir": ["pass", "fail", "none"],
     "dkim": ["pass", "fail", "none"],
     "dmarc": ["pass", "fail"],
-    "binding": ["match", "mismatch", "none"],
+    "binding": ["absent", "match", "mismatch", "none"],
 }
 CONDITIONS = st.fixed_dictionaries(
     {name: st.frozensets(st.sampled_from(words)) for name, words in SMALL.items()}
@@ -143,7 +143,7 @@ def everything() -> list[Facts]:
         for reason in Reason
         for dkim in sorted(VALUES["dkim"])
         for dmarc in sorted(VALUES["dmarc"])
-        for binding in ("match", "mismatch", "none")
+        for binding in ("absent", "match", "mismatch", "none")
         for protected in (True, False)
     ]
 
