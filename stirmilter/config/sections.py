@@ -250,6 +250,9 @@ class Limits(Section):
     diagnosis_octets: Annotated[int, Field(ge=0)] = 1_048_576
     diagnosis_memory: Annotated[int, Field(ge=0)] = 16_777_216
     diagnosis_effort: Annotated[int, Field(ge=0)] = 33_554_432
+    parts: Count = 200
+    part_header_octets: Annotated[int, Field(ge=256)] = 8_192
+    boundaries: Count = 20
 
 
 class Log(Section):

@@ -97,8 +97,14 @@ class Incoming:
         tokens = self.policy.tokens(transaction.headers)
         found = service.verify(message, tokens, now)
         if transaction.kept is not None:
-            effort = self.policy.survival.effort
-            found = telling.told(found, transaction.kept, transaction.headers, effort)
+            survival = self.policy.survival
+            found = telling.told(
+                found,
+                transaction.kept,
+                transaction.headers,
+                survival.effort,
+                survival.parts,
+            )
         watch.lap("stir")
         if beside is None:
             beside = self.checks.check(transaction, now)

@@ -13,7 +13,7 @@ from stirmilter.mail import mm4
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.policy.policy import Policy
-from stirmilter.mail.survival import Hazard
+from stirmilter.mail.survival import Hazard, PartLimits
 from stirmilter.mail.transaction import Connection, Header
 
 
@@ -36,6 +36,8 @@ class Survival:
 
     effort: int = 33_554_432
     """Octets that may be digested to find what altered one body."""
+
+    parts: PartLimits = field(default_factory=PartLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from stirmilter.errors import ConfigError, StoreError
 from stirmilter.events import RemovedLimits
 from stirmilter.mail.mailpolicy import MailPolicy, Submitter, Survival
 from stirmilter.mail.mm4 import Reading
+from stirmilter.mail.survival import PartLimits
 from stirmilter.runtime import actions
 from stirmilter.runtime.files import TABLE, number_set
 from stirmilter.services import VerificationPolicy
@@ -54,6 +55,11 @@ def mail_policy(config: Config) -> MailPolicy:
             each=config.limits.diagnosis_octets,
             total=config.limits.diagnosis_memory,
             effort=config.limits.diagnosis_effort,
+            parts=PartLimits(
+                parts=config.limits.parts,
+                header_octets=config.limits.part_header_octets,
+                boundaries=config.limits.boundaries,
+            ),
         ),
     )
 

@@ -59,11 +59,9 @@ def through(mail_filter: MailFilter, sent: Transaction, body: bytes = BODY) -> D
         sent.connection, sent.recipients, sent.headers, sent.sender
     )
     for start in range(0, len(body), CHUNK):
-        prepared.digester.update(body[start : start + CHUNK])
-        prepared.hashes.update(body[start : start + CHUNK])
-    return mail_filter.decide(
-        replace(sent, body=prepared.digester.finish(), hashed=prepared.hashes.finish())
-    )
+        for reader in prepared.readers():
+            reader(body[start : start + CHUNK])
+    return mail_filter.decide(prepared.read(sent))
 
 
 def signed(ca: TestCA, *lines: str, dkim: DkimSigner | None = SIGNER) -> Transaction:

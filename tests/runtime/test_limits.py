@@ -2,10 +2,13 @@
 
 import pytest
 
+from stirmilter import runtime
 from stirmilter.errors import ConfigError
 from stirmilter.mail.policy.rules import VALUES
+from stirmilter.mail.survival import PartLimits
 from stirmilter.runtime import actions
-from tests.runtime.configurations import Configured
+from stirmilter.stores.replay import MemoryReplayStore
+from tests.runtime.configurations import Change, Configured
 
 
 @pytest.mark.parametrize("table", ["rule", "shadow_rule"])
@@ -21,3 +24,15 @@ def test_how_finely_rules_are_cut_up_is_a_setting(
     actions.policy(configured({table: rules, "policy.rule_pieces": 0}))
     with pytest.raises(ConfigError, match=r"\(c\): never applies"):
         actions.policy(configured({table: rules}))
+
+
+def test_settings_reach_what_takes_a_multipart_apart(configured: Configured) -> None:
+    change: Change = {
+        "limits": {"parts": 3, "part_header_octets": 400, "boundaries": 5}
+    }
+
+    made = runtime.build(configured(change), MemoryReplayStore()).filter
+
+    assert made.policy.survival.parts == PartLimits(
+        parts=3, header_octets=400, boundaries=5
+    )
