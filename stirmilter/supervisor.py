@@ -183,7 +183,11 @@ def _exporter(config: Config) -> Exporter | None:
         return None
     listener = bind(settings.listen, config, "metrics.listen")
     try:
-        metrics = Metrics(config.folder / settings.counters)
+        metrics = Metrics(
+            config.folder / settings.counters,
+            series=settings.series,
+            lists=config.revocation.lists,
+        )
     except OSError as error:
         where = f"{config.source}: metrics.counters"
         raise ConfigError(where, f"{settings.counters}: {error}") from None

@@ -228,6 +228,10 @@ class Metrics(Section):
 
     listen: MetricsAddress = ""
     counters: Path = Path("/run/stirmilter/metrics")
+    series: Count = 500
+    request_seconds: Seconds = 5.0
+    request_octets: Annotated[int, Field(ge=64)] = 8_192
+    connections: Count = 8
 
 
 class Limits(Section):

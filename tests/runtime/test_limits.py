@@ -2,8 +2,9 @@
 
 import pytest
 
-from stirmilter import runtime
+from stirmilter import exporter, runtime
 from stirmilter.errors import ConfigError
+from stirmilter.exporter import ScrapeLimits
 from stirmilter.mail.policy.rules import VALUES
 from stirmilter.mail.survival import PartLimits
 from stirmilter.runtime import actions
@@ -36,3 +37,12 @@ def test_settings_reach_what_takes_a_multipart_apart(configured: Configured) -> 
     assert made.policy.survival.parts == PartLimits(
         parts=3, header_octets=400, boundaries=5
     )
+
+
+def test_settings_reach_what_answers_scrapes(configured: Configured) -> None:
+    change: Change = {
+        "metrics": {"request_seconds": 1.5, "request_octets": 65, "connections": 3}
+    }
+    made = runtime.build(configured(change), MemoryReplayStore())
+
+    assert exporter._limits(made) == ScrapeLimits(seconds=1.5, octets=65, connections=3)
