@@ -266,4 +266,7 @@ class Log(Section):
     format: Literal["text", "json"] = "text"
     priorities: bool = True
     repeat_seconds: Lapse = 60.0
+    repeats: Count = 500
+    trace_exceptions: Count = 8
+    trace_frames: Count = 40
     numbers: Literal["masked", "full"] = "masked"
