@@ -52,6 +52,8 @@ def removed(
 ) -> tuple[Removed, ...]:
     """Note the fields that are taken out of a message; printable and bounded."""
     wanted = {(name.lower(), occurrence) for name, occurrence in removals}
+    if not wanted:
+        return ()
     seen: Counter[str] = Counter()
     found: list[Removed] = []
     for header in headers:
