@@ -10,7 +10,7 @@ from stirmilter.stores.dns import Lookups
 from tests.dns_server import DnsServer
 from tests.mail.checks.signed import DOMAIN, Zone, check, check_arc, rsa_record, sign
 from tests.mail.checks.test_arc import CHAIN
-from tests.mail.checks.test_dmarc import by_dkim, publish
+from tests.mail.checks.vouchers import by_dkim, publish
 
 
 @pytest.mark.parametrize(
