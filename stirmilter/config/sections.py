@@ -245,6 +245,7 @@ class Limits(Section):
     json_depth: Annotated[int, Field(gt=0, le=64)] = 8
     certificates: Annotated[int, Field(gt=0, le=32)] = 6
     addresses: Count = 1_000
+    address_words: Annotated[int, Field(ge=5)] = 20
     headers: Count = 1_000
     header_octets: Count = 262_144
     recipients: Count = 1_000

@@ -146,7 +146,7 @@ class Methods:
         if wanted & {"spf", "dmarc"}:
             domain = spf.mail_from_domain(connection.helo, transaction.sender)
             asked.append((domain, None))
-        author, _ = dmarc.author(authors, self.policy.dmarc.authors)
+        author, _ = dmarc.author(authors, self.policy.dmarc)
         sender: SpfResult | None = None
         judged: dict[int, DkimSignature] = {}
         for _, at in sorted(asked, key=lambda one: nearness.rank(one[0], author)):

@@ -61,6 +61,7 @@ def checks(config: Config, policy: Policy, dns: Dns | None = None) -> Checks:
             ),
             dmarc=DmarcLimits(
                 authors=section.authors,
+                lexemes=config.limits.address_words,
                 identifiers=section.identifiers,
                 record_octets=section.dmarc_record_octets,
                 seconds=config.dns.dmarc_seconds,

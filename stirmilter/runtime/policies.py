@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from stirmilter.config import Config
@@ -37,10 +38,8 @@ def mail_policy(config: Config) -> MailPolicy:
         method=verify.method,
         header=sign.header,
         headers=frozenset(verify.headers),
-        ours=Reading(
-            country=sign.country, uris=sign.uris, entries=config.limits.addresses
-        ),
-        theirs=Reading(uris=verify.uris, entries=config.limits.addresses),
+        ours=_reading(config, Reading(country=sign.country, uris=sign.uris)),
+        theirs=_reading(config, Reading(uris=verify.uris)),
         divert=sign.divert,
         submitters=tuple(_submitters(config)),
         unlisted=sign.unlisted == "any",
@@ -62,6 +61,12 @@ def mail_policy(config: Config) -> MailPolicy:
             ),
         ),
     )
+
+
+def _reading(config: Config, reading: Reading) -> Reading:
+    """Say how many addresses are read, and how long ones."""
+    limits = config.limits
+    return replace(reading, entries=limits.addresses, lexemes=limits.address_words)
 
 
 def removed_limits(config: Config) -> RemovedLimits:

@@ -98,6 +98,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
         "peer": [{"name": "x", "helo": ["x.example"], "dkim": {"1": ["x.example"]}}],
         "verify.headers": ["Identity"],
         "dns": {"dmarc_seconds": 1.5, "dmarc_questions": 17},
+        "limits.address_words": 22,
     }
 
     built = build(configured, change)
@@ -135,7 +136,12 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             macros=11,
         ),
         dmarc=DmarcLimits(
-            authors=12, identifiers=13, record_octets=19, seconds=1.5, questions=17
+            authors=12,
+            lexemes=22,
+            identifiers=13,
+            record_octets=19,
+            seconds=1.5,
+            questions=17,
         ),
         signatures=1,
         results=Limits(length=14, resinfos=15, properties=20, depth=21),

@@ -33,6 +33,9 @@ class DmarcLimits:
     authors: int = 32
     """Addresses of From that are read."""
 
+    lexemes: int = addresses.LEXEMES
+    """Lexical tokens of each, on average."""
+
     identifiers: int = 10
     """Domains whose alignment is looked at; those that pass, first."""
 
@@ -74,7 +77,7 @@ def check_message(
     Source: RFC 9989 §5.3.1, §11.5.
     """
     limits = limits or DmarcLimits()
-    domain, reason = author(fields, limits.authors)
+    domain, reason = author(fields, limits)
     if domain:
         return check(domain, spf, dkim, resolver, limits)
     word: Literal["none", "permerror"] = "none" if reason in _NOBODY else "permerror"
@@ -84,16 +87,17 @@ def check_message(
 _NOBODY: Final = frozenset({"no-from", "no-domain"})
 
 
-def author(fields: Sequence[str], limit: int = 32) -> tuple[str, str]:
+def author(fields: Sequence[str], limits: DmarcLimits | None = None) -> tuple[str, str]:
     """Return the Author Domain of the values of From, or none and the reason.
 
     One address without a domain, as MM4 writes a number, has none. Several must be of
     one domain, each of them: another program shows the number, or the address literal,
-    that no domain speaks for. At most `limit` are read.
+    that no domain speaks for.
     """
     if len(fields) != 1:
         return "", "several-from" if fields else "no-from"
-    entries = addresses.parse(fields[0], limit).entries
+    limits = limits or DmarcLimits()
+    entries = addresses.parse(fields[0], limits.authors, limits.lexemes).entries
     domains: set[str] = set()
     for mailbox in entries:
         domain, reason = _domain(mailbox)
