@@ -171,6 +171,7 @@ class Fetch(Section):
     seconds: Seconds = 5.0
     octets: Count = 16_384
     header_octets: Count = 16_384
+    interim: Annotated[int, Field(ge=0)] = 16
     addresses: Count = 4
     name_addresses: Count = 32
     host_concurrency: Count = 2

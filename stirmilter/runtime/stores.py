@@ -280,6 +280,7 @@ def _fetch_policy(config: Config) -> FetchPolicy:
         seconds=fetch.seconds,
         octets=fetch.octets,
         header_octets=fetch.header_octets,
+        interim=fetch.interim,
         addresses=fetch.addresses,
         name_addresses=fetch.name_addresses,
         hosts=HostPolicy(

@@ -115,6 +115,7 @@ def test_settings_reach_the_fetcher(
         "seconds": 1,
         "octets": 2,
         "header_octets": 9,
+        "interim": 11,
         "addresses": 3,
         "name_addresses": 10,
         "allow": [".example"],
@@ -136,6 +137,7 @@ def test_settings_reach_the_fetcher(
     assert policy.tls_ca == str(tmp_path / "tls.pem")
     assert (policy.seconds, policy.octets, policy.addresses) == (1, 2, 3)
     assert (policy.header_octets, policy.name_addresses) == (9, 10)
+    assert policy.interim == 11
     assert policy.allow == HostSet.of(".example")
     assert policy.deny == HostSet.of("198.51.100.0/24")
     assert policy.hosts == HostPolicy(
