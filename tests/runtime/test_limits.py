@@ -1,5 +1,7 @@
 """Limits of the configuration reach what they limit."""
 
+import re
+
 import pytest
 
 from stirmilter import exporter, runtime
@@ -46,3 +48,43 @@ def test_settings_reach_what_answers_scrapes(configured: Configured) -> None:
     made = runtime.build(configured(change), MemoryReplayStore())
 
     assert exporter._limits(made) == ScrapeLimits(seconds=1.5, octets=65, connections=3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "least"),
+    [
+        ("checks.key_records", 1),
+        ("checks.dmarc_record_octets", 1),
+        ("checks.result_properties", 1),
+        ("checks.result_comments", 1),
+        ("checks.result_value", 16),
+        ("dkim.names_octets", 256),
+        ("journal.removed_fields", 0),
+        ("journal.removed_characters", 16),
+        ("policy.rule_pieces", 0),
+        ("limits.address_words", 5),
+        ("limits.parts", 1),
+        ("limits.part_header_octets", 256),
+        ("limits.boundaries", 1),
+        ("fetch.interim", 0),
+        ("metrics.series", 1),
+        ("metrics.request_octets", 64),
+        ("metrics.connections", 1),
+        ("log.repeats", 1),
+        ("log.trace_exceptions", 1),
+        ("log.trace_frames", 1),
+    ],
+)
+def test_a_limit_that_could_not_work_is_refused(
+    configured: Configured, setting: str, least: int
+) -> None:
+    section, _, name = setting.partition(".")
+
+    found = configured({setting: least})
+    with pytest.raises(ConfigError) as refused:
+        configured({setting: least - 1})
+
+    assert getattr(getattr(found, section), name) == least
+    [(where, problem)] = refused.value.faults
+    assert where.endswith(f": {setting}")
+    assert re.search(r"greater than (or equal to )?\d+", problem)
