@@ -55,6 +55,7 @@ class Milter(Section):
     message_seconds: Seconds = 120.0
     progress_seconds: Seconds = 10.0
     drain_seconds: Seconds = 30.0
+    leave_seconds: Seconds = 5.0
     stuck_seconds: Seconds = 60.0
     backlog: Count = 128
 
