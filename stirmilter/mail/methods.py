@@ -56,6 +56,9 @@ class MethodsPolicy:
     results: Limits = field(default_factory=Limits)
     """How much of each of its fields is read."""
 
+    result_length: int = upstream.LENGTH
+    """Characters of a value in them."""
+
 
 class Methods:
     """Evaluates by the look-ups that it is given; keeps nothing of a message."""
@@ -84,11 +87,12 @@ class Methods:
                 policy.upstreams,
                 signatures=policy.signatures,
                 limits=policy.results,
+                length=policy.result_length,
             )
         ours = MailResults()
         if policy.mode != "trust":
             ours = self._evaluate(transaction, now)
-        chosen = upstream.choose(policy.mode, ours, theirs)
+        chosen = upstream.choose(policy.mode, ours, theirs, policy.result_length)
         return Beside(
             results=chosen.results,
             protection=protection.protect(
@@ -145,7 +149,7 @@ class Methods:
         if wanted & {"spf", "dmarc"}:
             domain = spf.mail_from_domain(connection.helo, transaction.sender)
             asked.append((domain, None))
-        author, _ = dmarc.author(authors, self.policy.dmarc.authors)
+        author, _ = dmarc.author(authors, self.policy.dmarc)
         sender: SpfResult | None = None
         judged: dict[int, DkimSignature] = {}
         for _, at in sorted(asked, key=lambda one: nearness.rank(one[0], author)):

@@ -95,7 +95,7 @@ class DkimChecker:
 
     def _keys(self) -> Keys:
         limits = self._limits
-        return Keys(self._resolver, limits.shortest_key, limits.longest_key)
+        return Keys(self._resolver, limits)
 
 
 @dataclass(frozen=True, slots=True)
