@@ -11,6 +11,7 @@ from stirmilter.mail import nearness, protection, upstream
 from stirmilter.mail.authres import Limits
 from stirmilter.mail.beside import Beside
 from stirmilter.mail.checks import dmarc, spf
+from stirmilter.mail.checks.block import HeaderBlock
 from stirmilter.mail.checks.canonical import BodyHashes
 from stirmilter.mail.checks.dkim import DkimChecker
 from stirmilter.mail.checks.dmarc import DmarcLimits
@@ -101,18 +102,19 @@ class Methods:
 
     def _evaluate(self, transaction: Transaction, now: datetime) -> MailResults:
         wanted, limits = self.policy.methods, self.policy.dmarc
-        headers, hashed = transaction.headers, transaction.hashed
-        authors = [field.text for field in headers if field.named(("from",))]
+        headers = transaction.headers
+        block = HeaderBlock(headers)
+        authors = [field.text for field in headers if field.name.lower() == "from"]
         whole = part = self._lookups()
         if "dmarc" in wanted:
             part = whole.reserve(limits.seconds, limits.questions)
-        sender, dkim = self._identifiers(transaction, authors, part, now)
+        sender, dkim = self._identifiers(transaction, block, authors, part, now)
         found = arc = None
         if "dmarc" in wanted:
             found = dmarc.check_message(authors, sender, dkim or (), whole, limits)
         if "arc" in wanted:
             checker = DkimChecker(part.reserve(), self.policy.dkim)
-            arc = checker.check_arc(headers, hashed, now)
+            arc = checker.check_arc(block, transaction.hashed, now)
         return MailResults(
             spf=sender if "spf" in wanted else None,
             dkim=dkim if "dkim" in wanted else None,
@@ -123,6 +125,7 @@ class Methods:
     def _identifiers(
         self,
         transaction: Transaction,
+        block: HeaderBlock,
         authors: Sequence[str],
         part: Lookups,
         now: datetime,
@@ -135,7 +138,7 @@ class Methods:
         """
         wanted, connection = self.policy.methods, transaction.connection
         checker = DkimChecker(part.reserve(), self.policy.dkim)
-        message = checker.open(transaction.headers, transaction.hashed, now)
+        message = checker.open(block, transaction.hashed, now)
         asked: list[tuple[str, int | None]] = []  # a domain, and where it signed
         if wanted & {"dkim", "dmarc"}:
             asked += [(message.domain(at), at) for at in message.places]

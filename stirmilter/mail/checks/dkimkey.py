@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -26,6 +27,7 @@ from stirmilter.mail.results import BUDGET
 
 Kind = Literal["rsa", "ed25519"]
 
+_USUAL: Final = 2_048  # characters of a record that is remembered
 _EXPONENT_BITS: Final = 64
 """OpenSSL's own limit for long keys. The owner of a key chooses its exponent: one as
 long as the modulus makes each verification a hundred times dearer."""
@@ -117,11 +119,16 @@ class Keys:
 
 
 def read(record: str) -> KeyRecord:
-    """Read a key record (§3.6.1).
+    """Read a key record (§3.6.1); the last few good ones are remembered.
 
     Raises:
         Refused: ``permerror``.
     """
+    return (_read if len(record) <= _USUAL else _read.__wrapped__)(record)
+
+
+@lru_cache(maxsize=256)
+def _read(record: str) -> KeyRecord:
     tags = taglist.parse(record.encode("latin-1", "replace"), "malformed-key")
     if tags.get("v", b"DKIM1") != b"DKIM1" or "p" not in tags:
         raise Refused("permerror", "malformed-key")
