@@ -28,6 +28,7 @@ from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores import trustfile
 from stirmilter.stores.fetch import CHAIN
 from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
+from stirmilter.stores.replay.standing import BOOT_ID, boot_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
     yield from _store_findings(runtime.config)
     if runtime.config.replay.store == "memory:" and runtime.config.milter.workers != 1:
         text = "memory: is not shared: a replay that another worker meets passes"
+        yield Finding("warning", "replay.store", text)
+    if runtime.config.replay.store.startswith("sqlite:") and not boot_id():
+        text = (
+            "nobody tells which run of the machine this is, so what a power cut loses"
+        )
+        text += f" is not missed; set {BOOT_ID} (%b in a unit of systemd)"
         yield Finding("warning", "replay.store", text)
     path = runtime.config.journal.path
     if path and not (runtime.config.folder / path).parent.is_dir():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stirmilter.events import Removed
+from stirmilter.events import Removed, Token
 from stirmilter.stores.journal import Journal
 from stirmilter.testca import TestCA
 from tests import laboratory
@@ -103,6 +103,20 @@ def test_a_verdict_is_told_with_all_that_is_behind_it(
     signer, anchor = believed.path[0], believed.path[-1]
     assert f"             signed by {signer.subject.rfc4514_string()}" in lines
     assert f"             vouched for by {anchor.subject.rfc4514_string()}" in lines
+
+
+def test_of_what_we_signed_nothing_is_told_that_only_a_verifier_knows(
+    configuration: Path, journal: Journal
+) -> None:
+    signed = Token(reason="signed", word="", iat=int(NOW.timestamp()), ppt="msg")
+    made = event("4Yx1ab", NOW, signed)
+    journal.write([replace(made, direction="out", outcome="signed", reason="signed")])
+
+    _, out, _ = stirmilter("4Yx1ab", "-c", configuration)
+
+    assert "passport 1   signed\n             signed 2026-01-02 12:00:00Z\n" in out
+    assert "body" not in out
+    assert "covered" not in out
 
 
 @pytest.mark.parametrize("name", ["message_id", "transaction_id", "mms_message_id"])

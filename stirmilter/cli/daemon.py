@@ -133,6 +133,7 @@ def check(
         return
     found = list(findings.findings(built, now))
     found += dkimfindings.check_findings(built)
+    found += dkimfindings.record(built)
     found += findings.replay_findings(built.config)
     for signer in built.signers:
         found += findings.possessed(signer)

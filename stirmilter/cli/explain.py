@@ -64,7 +64,7 @@ def tell(event: Handled) -> Iterator[tuple[str, str]]:
     if meaning:
         yield "which means", meaning
     for number, token in enumerate(kept.tokens, 1):
-        yield from _continued(f"passport {number}", _token(token, kept))
+        yield from _continued(f"passport {number}", _token(token, event, kept))
     yield from event.methods
     yield from _continued("action", _action(event))
     for field in kept.removed:
@@ -72,7 +72,7 @@ def tell(event: Handled) -> Iterator[tuple[str, str]]:
     yield "took", f"{event.seconds * 1000:.0f} ms"
 
 
-def _token(token: Token, kept: Evidence) -> Iterator[str]:
+def _token(token: Token, event: Handled, kept: Evidence) -> Iterator[str]:
     word = f"{token.word} " if token.word else ""
     rule = f" ({token.rule.replace('§', 'section ')})" if token.rule else ""
     detail = f": {token.detail}" if token.detail else ""
@@ -81,9 +81,13 @@ def _token(token: Token, kept: Evidence) -> Iterator[str]:
         signed_at = datetime.fromtimestamp(token.iat, UTC)
         seconds = (kept.time - signed_at).total_seconds()
         age = f"{seconds:.0f} s before" if seconds >= 0 else f"{-seconds:.0f} s after"
-        yield f"signed {_time(signed_at)}, {age} we saw it"
-    if token.msgi:
-        yield f"body {token.msgi}, number covered by {token.authority or 'none'}"
+        seen = f", {age} we saw it" if event.direction == "in" else ""
+        yield f"signed {_time(signed_at)}{seen}"
+    # Of what we signed there is nothing to compare and nobody to ask.
+    if event.direction == "in" and token.msgi:
+        known = token.authority != "none"
+        covered = f", number covered by {token.authority}" if known else ""
+        yield f"body {token.msgi}{covered}"
     if token.diversions:
         yield f"rests on {token.diversions} diversions"
     if token.x5u:
@@ -94,8 +98,9 @@ def _token(token: Token, kept: Evidence) -> Iterator[str]:
     if token.valid is not None:
         begin, end = token.valid
         inside = "inside" if begin <= kept.time <= end else "OUTSIDE"
-        yield f"valid {_time(begin)} to {_time(end)}, {inside} when it came"
-        yield f"revocation: {token.status} when it came"
+        came = "when it came" if event.direction == "in" else "when it left"
+        yield f"valid {_time(begin)} to {_time(end)}, {inside} {came}"
+        yield f"revocation: {token.status} {came}"
     yield from (f"note: {note}" for note in token.notes)
 
 

@@ -113,6 +113,11 @@ def to_the_journal(stream: TextIO) -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
+def error_to(stream: TextIO) -> str:
+    """Return what goes before an error that is written without a logger."""
+    return _priority(logging.ERROR) if to_the_journal(stream) else ""
+
+
 def _priority(level: int) -> str:
     number = next((n for least, n in _PRIORITIES if level >= least), _DEBUG)
     return f"<{number}>"

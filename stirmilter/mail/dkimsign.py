@@ -62,6 +62,7 @@ ADDED_BY_RELAYS: Final = frozenset({"date", "message-id"})
 
 _SHORTEST: Final = 1024  # bits (RFC 8301 §3.2: signers should use 2048)
 _NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_STRING: Final = 255  # octets of a character string (RFC 1035 §3.3)
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
@@ -81,6 +82,15 @@ def read_key(octets: bytes) -> PrivateKey:
     if isinstance(key, PrivateKey):
         return key
     raise ValueError("neither an RSA nor an Ed25519 key")
+
+
+def character_strings(text: str) -> str:
+    """Quote the text of a TXT record as a zone file wants it (RFC 6376 §3.6.2.2).
+
+    A key of 2048 bits is longer than one string may be; name servers refuse the file.
+    """
+    pieces = [text[at : at + _STRING] for at in range(0, len(text), _STRING)]
+    return " ".join(f'"{piece}"' for piece in pieces)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

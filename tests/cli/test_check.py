@@ -1,6 +1,9 @@
 """``stirmilter check``: what verifiers would find, what would become of a message."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,6 +160,27 @@ def test_check_shows_findings_as_json(configure: Configure) -> None:
 
     found = json.loads(out)
     assert (status, {one["level"] for one in found} <= {"ok", "warning"}) == (0, True)
+
+
+def test_a_fault_that_ends_the_daemon_is_an_error_in_the_journal(
+    tmp_path: Path,
+) -> None:
+    """Or `journalctl -p err` is silent about what keeps it from starting."""
+    wrong = tmp_path / "stirmilter.toml"
+    wrong.write_text("[verify]\nfoo = 1\n")
+    with (tmp_path / "journal").open("w+") as stream:
+        place = os.fstat(stream.fileno())
+        done = subprocess.run(
+            [sys.executable, "-m", "stirmilter", "run", "-c", wrong],
+            env=os.environ | {"JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino}"},
+            stderr=stream,
+            timeout=60,
+            check=False,
+        )
+        stream.seek(0)
+
+        assert done.returncode == 78
+        assert stream.read().startswith(f"<3>stirmilter: {wrong}: verify.foo: no such")
 
 
 def test_a_rule_that_never_applies_is_a_fault_of_the_configuration(

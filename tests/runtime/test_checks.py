@@ -5,8 +5,9 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
+import dns.zone
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -43,7 +44,8 @@ def key(tmp_path: Path) -> Path:
 
 
 def write(
-    folder: Path, key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+    folder: Path,
+    key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
 ) -> Path:
     path = folder / "dkim.key"
     form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -293,11 +295,40 @@ def names() -> Iterator[DnsServer]:
         yield server
 
 
-def test_the_record_to_publish_is_shown(configured: Configured, key: Path) -> None:
+def test_the_log_says_who_signs_and_leaves_the_key_to_check(
+    configured: Configured, key: Path
+) -> None:
+    """It would mask the key for a token."""
     [found] = dkimfindings.check_findings(build(configured, ours(key)))
 
+    assert (found.level, found.text) == (
+        "ok",
+        "ed25519-sha256 for one.example, selector s1",
+    )
+
+
+def test_the_record_to_publish_is_shown(configured: Configured, key: Path) -> None:
+    [found] = dkimfindings.record(build(configured, ours(key)))
+
     assert found.level == "ok"
-    assert found.text.startswith('s1._domainkey.one.example TXT "v=DKIM1; k=ed25519;')
+    assert found.text.startswith('s1._domainkey.one.example. TXT "v=DKIM1; k=ed25519;')
+
+
+def test_a_long_key_is_shown_as_name_servers_take_it(
+    configured: Configured, tmp_path: Path
+) -> None:
+    """In strings of 255 octets at most, which the parser of a zone file insists on."""
+    long = write(tmp_path, rsa.generate_private_key(65537, 2048))
+    built = build(configured, ours(long))
+    assert built.filter.dkim is not None
+    name, text = built.filter.dkim.record
+
+    [found] = dkimfindings.record(built)
+
+    zone = dns.zone.from_text(f"$TTL 60\n{found.text}", ".", check_origin=False)
+    [record] = zone.find_rdataset(f"{name}.", "TXT")
+    assert b"".join(record.strings).decode() == text
+    assert len(record.strings) > 1
 
 
 def test_the_record_is_looked_up(
@@ -307,14 +338,15 @@ def test_the_record_is_looked_up(
     built = build(configured, {**ours(key), "dns.servers": [f"{port}@{host}"]})
     assert built.filter.dkim is not None
     name, text = built.filter.dkim.record
+    line = f'{name}. TXT "{text}"'
 
     def said() -> tuple[str, str]:
         [found] = dkimfindings.published(built)
         return found.level, found.text
 
-    assert said() == ("error", f'{name} is not in the DNS; publish TXT "{text}"')
+    assert said() == ("error", f"{name} is not in the DNS; publish {line}")
     names.add(name, "TXT", "v=DKIM1; k=ed25519; p=AAAA")
-    assert said() == ("error", f'{name} has another key; publish TXT "{text}"')
+    assert said() == ("error", f"{name} has another key; publish {line}")
     names.add(name, "TXT", text.replace("p=", "p= "))
     assert said() == ("ok", f"{name} has our key")
     names.fails.add("one.example")
