@@ -1,9 +1,9 @@
-"""The core's speed, beside openssl's on the same machine at the same time.
+"""The core's speed, beside openssl's and libsecsipid's on this machine at this time.
 
     python -m tests.bench.core [--json] [--profile]
 
 One thread, everything warm, in processor time, which is what ``openssl speed`` counts
-as well. openssl and we take turns, round by round, since the speed of a shared machine
+as well. They and we take turns, round by round, since the speed of a shared machine
 changes from minute to minute: what counts is the median of the ratios. The exit status
 is 1 if a target is missed.
 """
@@ -36,6 +36,7 @@ from tests.stir.tokens import KEY
 Given = TypeVar("Given")
 
 ROUNDS: Final = 5
+FOREIGN: Final = 2_000  # signatures and verifications of libsecsipid in each round
 SIGNATURES: Final = 8_000  # in each round, about half a second of them
 VERIFICATIONS: Final = 4_000
 SIGN_TARGET: Final = 0.45
@@ -91,22 +92,31 @@ def speeds(parties: Parties) -> list[Figure]:
         values = [parties.write(parties.sign()) for _ in range(VERIFICATIONS)]
         verify = _rate(parties.verify, values)
         claim = _rate(parties.verify_and_claim, values)
+        theirs = parties.foreign()
         measured = {
             "openssl sign": signing,
+            "libsecsipid sign": _rate(parties.sign_foreign, range(FOREIGN)),
+            "libsecsipid verify": _rate(parties.verify_foreign, [theirs] * FOREIGN),
             "cryptography sign": _rate(_bare_signature, range(SIGNATURES)),
             "AuthenticationService.sign": sign,
             "openssl verify": verifying,
             "cryptography verify": _rate(_bare_verification, signatures),
             "VerificationService.verify": verify,
             "the same, with a replay store in memory": claim,
+        }
+        measured |= {
             "sign, of openssl's": sign / signing,
             "verify, of openssl's": verify / verifying,
+            "sign, of libsecsipid's": sign / measured["libsecsipid sign"],
+            "verify, of libsecsipid's": verify / measured["libsecsipid verify"],
         }
         for name, value in measured.items():
             rounds.setdefault(name, []).append(value)
     targets = {
         "sign, of openssl's": SIGN_TARGET,
         "verify, of openssl's": VERIFY_TARGET,
+        "sign, of libsecsipid's": 1.0,
+        "verify, of libsecsipid's": 1.0,
     }
     return [
         Figure(

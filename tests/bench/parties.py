@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -16,12 +17,13 @@ from stirmilter.services import (
     VerificationPolicy,
     VerificationService,
 )
-from stirmilter.stir import credential, identity
+from stirmilter.stir import credential, identity, jws
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, BOB, NOW, anchors, message, signer
+from tests.referees import programs
 
 FIELD = "PASSporT"
 WARM = 300
@@ -58,6 +60,7 @@ class Parties:
     """The same with a replay store in memory."""
 
     message: Message
+    ca: TestCA
 
     @classmethod
     def create(cls, folder: str) -> Self:
@@ -79,6 +82,7 @@ class Parties:
             token_alone,
             remembering,
             message(ALICE, (BOB,)),
+            ca,
         )
 
     def warm(self) -> None:
@@ -95,6 +99,28 @@ class Parties:
     def write(self, token: Passport) -> str:
         """Write the header value that carries it."""
         return identity.write(token, FIELD)
+
+    def sign_foreign(self, _place: int = 0) -> str:
+        """Have libsecsipid sign the same claims; it reads the key from its file."""
+        return programs.libsecsipid_sign(*self._parts, self.ca.files("one").key)
+
+    def foreign(self) -> str:
+        """Return a token of libsecsipid's, and see that it takes a bad one for bad."""
+        token = self.sign_foreign()
+        head, _, signature = token.rpartition(".")
+        bad = f"{head}.{'A' * len(signature)}"
+        assert not programs.libsecsipid_verifies(bad, self.ca.files("one").chain)
+        return token
+
+    def verify_foreign(self, token: str) -> None:
+        """Have libsecsipid look at the signature, and no more than that."""
+        assert programs.libsecsipid_verifies(token, self.ca.files("one").chain)
+
+    @cached_property
+    def _parts(self) -> tuple[str, str]:
+        """Header and claims of our token as JSON."""
+        header, claims, _ = self.sign().text.split(".")
+        return jws.b64url_decode(header).decode(), jws.b64url_decode(claims).decode()
 
     def verify(self, value: str) -> None:
         """Judge a header value that nobody has judged before, and find it good."""

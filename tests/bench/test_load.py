@@ -92,9 +92,11 @@ def milter(**how: Any) -> Iterator[tuple[str, Frames]]:  # noqa: ANN401 - of Mil
     with short_folder() as folder, socket.socket(socket.AF_UNIX) as door:
         door.bind(f"{folder}/milter.sock")
         door.listen()
-        Thread(target=made.serve, args=(door,), daemon=True).start()
+        serving = Thread(target=made.serve, args=(door,), daemon=True)
+        serving.start()
         yield f"unix:{folder}/milter.sock", made.frames
         door.shutdown(socket.SHUT_RDWR)
+        serving.join()  # what the client sent last may still be on its way
 
 
 def names(frames: Frames) -> list[bytes]:

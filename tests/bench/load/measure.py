@@ -20,10 +20,9 @@ SIZES: Final = (10_000, 300_000, 1_000_000)
 CONNECTIONS: Final = (1, 8, 32)
 WARM: Final = 150
 _SENT: Final = 500
-_OCTETS: Final = 40_000
-"""A message with an overhead of so many octets: for how many fit in a second."""
-
-_FASTEST: Final = 125_000_000  # octets in a second
+_MESSAGES: Final = 2_500
+_OCTETS: Final = 250_000_000
+"""As many are verified in a second at most; then the turn ends sooner."""
 
 
 class Cell(NamedTuple):
@@ -75,7 +74,10 @@ class Bench:
 
     plant: Plant
     seconds: float
-    rounds: int
+    rounds: int = 1
+    warm: int = WARM
+    """Messages that each is given before it is measured."""
+
     files: dict[tuple[Kind, int], Path] = field(default_factory=dict)
     running: list[_Running] = field(default_factory=list)
 
@@ -103,10 +105,10 @@ class Bench:
 
     def most(self, size: int) -> int:
         """Return how many messages nobody exceeds in a turn."""
-        return max(4, int(self.seconds * _FASTEST / (size + _OCTETS)))
+        return max(4, int(self.seconds * min(_MESSAGES, _OCTETS / size)))
 
     def _prepare(self, size: int, cells: Sequence[Cell]) -> None:
-        needed = WARM + self.most(size) * self.rounds * len(cells)
+        needed = self.warm + self.most(size) * self.rounds * len(cells)
         for kind in {cell.kind for cell in cells}:
             path = self.plant.folder / f"{kind}-{size}"
             if kind == "sign":
@@ -117,7 +119,7 @@ class Bench:
             self.files[kind, size] = path
         for one in self.running:
             if any(cell.kind == one.candidate.kind for cell in cells):
-                self._run(one, Cell(one.candidate.kind, size, 8), WARM)
+                self._run(one, Cell(one.candidate.kind, size, 8), self.warm)
 
     def _turn(self, one: _Running, cell: Cell, number: int) -> Turn:
         before = one.daemon.cost()
