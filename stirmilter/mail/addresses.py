@@ -35,6 +35,8 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_WORD: Final = r"[^\x00-\x20\x7f\"()<>\[\],:;@\\]++"
+_PLAIN: Final = re.compile(rf"[ \t\n]*+(<)?({_WORD})(?:@({_WORD}))?(?(1)>)[ \t\n]*+")
 _COMMENT: Final = re.compile(r"(?:\\.)++|[()]", re.DOTALL)
 _PHRASE: Final = frozenset({"atom", "quoted", "space"})
 _ADDRESS: Final = frozenset("@<>")
@@ -102,6 +104,15 @@ def parse(text: str, limit: int = ENTRIES) -> AddressList:
     What follows the first `limit` entries, or more lexical tokens than so many need,
     counts as one more entry that cannot be read.
     """
+    if limit > 0 and (plain := _PLAIN.fullmatch(text)):
+        # One address and nothing else, as MM4 writes them: a tenth of the time.
+        lexemes = 1 + 2 * (plain[1] is not None) + 2 * (plain[3] is not None)
+        return AddressList((Mailbox(plain[2], plain[3] or ""),), False, lexemes)
+    return _parse(text, limit)
+
+
+def _parse(text: str, limit: int) -> AddressList:
+    """Read an address list, whatever it holds."""
     entries: list[Mailbox | None] = []
     entry: list[tuple[str, str]] = []
     grouped = within = angle = False

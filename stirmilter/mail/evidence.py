@@ -54,6 +54,8 @@ def removed(
     Printable and bounded (`events.REMOVED_FIELDS`, `events.REMOVED_LENGTH`).
     """
     wanted = {(name.lower(), occurrence) for name, occurrence in removals}
+    if not wanted:
+        return ()
     seen: Counter[str] = Counter()
     found: list[Removed] = []
     for header in headers:

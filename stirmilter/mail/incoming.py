@@ -253,8 +253,7 @@ def _delivery(transaction: Transaction) -> str:
     """
     connection = transaction.connection
     who = connection.tls_name.lower() or str(connection.client)
-    digest = hashlib.sha256(who.encode("utf-8", "surrogateescape"))
+    parts = [who.encode("utf-8", "surrogateescape")]
     for name, value in transaction.headers:
-        digest.update(f"\n{name}:".encode("utf-8", "surrogateescape"))
-        digest.update(value)
-    return digest.hexdigest()[:32]
+        parts += f"\n{name}:".encode("utf-8", "surrogateescape"), value
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:32]

@@ -107,8 +107,8 @@ class MailPolicy:
 
     def tokens(self, headers: Iterable[Header], *more: str) -> list[str]:
         """Return the values of the fields that we read, and of those named besides."""
-        names = (*self.headers, *more)
-        return [header.text for header in headers if header.named(names)]
+        wanted = {name.lower() for name in (*self.headers, *more)}
+        return [header.text for header in headers if header.name.lower() in wanted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

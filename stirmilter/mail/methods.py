@@ -102,7 +102,7 @@ class Methods:
     def _evaluate(self, transaction: Transaction, now: datetime) -> MailResults:
         wanted, limits = self.policy.methods, self.policy.dmarc
         headers, hashed = transaction.headers, transaction.hashed
-        authors = [field.text for field in headers if field.named(("from",))]
+        authors = [field.text for field in headers if field.name.lower() == "from"]
         whole = part = self._lookups()
         if "dmarc" in wanted:
             part = whole.reserve(limits.seconds, limits.questions)

@@ -26,6 +26,22 @@ _ONCE: Final = (
     "content-transfer-encoding",
     "mime-version",
 )
+_READ: Final = frozenset(
+    {
+        *_ONCE,
+        "to",
+        "cc",
+        "message-id",
+        "x-mms-3gpp-mms-version",
+        "x-mms-ack-request",
+        "x-mms-expiry",
+        "x-mms-message-id",
+        "x-mms-message-type",
+        "x-mms-originator-system",
+        "x-mms-sender-visibility",
+        "x-mms-transaction-id",
+    }
+)
 _Fields = dict[str, list[str]]
 """Values by name in lower case, in order."""
 
@@ -115,7 +131,9 @@ def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
     """
     fields: _Fields = {}
     for header in headers:
-        fields.setdefault(header.name.lower(), []).append(header.text.strip())
+        name = header.name.lower()
+        if name in _READ:
+            fields.setdefault(name, []).append(header.text.strip())
     date = _date(_single(fields, "date"))
     shown = _shown([*fields.get("to", ()), *fields.get("cc", ())], reading.entries)
     return View(

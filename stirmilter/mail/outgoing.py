@@ -232,7 +232,7 @@ def _with_dkim(event: Handled, told: str, watch: Stopwatch) -> Handled:
 
 def _missing_date(headers: Sequence[Header], now: datetime) -> tuple[Insertion, ...]:
     """Return the Date that a signed message lacks (RFC 8224 §6.1 step 3)."""
-    if any(header.named(("date",)) for header in headers):
+    if any(header.name.lower() == "date" for header in headers):
         return ()
     return (Insertion("Date", format_datetime(now)),)
 

@@ -23,13 +23,14 @@ _IGNORED: Final = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")  # RFC 3490 §3.1
+_FIELD: Final = NAME.lower()
 _CFWS: Final = re.compile(r"[ \t\r\n]*")
 _VERSION: Final = re.compile(r"1(?![0-9])")
 
 
 def removals(headers: Iterable[Header], authserv_id: str) -> tuple[Removal, ...]:
     """List the fields of a message that claim to be ours, in its order."""
-    fields = (header for header in headers if header.named((NAME,)))
+    fields = (header for header in headers if header.name.lower() == _FIELD)
     return tuple(
         Removal(header.name, occurrence)
         for occurrence, header in enumerate(fields, 1)
