@@ -86,15 +86,23 @@ class Milter:
 
 
 @contextmanager
-def milter(**how: Any) -> Iterator[tuple[str, Frames]]:  # noqa: ANN401 - of Milter
+def milter(
+    family: socket.AddressFamily = socket.AF_UNIX,
+    **how: Any,  # noqa: ANN401 - of Milter
+) -> Iterator[tuple[str, Frames]]:
     """Run one, until the block ends."""
     made = Milter(**how)
-    with short_folder() as folder, socket.socket(socket.AF_UNIX) as door:
-        door.bind(f"{folder}/milter.sock")
+    with short_folder() as folder, socket.socket(family) as door:
+        if family == socket.AF_UNIX:
+            door.bind(f"{folder}/milter.sock")
+            address = f"unix:{folder}/milter.sock"
+        else:
+            door.bind(("127.0.0.1", 0))
+            address = f"inet:127.0.0.1:{door.getsockname()[1]}"
         door.listen()
         serving = Thread(target=made.serve, args=(door,), daemon=True)
         serving.start()
-        yield f"unix:{folder}/milter.sock", made.frames
+        yield address, made.frames
         door.shutdown(socket.SHUT_RDWR)
         serving.join()  # what the client sent last may still be on its way
 
@@ -117,6 +125,13 @@ def test_packets_are_those_of_postfix(path: Path, steps: int) -> None:
     assert frames[-4] == (b"D", b"Ei\x004Y000000000\0")
     assert (found.messages, found.answers) == (1, {"c": 1})
     assert 0 < found.p50 <= found.p99 <= found.longest
+
+
+def test_tcp_does_as_well(path: Path) -> None:
+    with milter(socket.AF_INET) as (address, frames):
+        client.run(path, address, count=1)
+
+    assert names(frames) == [b"O", *POSTFIX]
 
 
 def test_a_milter_is_not_told_what_it_does_not_want(path: Path) -> None:

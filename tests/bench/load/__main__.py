@@ -12,6 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -109,9 +110,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="folder for CSV and plots")
     arguments = parser.parse_args()
     results = Results()
+    begun = time.monotonic()
 
     def say(text: str) -> None:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{time.monotonic() - begun:5.0f} s  {text}\n")
 
     say("the core, beside openssl and libsecsipid")
     results.core = core()
@@ -121,12 +123,12 @@ def main() -> int:
         starts(shared, results, STARTS)
         bench = Bench(shared, arguments.seconds)
         chosen = candidates()
-        say(_absent(chosen))
         bench.start(chosen, stack)
-        say("milters")
+        say(f"{len(chosen)} daemons{_absent(chosen)}")
         milters(bench, results, ROUNDS, CONNECTIONS)
         say("through Postfix")
         through_postfix(bench, results, int(CARRIED * arguments.seconds), CARRYING)
+    say("done")
     rows, reached = results.rows(), targets.targets(results)
     text = table.lines(rows, reached)
     sys.stdout.write("\n".join(text) + "\n")
@@ -147,7 +149,7 @@ def _absent(chosen: Sequence[Candidate]) -> str:
         }.items()
         if name not in names
     ]
-    return "\n".join([f"{len(chosen)} daemons", *missing])
+    return "".join(f"; {why}" for why in missing)
 
 
 if __name__ == "__main__":
