@@ -50,7 +50,7 @@ def candidates() -> list[Candidate]:
     found = [peers.responder(), *peers.noops()]
     for transport in ours.transports():
         found += ours.candidates(transport)
-    return [*found, *peers.opendkim(), *peers.dkimpy()]
+    return [*found, *peers.opendkim(), *peers.dkimpy(), *ours.parts()]
 
 
 def milters(

@@ -18,6 +18,7 @@ from tests.bench.load.plant import Candidate, Kind, Plant
 
 SIZES: Final = (10_000, 300_000, 1_000_000)
 CONNECTIONS: Final = (1, 8, 32)
+APART: Final = (SIZES[0], 8)
 WARM: Final = 150
 _SENT: Final = 500
 _MESSAGES: Final = 2_500
@@ -67,6 +68,11 @@ class _Running:
     used: dict[int, int] = field(default_factory=dict)
     """By size, how many messages it has had."""
 
+    def wanted(self, cell: Cell) -> bool:
+        """Tell whether it has turns in a cell."""
+        apart = self.candidate.apart and cell[1:] != APART
+        return self.candidate.kind == cell.kind and not apart
+
 
 @dataclass
 class Bench:
@@ -100,7 +106,7 @@ class Bench:
             for cell in here:
                 for number in range(self.rounds):
                     for one in self.running:
-                        if one.candidate.kind == cell.kind:
+                        if one.wanted(cell):
                             yield self._turn(one, cell, number)
 
     def most(self, size: int) -> int:
@@ -118,7 +124,7 @@ class Bench:
                 corpus.prepare(path, mails)
             self.files[kind, size] = path
         for one in self.running:
-            if any(cell.kind == one.candidate.kind for cell in cells):
+            if any(map(one.wanted, cells)):
                 self._run(one, Cell(one.candidate.kind, size, 8), self.warm)
 
     def _turn(self, one: _Running, cell: Cell, number: int) -> Turn:
