@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +22,6 @@ from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA
 from tests.laboratory import ALICE, BOB, NOW, anchors, message, signer
-from tests.referees import programs
 
 FIELD = "PASSporT"
 WARM = 300
@@ -100,25 +98,13 @@ class Parties:
         """Write the header value that carries it."""
         return identity.write(token, FIELD)
 
-    def sign_foreign(self, _place: int = 0) -> str:
-        """Have libsecsipid sign the same claims; it reads the key from its file."""
-        return programs.libsecsipid_sign(*self._parts, self.ca.files("one").key)
+    def files(self) -> tuple[Path, Path]:
+        """Return where the signer's key and chain are."""
+        files = self.ca.files("one")
+        return files.key, files.chain
 
-    def foreign(self) -> str:
-        """Return a token of libsecsipid's, and see that it takes a bad one for bad."""
-        token = self.sign_foreign()
-        head, _, signature = token.rpartition(".")
-        bad = f"{head}.{'A' * len(signature)}"
-        assert not programs.libsecsipid_verifies(bad, self.ca.files("one").chain)
-        return token
-
-    def verify_foreign(self, token: str) -> None:
-        """Have libsecsipid look at the signature, and no more than that."""
-        assert programs.libsecsipid_verifies(token, self.ca.files("one").chain)
-
-    @cached_property
-    def _parts(self) -> tuple[str, str]:
-        """Header and claims of our token as JSON."""
+    def parts(self) -> tuple[str, str]:
+        """Return header and claims of a token of ours as JSON."""
         header, claims, _ = self.sign().text.split(".")
         return jws.b64url_decode(header).decode(), jws.b64url_decode(claims).decode()
 

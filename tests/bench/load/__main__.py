@@ -92,7 +92,7 @@ def starts(shared: Plant, results: Results, count: int) -> None:
 
 def core() -> list[Figure]:
     """Run the benchmark of the core in a process of its own."""
-    words = [sys.executable, "-m", "tests.bench.core", "--json"]
+    words = [sys.executable, "-m", "tests.bench.core", "--json", "--speeds"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if not done.stdout:
         raise SystemExit(done.stderr)
