@@ -26,6 +26,7 @@ from stirmilter.log.writing import (
     JsonFormatter,
     Style,
     TextFormatter,
+    TraceLimits,
     to_the_journal,
 )
 from stirmilter.stir.result import DETAIL_LENGTH, printable
@@ -33,7 +34,8 @@ from stirmilter.stir.tn import mask
 
 logger = logging.getLogger("stirmilter")
 
-_TROUBLE_LENGTH: Final = 400  # a path, what SQLite says of it, and what it costs
+# How a line looks, as DETAIL_LENGTH: a path, what SQLite says of it, and what it costs.
+_TROUBLE_LENGTH: Final = 400
 _WORTH_A_LOOK: Final = frozenset({"failed", "undetermined"})
 _REFUSED: Final = frozenset({"quarantine", "tempfail", "reject"})
 _LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING}
@@ -44,6 +46,8 @@ def configure(
     *,
     style: Style = "text",
     repeat_seconds: float = 60.0,
+    repeats: int = 500,
+    trace: TraceLimits = TraceLimits(),  # noqa: B008 - frozen
     priorities: bool = True,
 ) -> None:
     """Send the log to standard error, where journald adds time and name.
@@ -55,13 +59,15 @@ def configure(
         level: the least that is written.
         style: one line of text or one JSON object for each record.
         repeat_seconds: how long the same trouble is not told again.
+        repeats: how many texts are remembered for that.
+        trace: how much is told of where an exception came from.
         priorities: whether each line begins with its priority where journald reads it.
     """
     marked = priorities and to_the_journal(sys.stderr)
     formatter = JsonFormatter if style == "json" else TextFormatter
     handler = Handler(sys.stderr)
-    handler.setFormatter(formatter(priorities=marked))
-    handler.addFilter(Repeats(repeat_seconds))
+    handler.setFormatter(formatter(priorities=marked, trace=trace))
+    handler.addFilter(Repeats(repeat_seconds, texts=repeats))
     for source in (logger, logging.getLogger("py.warnings")):
         source.handlers[:] = [handler]
         source.propagate = False

@@ -77,6 +77,7 @@ class Outgoing:
         from a client of ours, and the relay may deliver to our own readers.
         """
         forged = removals.of(transaction.headers, self.policy)
+        gone = evidence.removed(transaction.headers, forged, self.policy.removed)
         view = mm4.read(transaction.headers, self.policy.ours)
         message = Message(
             orig=view.originator,
@@ -93,7 +94,7 @@ class Outgoing:
             self._check_survival(hazards)
         except SigningError as error:
             watch.lap("sign")
-            kept = evidence.of_message(view, transaction, now, forged)
+            kept = evidence.of_message(view, transaction, now, gone)
             event = Handled(
                 "out",
                 "failed" if error.failure else "unsigned",
@@ -125,7 +126,7 @@ class Outgoing:
                 signer=signer.name if signer else "",
                 hazards=hazards,
                 submitter=submitter,
-                evidence=evidence.of_message(view, transaction, now, forged, made),
+                evidence=evidence.of_message(view, transaction, now, gone, made),
                 stages=tuple(watch.stages),
             ),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stirmilter.errors import StoreError
-from stirmilter.events import REMOVED_FIELDS, Evidence, Handled, Removed
+from stirmilter.events import Evidence, Handled, Removed, RemovedLimits
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.journalreader import FOUND, JournalReader
 from tests.stores.events import DAY, EVENT, LEAF, NOW, ROOT, TOKEN, event
@@ -207,16 +207,20 @@ def test_a_journal_of_before_is_read_and_written_further(path: Path) -> None:
     assert later.evidence.removed == EVENT.evidence.removed
 
 
-def test_no_more_fields_are_kept_than_may_be(path: Path) -> None:
+def test_no_more_is_kept_of_removed_fields_than_may_be(path: Path) -> None:
     base = event("q", NOW).evidence
     assert base is not None
-    many = (Removed("A", "b"),) * (REMOVED_FIELDS + 5)
+    texts = ["x" * 16, "y" * 17, "z"]
+    given = replace(base, removed=tuple(Removed("A", text) for text in texts))
+    limits = RemovedLimits(fields=2, characters=16)
 
-    Journal(path).write([replace(EVENT, evidence=replace(base, removed=many))])
+    journal = Journal(path, JournalSettings(removed=limits))
+    journal.write([replace(EVENT, evidence=given)])
 
     [read] = found(path, "4Yx1ab")
     assert read.evidence is not None
-    assert len(read.evidence.removed) == REMOVED_FIELDS
+    kept = [field.text for field in read.evidence.removed]
+    assert kept == ["x" * 16, "y" * 13 + "..."]
 
 
 def test_a_certificate_is_kept_once_with_its_first_and_last_use(path: Path) -> None:
