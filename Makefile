@@ -21,6 +21,9 @@ STATE = $(PYTHON) -c 'import sys, tomllib; \
 # Of each target of `make fuzz`; 600 is the run before a release.
 FUZZ_SECONDS = 60
 
+# Of each turn in `make bench`, of which there are about three hundred.
+BENCH_SECONDS = 0.7
+
 # Of `make soak`; each worker is weighed ten times.
 SOAK_MESSAGES = 100000
 
@@ -30,7 +33,7 @@ MACHINE = systemd-sysv,dbus,ca-certificates,iproute2,procps,python3,postfix,libm
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz soak bench mutants machine deb lock clean debian-packages venv fuzz-venv bench-venv oracles promtool
+.PHONY: help demo test check conformance fuzz soak bench costs mutants machine deb lock clean debian-packages venv fuzz-venv bench-venv oracles promtool
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -70,7 +73,11 @@ conformance: venv ## write docs/conformance.md: each row of the standards with i
 fuzz: fuzz-venv ## feed the parsers inputs that reach new branches; FUZZ_SECONDS=600 for longer
 	build/fuzz/venv/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-bench: venv ## signatures and verifications beside openssl's and dkimpy's, hostile inputs, stores
+bench: venv bench-venv ## ours beside OpenDKIM, dkimpy-milter and openssl; writes docs/performance
+	.venv/bin/python -m tests.bench.load --seconds $(BENCH_SECONDS) --out docs/performance
+	build/bench/venv/bin/python -m tests.bench.load.plots docs/performance
+
+costs: venv ## what the parts cost: hostile inputs, SPF, DKIM, ARC and DMARC, stores
 	.venv/bin/python -m tests.bench.core
 	.venv/bin/python -m tests.bench.stores
 	.venv/bin/python -m tests.bench.methods

@@ -1,7 +1,7 @@
 """A stranger's input costs work in proportion to its length, and not much.
 
 Work is counted, not timed (`tests.bench.work` says what that sees and what it does
-not), so that a busy machine changes nothing. The same inputs are timed by `make bench`.
+not), so that a busy machine changes nothing. The same inputs are timed by `make costs`.
 """
 
 import ast

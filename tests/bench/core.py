@@ -1,9 +1,9 @@
-"""The core's speed, beside openssl's on the same machine at the same time.
+"""The core's speed, beside openssl's and libsecsipid's on this machine at this time.
 
-    python -m tests.bench.core [--json] [--profile]
+    python -m tests.bench.core [--json] [--profile] [--speeds]
 
 One thread, everything warm, in processor time, which is what ``openssl speed`` counts
-as well. openssl and we take turns, round by round, since the speed of a shared machine
+as well. They and we take turns, round by round, since the speed of a shared machine
 changes from minute to minute: what counts is the median of the ratios. The exit status
 is 1 if a target is missed.
 """
@@ -16,7 +16,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import process_time
@@ -27,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from stirmilter import worker
 from stirmilter.stir.tnauthlist import TNAuthList
+from tests.bench import foreign
 from tests.bench.parties import Parties
 from tests.bench.sample import shares
 from tests.hostile import CATALOGUE, SIZE, Hostile, forget
@@ -36,6 +39,7 @@ from tests.stir.tokens import KEY
 Given = TypeVar("Given")
 
 ROUNDS: Final = 5
+FOREIGN: Final = 2_000  # signatures and verifications of libsecsipid in each round
 SIGNATURES: Final = 8_000  # in each round, about half a second of them
 VERIFICATIONS: Final = 4_000
 SIGN_TARGET: Final = 0.45
@@ -85,14 +89,20 @@ def speeds(parties: Parties) -> list[Figure]:
     rounds: dict[str, list[float]] = {}
     parties.warm()
     signatures = [_bare_signature() for _ in range(VERIFICATIONS)]
+    given = parties.parts(), *parties.files()
+    # A new process, not a copy of this one, whose collector is spared.
+    elsewhere = ProcessPoolExecutor(1, get_context("spawn"))
     for _ in range(ROUNDS):
         signing, verifying = _openssl()
+        theirs = elsewhere.submit(foreign.rates, *given, FOREIGN).result()
         sign = _rate(parties.sign, range(SIGNATURES))
         values = [parties.write(parties.sign()) for _ in range(VERIFICATIONS)]
         verify = _rate(parties.verify, values)
         claim = _rate(parties.verify_and_claim, values)
         measured = {
             "openssl sign": signing,
+            "libsecsipid sign": theirs[0],
+            "libsecsipid verify": theirs[1],
             "cryptography sign": _rate(_bare_signature, range(SIGNATURES)),
             "AuthenticationService.sign": sign,
             "openssl verify": verifying,
@@ -101,12 +111,17 @@ def speeds(parties: Parties) -> list[Figure]:
             "the same, with a replay store in memory": claim,
             "sign, of openssl's": sign / signing,
             "verify, of openssl's": verify / verifying,
+            "sign, of libsecsipid's": sign / theirs[0],
+            "verify, of libsecsipid's": verify / theirs[1],
         }
         for name, value in measured.items():
             rounds.setdefault(name, []).append(value)
+    elsewhere.shutdown()
     targets = {
         "sign, of openssl's": SIGN_TARGET,
         "verify, of openssl's": VERIFY_TARGET,
+        "sign, of libsecsipid's": 1.0,
+        "verify, of libsecsipid's": 1.0,
     }
     return [
         Figure(
@@ -164,17 +179,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.bench.core")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--profile", action="store_true", help="where the time goes")
+    parser.add_argument("--speeds", action="store_true", help="nothing hostile or long")
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         parties = Parties.create(folder)
         worker.spare_the_collector()  # as the processes that judge mail do
         if arguments.profile:
             return _profile(parties)
-        tables = {
-            "one thread": speeds(parties),
-            "long certificates": long_list(),
-            f"hostile inputs of {SIZE} octets": refusals(),
-        }
+        tables = {"one thread": speeds(parties)}
+        if not arguments.speeds:
+            tables["long certificates"] = long_list()
+            tables[f"hostile inputs of {SIZE} octets"] = refusals()
     if arguments.json:
         shown = {
             title: [asdict(figure) | {"met": figure.met} for figure in figures]

@@ -16,7 +16,7 @@ from stirmilter.services import (
     VerificationPolicy,
     VerificationService,
 )
-from stirmilter.stir import credential, identity
+from stirmilter.stir import credential, identity, jws
 from stirmilter.stir.passport import Passport
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores.replay import MemoryReplayStore
@@ -58,6 +58,7 @@ class Parties:
     """The same with a replay store in memory."""
 
     message: Message
+    ca: TestCA
 
     @classmethod
     def create(cls, folder: str) -> Self:
@@ -79,6 +80,7 @@ class Parties:
             token_alone,
             remembering,
             message(ALICE, (BOB,)),
+            ca,
         )
 
     def warm(self) -> None:
@@ -95,6 +97,16 @@ class Parties:
     def write(self, token: Passport) -> str:
         """Write the header value that carries it."""
         return identity.write(token, FIELD)
+
+    def files(self) -> tuple[Path, Path]:
+        """Return where the signer's key and chain are."""
+        files = self.ca.files("one")
+        return files.key, files.chain
+
+    def parts(self) -> tuple[str, str]:
+        """Return header and claims of a token of ours as JSON."""
+        header, claims, _ = self.sign().text.split(".")
+        return jws.b64url_decode(header).decode(), jws.b64url_decode(claims).decode()
 
     def verify(self, value: str) -> None:
         """Judge a header value that nobody has judged before, and find it good."""

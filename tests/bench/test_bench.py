@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import core, methods, stores
+from tests.bench import core, foreign, methods, stores
 from tests.bench.core import Figure
 from tests.bench.parties import Parties
 from tests.bench.sample import shares
@@ -17,6 +17,11 @@ def test_parties_sign_and_verify(tmp_path: Path) -> None:
     parties.verify(value)
     with pytest.raises(AssertionError):
         parties.verify(value.replace("ppt=msg", "ppt=div"))
+
+
+def test_libsecsipid_signs_and_verifies_the_same(tmp_path: Path) -> None:
+    parties = Parties.create(str(tmp_path))
+    assert min(foreign.rates(parties.parts(), *parties.files(), 3)) > 0
 
 
 @pytest.mark.parametrize(

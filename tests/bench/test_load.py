@@ -1,7 +1,11 @@
 """The load client speaks as Postfix does, and takes no wrong answer for a right one."""
 
+import os
 import socket
 import struct
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +16,7 @@ import pytest
 
 from stirmilter.demo.daemons import short_folder
 from tests.bench.load import client, messages
-from tests.bench.load.daemon import running
+from tests.bench.load.daemon import Daemon, running
 from tests.bench.load.messages import Mail
 
 Frames = list[tuple[bytes, bytes]]
@@ -86,15 +90,25 @@ class Milter:
 
 
 @contextmanager
-def milter(**how: Any) -> Iterator[tuple[str, Frames]]:  # noqa: ANN401 - of Milter
+def milter(
+    family: socket.AddressFamily = socket.AF_UNIX,
+    **how: Any,  # noqa: ANN401 - of Milter
+) -> Iterator[tuple[str, Frames]]:
     """Run one, until the block ends."""
     made = Milter(**how)
-    with short_folder() as folder, socket.socket(socket.AF_UNIX) as door:
-        door.bind(f"{folder}/milter.sock")
+    with short_folder() as folder, socket.socket(family) as door:
+        if family == socket.AF_UNIX:
+            door.bind(f"{folder}/milter.sock")
+            address = f"unix:{folder}/milter.sock"
+        else:
+            door.bind(("127.0.0.1", 0))
+            address = f"inet:127.0.0.1:{door.getsockname()[1]}"
         door.listen()
-        Thread(target=made.serve, args=(door,), daemon=True).start()
-        yield f"unix:{folder}/milter.sock", made.frames
+        serving = Thread(target=made.serve, args=(door,), daemon=True)
+        serving.start()
+        yield address, made.frames
         door.shutdown(socket.SHUT_RDWR)
+        serving.join()  # what the client sent last may still be on its way
 
 
 def names(frames: Frames) -> list[bytes]:
@@ -112,9 +126,16 @@ def test_packets_are_those_of_postfix(path: Path, steps: int) -> None:
     assert (b"L", b"PASSporT\0 a\n b\0") in frames
     assert b"".join(rest for kind, rest in frames if kind == b"B") == MAIL.body
     assert b"{daemon_name}\0relay.example\0" in frames[1][1]
-    assert frames[-4] == (b"D", b"Ei\x004Y000000000\0")
+    assert frames[-4] == (b"D", b"Ei\0E305420C3E4\0")
     assert (found.messages, found.answers) == (1, {"c": 1})
     assert 0 < found.p50 <= found.p99 <= found.longest
+
+
+def test_tcp_does_as_well(path: Path) -> None:
+    with milter(socket.AF_INET) as (address, frames):
+        client.run(path, address, count=1)
+
+    assert names(frames) == [b"O", *POSTFIX]
 
 
 def test_a_milter_is_not_told_what_it_does_not_want(path: Path) -> None:
@@ -196,3 +217,23 @@ def test_a_milter_that_goes_away_is_an_error(path: Path) -> None:
         pytest.raises(client.MisledError, match="closed the connection"),
     ):
         client.run(path, address, count=1)
+
+
+def test_the_cost_of_a_daemon_is_that_of_all_its_processes() -> None:
+    burns = "import time\nwhile time.process_time() < 0.2: pass\nprint(1, flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{burns}\ninput()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"1\n"
+        us = Daemon(os.getpid(), "")
+        before = time.process_time()
+        cost = us.cost()
+        alone = Daemon(child.pid, "").cost()
+        child.communicate(b"\n")
+
+    assert alone.cpu_seconds >= 0.2
+    assert cost.cpu_seconds >= before + 0.2
+    assert cost.rss > alone.rss > 1

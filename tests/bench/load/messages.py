@@ -19,6 +19,8 @@ Fields = Sequence[tuple[bytes, bytes]]
 _FILE: Final = struct.Struct("=4sIII")
 _BODY: Final = struct.Struct("=QQ")
 _MESSAGE: Final = struct.Struct("=QIIIIII")
+_QUEUE_ID: Final = 0xE305420C3E4  # Postfix's are microseconds and an inode
+_STEP: Final = 0x12F4B
 _MAGIC: Final = b"MLT1"
 
 
@@ -50,7 +52,8 @@ def write(path: Path, mails: Iterable[Mail]) -> int:
     octets: list[bytes] = []
     at = 0
     for number, mail in enumerate(mails):
-        connecting, head, chunk, tail, bare = _packets(mail, b"4Y%09X" % number)
+        queue_id = b"%011X" % (_QUEUE_ID + _STEP * number)
+        connecting, head, chunk, tail, bare = _packets(mail, queue_id)
         place = places.setdefault(mail.body, len(places))
         first, lengths = len(connecting), [len(chunk), len(tail), place]
         entries.append((at, first, first + len(head), *lengths, first + len(bare)))

@@ -41,9 +41,9 @@ laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
 store = "sqlite:{folder}/{name}-certificates.sqlite"
 [replay]
-store = "sqlite:{folder}/{name}-replay.sqlite"
+store = "{replay}"
 [journal]
-path = "{folder}/{name}-journal.sqlite"
+path = "{journal}"
 flush_seconds = {flush}
 [dns]
 servers = ["{port}@{address}"]
@@ -52,6 +52,7 @@ servers = ["{port}@{address}"]
 {more}
 """
 
+_EVERYTHING: Final = 'methods = ["spf", "dkim", "arc", "dmarc"]'
 _SIGNED: Final = (("PASSporT", "ppt=msg"),)
 _RESULTS: Final = "Authentication-Results"
 
@@ -64,6 +65,8 @@ def running(
     milter: str = "",
     checks: str = "",
     workers: int = WORKERS,
+    replay: str = "sqlite:{folder}/{name}-replay.sqlite",
+    journal: str = "{folder}/{name}-journal.sqlite",
     more: str = "",
 ) -> Iterator[Daemon]:
     """Run one with settings of its own until the block ends."""
@@ -81,6 +84,8 @@ def running(
             address=address,
             port=port,
             checks=checks,
+            replay=replay.format(folder=plant.folder, name=name),
+            journal=journal.format(folder=plant.folder, name=name),
             more=more,
         )
     )
@@ -99,10 +104,8 @@ def candidates(transport: str) -> list[Candidate]:
     milter = f'{TRANSPORT} = "{transport}"' if transport else ""
 
     def make(
-        title: str, name: str, kind: Kind, insert: Fields, methods: str
+        title: str, name: str, kind: Kind, insert: Fields, checks: str
     ) -> Candidate:
-        checks = f"methods = [{methods}]"
-
         @contextmanager
         def start(plant: Plant) -> Iterator[Daemon]:
             its_name = name + transport
@@ -114,10 +117,50 @@ def candidates(transport: str) -> list[Candidate]:
     def found(*words: str) -> Fields:
         return [(_RESULTS, f"{word}=pass") for word in words]
 
-    everything = '"spf", "dkim", "arc", "dmarc"'
     all_found = found("stir", "spf", "dkim", "dmarc")
     return [
-        make("stirmilter", "sign", "sign", _SIGNED, everything),
-        make("stirmilter STIR", "stir", "verify", found("stir"), ""),
-        make("stirmilter STIR+SPF+DKIM+DMARC", "all", "verify", all_found, everything),
+        make("stirmilter", "sign", "sign", _SIGNED, _EVERYTHING),
+        make("stirmilter STIR", "stir", "verify", found("stir"), "methods = []"),
+        make("stirmilter STIR+SPF+DKIM+DMARC", "all", "verify", all_found, _EVERYTHING),
+    ]
+
+
+def parts() -> list[Candidate]:
+    """Return what is measured to see which part costs what: each lacks one."""
+
+    @contextmanager
+    def quiet(plant: Plant) -> Iterator[Daemon]:
+        more = '[log]\nlevel = "warning"'
+        with running(plant, "quiet", checks=_EVERYTHING, more=more) as made:
+            yield made
+
+    @contextmanager
+    def forgetful(plant: Plant) -> Iterator[Daemon]:
+        with running(plant, "forgetful", checks=_EVERYTHING, journal="") as made:
+            yield made
+
+    @contextmanager
+    def one_thread(plant: Plant) -> Iterator[Daemon]:
+        milter = "threads = 1"
+        with running(plant, "thread", checks=_EVERYTHING, milter=milter) as made:
+            yield made
+
+    @contextmanager
+    def memory(plant: Plant) -> Iterator[Daemon]:
+        store = "memory:"
+        with running(plant, "memory", checks="methods = []", replay=store) as made:
+            yield made
+
+    return [
+        Candidate("stirmilter, no log lines", "sign", quiet, _SIGNED, apart=True),
+        Candidate("stirmilter, no journal", "sign", forgetful, _SIGNED, apart=True),
+        Candidate("stirmilter, threads = 1", "sign", one_thread, _SIGNED, apart=True),
+        Candidate(
+            "stirmilter STIR, replays in memory",
+            "verify",
+            memory,
+            [(_RESULTS, "stir=pass")],
+            remembers=True,
+            apart=True,
+        ),
     ]

@@ -1,8 +1,8 @@
 """The milters of others, and those that do nothing.
 
-OpenDKIM signs relaxed/simple, as Debian sets it, keeps the keys that it was told by the
-DNS, and does not write to the system's log. (With ResolverConfiguration it reads a file
-for each message, and two threads that do so at once end it: "fatal flex scanner internal
+OpenDKIM signs relaxed/simple, as Debian sets it, keeps the keys that the DNS told it,
+and does not write to the system's log. (With ResolverConfiguration it reads a file for
+each message, and two threads that do so at once end it: "fatal flex scanner internal
 error".) dkimpy-milter runs in an environment of its own (`make bench-venv`).
 """
 
@@ -20,6 +20,7 @@ from tests.bench.load.daemon import Daemon
 from tests.bench.load.plant import SELECTORS, Candidate, Plant
 from tests.e2e.neighbours import OPENDKIM
 
+RESPONDER: Final = "responder"
 VENV: Final = client.BUILT / "venv"
 
 _OPENDKIM: Final = """\
@@ -138,6 +139,19 @@ def dkimpy() -> list[Candidate]:
             [("Authentication-Results", "dkim=pass")],
         ),
     ]
+
+
+def responder() -> Candidate:
+    """Return what the load client is held against: it looks into no packet."""
+
+    @contextmanager
+    def start(plant: Plant) -> Iterator[Daemon]:
+        door = plant.folder / "responder.sock"
+        command = [str(client.program("responder")), str(door)]
+        with daemon.running(command, door) as running:
+            yield running
+
+    return Candidate(RESPONDER, "sign", start)
 
 
 def noops() -> list[Candidate]:

@@ -61,6 +61,8 @@ class Candidate:
     """Takes no message twice."""
 
     verdict: str = "c"
+    apart: bool = False
+    """Whether it is measured in the cell that targets are about, and no other."""
 
 
 SELECTORS: Final = {"rsa": SELECTOR, "ed25519": "ed"}
