@@ -59,6 +59,9 @@ class Milter(Section):
     backlog: Count = 128
 
 
+Refusal = Literal["unsigned", "tempfail", "reject"]
+
+
 class Sign(Section):
     """[sign]."""
 
@@ -74,6 +77,7 @@ class Sign(Section):
     header: FieldName = "PASSporT"
     on_failure: Literal["tempfail", "accept"] = "tempfail"
     unlisted: Literal["none", "any"] = "none"
+    refused: Refusal = "unsigned"
     numbers_seconds: Seconds = 1.0
     hazards: Literal["sign", "warn", "tempfail"] = "warn"
     next_hop: tuple[Hazard, ...] = ()
@@ -108,6 +112,7 @@ class SubmitterSection(Section):
     tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     numbers: tuple[str, ...]
+    refused: Refusal | None = None
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
