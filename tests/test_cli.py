@@ -294,6 +294,15 @@ def test_check_shows_what_would_become_of_a_message(
     assert lines[1].startswith(second)
 
 
+def test_check_says_what_to_do_about_what_it_finds(configure: Configure) -> None:
+    status, out, _ = stirmilter("check", "-c", configure())
+
+    [line] = [one for one in out.decode().splitlines() if "no [[submitter]]" in one]
+    level, subject, _, remedy = line.split("\t")
+    assert (status, level, subject) == (0, "warning", "sign")
+    assert remedy.startswith("a [[submitter]] for each client")
+
+
 REFUSING = """
 [[submitter]]
 name = "two"

@@ -137,6 +137,7 @@ def check(
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
     for finding in () if as_json else found:
-        click.echo(f"{finding.level}\t{finding.subject}\t{finding.text}")
+        words = (finding.level, finding.subject, finding.text, finding.remedy)
+        click.echo("\t".join(filter(None, words)))
     if any(finding.level == "error" for finding in found):
         sys.exit(NOT_VERIFIED)
