@@ -141,6 +141,7 @@ def serve(
         if control in ready:
             listener.close()  # whoever comes now is our successor's
             _finish(places)
+            log.flush()
             os._exit(0)
         places.acquire()
         try:

@@ -67,6 +67,7 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     spare_the_collector()
+    log.start()
     settings, limits = runtime.config.milter, runtime.config.limits
     recorder = stores.recorder(
         runtime.config, metrics.journal_lost if metrics else _nobody
@@ -211,6 +212,7 @@ def _leave(status: int, background: Sequence[Recorder | Submitter]) -> NoReturn:
     deadline = time.monotonic() + _WRITE
     for one in background:
         one.close(max(0.0, deadline - time.monotonic()))
+    log.flush()
     os._exit(status)
 
 

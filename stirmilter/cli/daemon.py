@@ -51,6 +51,8 @@ def run(path: Path) -> None:
             style=settings.format,
             repeat_seconds=settings.repeat_seconds,
             priorities=settings.priorities,
+            queue_octets=settings.queue_octets,
+            flush_seconds=settings.flush_seconds,
         )
         log.take_over()
         found = [*findings(runtime, datetime.now(UTC)), *check_findings(runtime)]

@@ -262,4 +262,6 @@ class Log(Section):
     format: Literal["text", "json"] = "text"
     priorities: bool = True
     repeat_seconds: Lapse = 60.0
+    queue_octets: Annotated[int, Field(ge=65_536, le=1 << 30)] = 1_048_576
+    flush_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.0
     numbers: Literal["masked", "full"] = "masked"
