@@ -4,16 +4,15 @@ import ctypes
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from stirmilter.demo.daemons import short_folder
 from tests import mta
-from tests.e2e.conftest import Daemon, Start
+from tests.e2e.conftest import Daemon, Hook, Start
 from tests.e2e.test_daemon import alive, until, workers
 from tests.e2e.test_milter import BOB, SENDER, headers
 
@@ -23,7 +22,7 @@ _ATTACH = 16  # ptrace(2): stops one thread, and no other of its process
 _WALL = 0x40000000  # waitpid(2): threads, too
 _STUCK = "stuck_seconds = 5.0"
 
-# Read by each Python before anything else. A session of a worker that is told to hang
+# A session of a worker that is told to hang
 # never gets beyond its first callback; and each worker says which thread accepts.
 _HOOK = """
 import os, pathlib, threading, time
@@ -46,16 +45,6 @@ def listen():
 
 Sessions.opened, milter.main = hang, listen
 """
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with short_folder() as made:
-        hook = Path(made) / "sitecustomize.py"
-        hook.write_text(_HOOK.format(folder=made))
-        path = os.pathsep.join(filter(None, (made, os.environ.get("PYTHONPATH"))))
-        monkeypatch.setenv("PYTHONPATH", path)
-        yield Path(made)
 
 
 def block_callbacks(folder: Path, pid: int) -> None:
@@ -96,8 +85,9 @@ def send(daemon: Daemon) -> bool:
 
 @pytest.mark.parametrize("hang", [block_callbacks, stop_the_listener])
 def test_it_is_replaced_while_mail_goes_through_its_siblings(
-    start: Start, folder: Path, hang: Callable[[Path, int], None]
+    start: Start, hook: Hook, hang: Callable[[Path, int], None]
 ) -> None:
+    folder = hook(_HOOK)
     daemon = start(milter=_STUCK)
     until(lambda: len(workers(daemon)) == 2, "two workers")
     stuck, sibling = workers(daemon)
