@@ -157,10 +157,13 @@ def carry(
     for one in threads:
         one.join(_PATIENCE)
     assert troubles == []
-    until(
-        lambda: sum(map(len, relay.received.messages.values())) >= count, "all arrived"
-    )
+    until(lambda: _arrived(relay.received) >= count, "all arrived")
     return outcome
+
+
+def _arrived(received: Mailbox) -> int:
+    with received.arrived:  # the sink is at it still
+        return sum(map(len, received.messages.values()))
 
 
 def _send_all(port: int, batch: list[int], outcome: Outcome, compose: Compose) -> None:

@@ -319,7 +319,6 @@ NOBODY: Change = {"submitter": []}
 OPEN = "no [[submitter]]: whoever can hand in outgoing mail can have a token made for"
 
 
-@pytest.mark.conformance("A-03")
 @pytest.mark.parametrize(
     ("change", "warned"),
     [
