@@ -27,7 +27,7 @@ SOAK_MESSAGES = 100000
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz soak bench mutants deb lock clean debian-packages venv fuzz-venv oracles promtool
+.PHONY: help demo test check conformance fuzz soak bench mutants deb lock clean debian-packages venv fuzz-venv bench-venv oracles promtool
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -85,12 +85,13 @@ deb: venv ## build dist/stirmilter_VERSION_ARCH.deb, with an environment, manual
 	@PYTHON=$(CURDIR)/.venv/bin/python debian/build
 
 # Keeps the pinned versions that still fit; `make lock UPGRADE=--upgrade` renews them.
-# The two smaller locks follow the largest one, so that they agree.
+# The smaller locks follow the largest one, so that they agree.
 lock: debian-packages ## pin the dependencies of pyproject.toml anew
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip --quiet --disable-pip-version-check install 'uv>=0.9,<1'
 	$(UV_LOCK) $(UPGRADE) -o requirements/dev.lock --extra dev pyproject.toml
 	$(UV_LOCK) $(UPGRADE) -o requirements/fuzz.lock --extra fuzz -c requirements/dev.lock pyproject.toml
+	$(UV_LOCK) $(UPGRADE) -o requirements/bench.lock --extra bench -c requirements/dev.lock pyproject.toml
 	$(UV_LOCK) $(UPGRADE) -o requirements/run.lock --extra redis --extra pkcs11 -c requirements/dev.lock pyproject.toml
 	$(UV_LOCK) $(UPGRADE) -o requirements/build.lock -c requirements/dev.lock --group build
 
@@ -109,7 +110,9 @@ venv: VENV = .venv
 venv: LOCK = dev
 fuzz-venv: VENV = build/fuzz/venv
 fuzz-venv: LOCK = fuzz
-venv fuzz-venv: debian-packages
+bench-venv: VENV = build/bench/venv
+bench-venv: LOCK = bench
+venv fuzz-venv bench-venv: debian-packages
 	@set -eu; state=$$($(STATE)); \
 	if [ "$$state" = "$$(cat $(VENV)/state 2>/dev/null)" ]; then exit 0; fi; \
 	echo 'Installing $(VENV) from requirements/build.lock and $(LOCK).lock'; \

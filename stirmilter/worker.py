@@ -40,7 +40,8 @@ from stirmilter.stores.recorder import Recorder
 Observer = Callable[[Handled], None]
 
 _SETTLE: Final = 0.3  # seconds
-_WRITE: Final = 3.0  # seconds for what still waits; the supervisor gives us 5
+_WRITE: Final = 0.6  # of the time to leave, for what still waits; the rest is spare
+_BROKEN: Final = 3.0  # seconds for it where libmilter gave up: nobody told us to go
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _SAMPLE: Final = 5.0  # seconds between two looks at caches and queues
 _REPLAYS: Final = 10.0  # seconds between two looks at a server
@@ -126,7 +127,7 @@ def serve(
         if sampler is not None:
             sampler()
         # libmilter's own stop takes five seconds and drops what is in flight.
-        _leave(0, background)
+        _leave(0, background, _WRITE * settings.leave_seconds)
 
 
 def tell(*readers: Observer) -> Observer:
@@ -207,9 +208,11 @@ def _nowhere(_message: Submission) -> None:
     """Send nothing, without a setting to do so."""
 
 
-def _leave(status: int, background: Sequence[Recorder | Submitter]) -> NoReturn:
+def _leave(
+    status: int, background: Sequence[Recorder | Submitter], seconds: float = _BROKEN
+) -> NoReturn:
     """Leave the process with all that waits done, as far as that can be waited for."""
-    deadline = time.monotonic() + _WRITE
+    deadline = time.monotonic() + seconds
     for one in background:
         one.close(max(0.0, deadline - time.monotonic()))
     log.flush()

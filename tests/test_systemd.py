@@ -223,7 +223,10 @@ def test_the_unit_gives_the_daemon_the_time_that_it_takes() -> None:
     service = unit["Service"]
     milter = parse({}, ROOT / "conf" / "stirmilter.toml").milter
 
-    assert float(service["TimeoutStopSec"]) >= milter.drain_seconds + 15
+    assert (
+        float(service["TimeoutStopSec"])
+        >= milter.drain_seconds + milter.leave_seconds + 10
+    )
     assert float(service["WatchdogSec"]) >= 10
     assert service["RestartPreventExitStatus"] == "78"
     assert service["Type"] == "notify"

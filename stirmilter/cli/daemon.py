@@ -38,6 +38,7 @@ def run(path: Path) -> None:
     from stirmilter import log
     from stirmilter.dkimfindings import check_findings
     from stirmilter.findings import findings
+    from stirmilter.log.writing import TraceLimits
     from stirmilter.runtime import build
     from stirmilter.runtime.owners import check_owners
     from stirmilter.supervisor import Supervisor
@@ -50,6 +51,10 @@ def run(path: Path) -> None:
             settings.level,
             style=settings.format,
             repeat_seconds=settings.repeat_seconds,
+            repeats=settings.repeats,
+            trace=TraceLimits(
+                exceptions=settings.trace_exceptions, frames=settings.trace_frames
+            ),
             priorities=settings.priorities,
             queue_octets=settings.queue_octets,
             flush_seconds=settings.flush_seconds,

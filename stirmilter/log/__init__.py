@@ -28,6 +28,7 @@ from stirmilter.log.writing import (
     JsonFormatter,
     Style,
     TextFormatter,
+    TraceLimits,
     WaitingHandler,
     to_the_journal,
 )
@@ -39,7 +40,8 @@ logger = logging.getLogger("stirmilter")
 _writers: Final[dict[int, Writer]] = {}
 """By descriptor: what waits outlives another configuration."""
 
-_TROUBLE_LENGTH: Final = 400  # a path, what SQLite says of it, and what it costs
+# How a line looks, as DETAIL_LENGTH: a path, what SQLite says of it, and what it costs.
+_TROUBLE_LENGTH: Final = 400
 _WORTH_A_LOOK: Final = frozenset({"failed", "undetermined"})
 _REFUSED: Final = frozenset({"quarantine", "tempfail", "reject"})
 _LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING}
@@ -50,6 +52,8 @@ def configure(
     *,
     style: Style = "text",
     repeat_seconds: float = 60.0,
+    repeats: int = 500,
+    trace: TraceLimits = TraceLimits(),  # noqa: B008 - frozen
     priorities: bool = True,
     queue_octets: int = 0,
     flush_seconds: float = 1.0,
@@ -63,6 +67,8 @@ def configure(
         level: the least that is written.
         style: one line of text or one JSON object for each record.
         repeat_seconds: how long the same trouble is not told again.
+        repeats: how many texts are remembered for that.
+        trace: how much is told of where an exception came from.
         priorities: whether each line begins with its priority where journald reads it.
         queue_octets: lines that may wait to be read; with 0, who writes waits instead.
         flush_seconds: how long is waited where a line must be written before we go on.
@@ -72,8 +78,8 @@ def configure(
     handler = Handler(sys.stderr)
     if queue_octets:
         handler = _waiting(queue_octets, flush_seconds)
-    handler.setFormatter(formatter(priorities=marked))
-    handler.addFilter(Repeats(repeat_seconds))
+    handler.setFormatter(formatter(priorities=marked, trace=trace))
+    handler.addFilter(Repeats(repeat_seconds, texts=repeats))
     for source in (logger, logging.getLogger("py.warnings")):
         source.handlers[:] = [handler]
         source.propagate = False

@@ -11,6 +11,7 @@ import logging
 import os
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TextIO
 
@@ -20,9 +21,7 @@ from stirmilter.log.waiting import Writer
 
 Style = Literal["text", "json"]
 
-_TOLD: Final = 300  # characters of the text of an exception
-_CHAIN: Final = 8  # exceptions that led to each other
-_FRAMES: Final = 40  # of each
+_TOLD: Final = 300  # characters of the text of an exception: how a line looks
 # syslog(3); sd-daemon(3) has them read from the beginning of each line.
 _PRIORITIES: Final = (
     (logging.CRITICAL, 2),
@@ -33,28 +32,51 @@ _PRIORITIES: Final = (
 _DEBUG: Final = 7
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLimits:
+    """How much is told of where an exception came from."""
+
+    exceptions: int = 8
+    """That led to each other, the last ones."""
+
+    frames: int = 40
+    """Of each, the innermost ones."""
+
+
 class TextFormatter(logging.Formatter):
     """The level, then the text; a trace follows in lines of its own."""
 
-    def __init__(self, *, priorities: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        priorities: bool = False,
+        trace: TraceLimits = TraceLimits(),
+    ) -> None:
         """Take whether journald wants to be told the priority of each line."""
         super().__init__()
         self._priorities = priorities
+        self._limits = trace
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record out."""
         before = _priority(record.levelno) if self._priorities else ""
-        lines = [f"{record.levelname} {_line(record)}", *_trace(record)]
+        lines = [f"{record.levelname} {_line(record)}", *_trace(record, self._limits)]
         return "\n".join(before + line for line in lines)
 
 
 class JsonFormatter(logging.Formatter):
     """One object in one line, with ``time``, ``level`` and ``event`` first."""
 
-    def __init__(self, *, priorities: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        priorities: bool = False,
+        trace: TraceLimits = TraceLimits(),
+    ) -> None:
         """Take whether journald wants to be told the priority of each line."""
         super().__init__()
         self._priorities = priorities
+        self._limits = trace
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record out."""
@@ -68,7 +90,7 @@ class JsonFormatter(logging.Formatter):
             "event": line.event,
             **(line.fields or {"text": line.text}),
         }
-        if trace := list(_trace(record)):
+        if trace := list(_trace(record, self._limits)):
             table["trace"] = trace
         return before + json.dumps(table, separators=(",", ":"))
 
@@ -170,13 +192,13 @@ class _Told:
         return f"{self._kind}: {self._text}"
 
 
-def _trace(record: logging.LogRecord) -> Iterator[str]:
+def _trace(record: logging.LogRecord, limits: TraceLimits) -> Iterator[str]:
     """Yield where an exception came from: our source, and texts that were cleaned."""
     error = record.exc_info[1] if record.exc_info else None
     if error is None:
         return
     chain = [error]
-    while len(chain) < _CHAIN:
+    while len(chain) < limits.exceptions:
         last = chain[-1]
         hidden = None if last.__suppress_context__ else last.__context__
         cause = last.__cause__ or hidden
@@ -185,7 +207,7 @@ def _trace(record: logging.LogRecord) -> Iterator[str]:
         chain.append(cause)
     for one in reversed(chain):
         yield "Traceback (most recent call last):"
-        for frame in traceback.extract_tb(one.__traceback__, limit=-_FRAMES):
+        for frame in traceback.extract_tb(one.__traceback__, limit=-limits.frames):
             yield f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}'
             if frame.line:
                 yield f"    {frame.line}"

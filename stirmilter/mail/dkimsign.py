@@ -61,7 +61,6 @@ ADDED_BY_RELAYS: Final = frozenset({"date", "message-id"})
 """Not sealed while they are absent: Postfix adds them behind us."""
 
 _SHORTEST: Final = 1024  # bits (RFC 8301 §3.2: signers should use 2048)
-_MOST: Final = 4096  # octets of h=: verifiers read no field of any length
 _NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
@@ -96,6 +95,9 @@ class DkimSigner:
     body_form: Canonicalization = "relaxed"
     lifetime: timedelta | None = None
     """Until ``x=``; None is for ever."""
+
+    names_octets: int = 4096
+    """Of ``h=``, without folds: verifiers read no field of any length."""
 
     def __post_init__(self) -> None:
         """Refuse what no verifier would accept.
@@ -198,7 +200,7 @@ class DkimSigner:
             for name in dict.fromkeys(names)
             for _ in range(len(block.places(name)) + 1)
         ]
-        if len(":".join(signed)) > _MOST:
+        if len(":".join(signed)) > self.names_octets:
             raise SigningError("too-many-fields", f"{len(signed)} to be signed")
         return signed
 

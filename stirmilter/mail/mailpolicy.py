@@ -8,11 +8,12 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Protocol
 
+from stirmilter.events import RemovedLimits
 from stirmilter.mail import mm4
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.policy.policy import Policy
-from stirmilter.mail.survival import Hazard
+from stirmilter.mail.survival import Hazard, PartLimits
 from stirmilter.mail.transaction import Connection, Header
 
 
@@ -35,6 +36,8 @@ class Survival:
 
     effort: int = 33_554_432
     """Octets that may be digested to find what altered one body."""
+
+    parts: PartLimits = field(default_factory=PartLimits)
 
 
 Refusal = Literal["unsigned", "tempfail", "reject"]
@@ -103,6 +106,9 @@ class MailPolicy:
     result_length: int = 255
     """Octets of a stranger's text in a result; what is longer is left out."""
 
+    removed: RemovedLimits = field(default_factory=RemovedLimits)
+    """What is kept as evidence of fields that are taken out."""
+
     actions: Policy = field(default_factory=Policy)
     """What becomes of what was judged."""
 
@@ -114,8 +120,8 @@ class MailPolicy:
 
     def tokens(self, headers: Iterable[Header], *more: str) -> list[str]:
         """Return the values of the fields that we read, and of those named besides."""
-        names = (*self.headers, *more)
-        return [header.text for header in headers if header.named(names)]
+        wanted = {name.lower() for name in (*self.headers, *more)}
+        return [header.text for header in headers if header.name.lower() in wanted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

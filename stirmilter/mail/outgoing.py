@@ -91,6 +91,7 @@ class Outgoing:
         from a client of ours, and the relay may deliver to our own readers.
         """
         forged = removals.of(transaction.headers, self.policy)
+        gone = evidence.removed(transaction.headers, forged, self.policy.removed)
         view = mm4.read(transaction.headers, self.policy.ours)
         message = Message(
             orig=view.originator,
@@ -107,7 +108,7 @@ class Outgoing:
             self._check_survival(hazards)
         except SigningError as error:
             watch.lap("sign")
-            kept = evidence.of_message(view, transaction, now, forged)
+            kept = evidence.of_message(view, transaction, now, gone)
             event = Handled(
                 "out",
                 "failed" if error.failure else "unsigned",
@@ -140,7 +141,7 @@ class Outgoing:
                 signer=signer.name if signer else "",
                 hazards=hazards,
                 submitter=submitter,
-                evidence=evidence.of_message(view, transaction, now, forged, made),
+                evidence=evidence.of_message(view, transaction, now, gone, made),
                 stages=tuple(watch.stages),
             ),
         )
@@ -267,7 +268,7 @@ def _with_dkim(event: Handled, told: str, watch: Stopwatch) -> Handled:
 
 def _missing_date(headers: Sequence[Header], now: datetime) -> tuple[Insertion, ...]:
     """Return the Date that a signed message lacks (RFC 8224 §6.1 step 3)."""
-    if any(header.named(("date",)) for header in headers):
+    if any(header.name.lower() == "date" for header in headers):
         return ()
     return (Insertion("Date", format_datetime(now)),)
 

@@ -21,6 +21,8 @@ def of(headers: Sequence[Header], policy: MailPolicy) -> tuple[Removal, ...]:
 def named(headers: Iterable[Header], names: Iterable[str]) -> tuple[Removal, ...]:
     """List every field of some names."""
     wanted = {name.lower() for name in names}
+    if not wanted:
+        return ()
     seen: Counter[str] = Counter()
     found = []
     for header in headers:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 from cryptography import x509
 
@@ -82,12 +83,24 @@ class Message:
     """When the originator stops caring; the token is stale from then on."""
 
 
+_USUAL: Final = 4_096
+"""Characters of a value that is remembered; there are a hundred of them at most."""
+
+
 def read_value(value: str, limits: Limits) -> tuple[Passport, IdentityValue]:
     """Read a header value: its token, and the parameters that should mirror it.
+
+    A message's values are read twice: with its header, to fetch what they name, and at
+    its end. So the last few good ones are remembered.
 
     Raises:
         Unverified: what `identity.parse` or `passport.parse` found.
     """
+    return (_read if len(value) <= _USUAL else _read.__wrapped__)(value, limits)
+
+
+@lru_cache(maxsize=100)
+def _read(value: str, limits: Limits) -> tuple[Passport, IdentityValue]:
     # Folds and parameters may take as much room again as the token.
     parsed = identity.parse(value, 2 * limits.token)
     return passport.parse(parsed.token, limits), parsed

@@ -164,7 +164,8 @@ def digest_body(body: bytes, algorithms: Iterable[str] = ALGORITHMS) -> BodyDige
 def _feed_crlfs(state: _Hash, count: int) -> None:
     for _ in range(count // _FLUSH):
         state.update(_CRLF * _FLUSH)
-    state.update(_CRLF * (count % _FLUSH))
+    if left := count % _FLUSH:
+        state.update(_CRLF * left)
 
 
 def trailing_crlfs(data: bytes) -> int:

@@ -32,7 +32,7 @@ class NumberList:
         return hash(len(self.keys))
 
     def __contains__(self, tn: str) -> bool:
-        if not (tn.isascii() and tn.isdigit() and len(tn) < _MOST):
+        if not (self.keys and tn.isascii() and tn.isdigit() and len(tn) < _MOST):
             return False
         key = int(f"1{tn}")
         at = bisect_left(self.keys, key)

@@ -87,10 +87,8 @@ def issue(content: Claims, x5u: str, key: SigningKey) -> Passport:
         StoreError: what holds the key does not answer.
     """
     ppt = MSG if content.div is None else DIV
-    header = {"alg": jws.ALG, "ppt": ppt, "typ": TYP, "x5u": x5u}
-    signing_input = ".".join(
-        jws.b64url_encode(strictjson.serialize(part)) for part in (header, content.raw)
-    )
+    payload = jws.b64url_encode(strictjson.serialize(content.raw))
+    signing_input = f"{_header_of(ppt, x5u)}.{payload}"
     octets = signing_input.encode("ascii")
     signature = key.sign(octets)
     return Passport(
@@ -100,6 +98,13 @@ def issue(content: Claims, x5u: str, key: SigningKey) -> Passport:
         octets,
         signature,
     )
+
+
+@lru_cache(maxsize=1024)
+def _header_of(ppt: Ppt, x5u: str) -> str:
+    """Write the header; every token of a signer has the same."""
+    header = {"alg": jws.ALG, "ppt": ppt, "typ": TYP, "x5u": x5u}
+    return jws.b64url_encode(strictjson.serialize(header))
 
 
 def parse(text: str, limits: Limits = Limits()) -> Passport:

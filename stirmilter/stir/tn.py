@@ -170,11 +170,16 @@ class NumberSet:
         return (
             tn in self.numbers
             or tn in self.listed
-            or any(tn[:length] in self.prefixes for length in range(1, len(tn) + 1))
-            or any(
-                tn.isdigit() and len(tn) == len(start) and start <= tn <= end
-                for start, end in self.ranges
-            )
+            or (bool(self.prefixes) and self._has_prefix_of(tn))
+            or (bool(self.ranges) and self._has_range_of(tn))
+        )
+
+    def _has_prefix_of(self, tn: str) -> bool:
+        return any(tn[:length] in self.prefixes for length in range(1, len(tn) + 1))
+
+    def _has_range_of(self, tn: str) -> bool:
+        return tn.isdigit() and any(
+            len(tn) == len(start) and start <= tn <= end for start, end in self.ranges
         )
 
     def __bool__(self) -> bool:

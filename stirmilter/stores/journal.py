@@ -21,18 +21,17 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from stirmilter.events import (
     IDENTIFIER_LENGTH,
-    REMOVED_FIELDS,
-    REMOVED_LENGTH,
     Evidence,
     Handled,
     Removed,
+    RemovedLimits,
     Token,
 )
 from stirmilter.stir import identity
@@ -128,6 +127,9 @@ class JournalSettings:
     full_numbers: bool = False
     """Whether numbers of originators, and those in fields that were taken out, are kept
     unmasked."""
+
+    removed: RemovedLimits = field(default_factory=RemovedLimits)
+    """What is kept of fields that were taken out."""
 
     seconds: float = 2.0
     """How long to wait for another writer."""
@@ -227,6 +229,7 @@ class Journal:
 
     def _insert(self, events: Sequence[Handled]) -> None:
         with self._transaction() as connection:
+            most = self._settings.removed.fields
             seen: dict[str, tuple[bytes, float, float]] = {}
             for event in events:
                 kept = event.evidence
@@ -251,8 +254,8 @@ class Journal:
                     for digest, der in token.path:
                         _, first, last = seen.get(digest, (der, time, time))
                         seen[digest] = der, min(first, time), max(last, time)
-                for position, field in enumerate(kept.removed[:REMOVED_FIELDS]):
-                    row = (message, position, *_removed_row(field, self._settings))
+                for position, gone in enumerate(kept.removed[:most]):
+                    row = (message, position, *_removed_row(gone, self._settings))
                     connection.execute(_INSERT_REMOVED, row)
             connection.executemany(
                 _INSERT_CERTIFICATE,
@@ -327,12 +330,12 @@ def _stages(event: Handled) -> str:
     return json.dumps({stage: round(took, 6) for stage, took in event.stages})
 
 
-def _removed_row(field: Removed, settings: JournalSettings) -> tuple[str, str]:
+def _removed_row(gone: Removed, settings: JournalSettings) -> tuple[str, str]:
     """Keep a field; whatever looks like a number in it is masked like a number."""
-    text = printable(field.text, REMOVED_LENGTH)
+    text = printable(gone.text, settings.removed.characters)
     if not settings.full_numbers:
         text = _NUMBER.sub(lambda found: mask(found[0]), text)
-    return name(field.name), text
+    return name(gone.name), text
 
 
 def _token_row(token: Token) -> tuple[object, ...]:

@@ -17,8 +17,8 @@ from stirmilter.demo import daemons
 from stirmilter.doctor import Patient, examine, postfix
 from stirmilter.doctor.postfix import PostfixError
 from stirmilter.testca import TestCA
+from tests.cli.commands import stirmilter
 from tests.doctor.conftest import MAIN, MASTER, Relay
-from tests.test_cli import stirmilter
 
 pytestmark = pytest.mark.skipif(
     shutil.which("postconf") is None, reason="needs Postfix"

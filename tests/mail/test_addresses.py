@@ -412,3 +412,20 @@ def test_entries_beyond_the_limit_are_one_that_cannot_be_read(
     assert len(found) == read
     assert found[:2] == (Mailbox("a", "h"), Mailbox("b", "h"))
     assert all(entry is None for entry in found[2:])
+
+
+_PIECES = st.lists(
+    st.sampled_from([*' \t\n\r"()<>[],:;@\\\0é', "+12025550123", "/TYPE=PLMN", "mx"]),
+    max_size=9,
+).map("".join)
+
+
+@given(
+    st.one_of(
+        _PIECES,
+        st.from_regex(r"[ \n]?<?\+1/TYPE=PLMN(@mx)?>?[ \n]?", fullmatch=True),
+    ),
+    st.integers(min_value=0, max_value=3),
+)
+def test_one_plain_address_is_read_in_the_long_way_too(text: str, limit: int) -> None:
+    assert addresses.parse(text, limit) == addresses._parse(text, limit)

@@ -77,6 +77,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             "longest_key": 4096,
             "signature_skew": 3.0,
             "arc_sets": 4,
+            "key_records": 18,
             "spf_lookups": 5,
             "spf_void_lookups": 6,
             "spf_names": 7,
@@ -86,14 +87,18 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             "spf_macros": 11,
             "authors": 12,
             "identifiers": 13,
+            "dmarc_record_octets": 19,
             "result_octets": 14,
             "results": 15,
+            "result_properties": 20,
+            "result_comments": 21,
             "result_value": 16,
         },
         "upstream": [{**HOP, "daemon_names": ["smtpd"], "strips": True}],
         "peer": [{"name": "x", "helo": ["x.example"], "dkim": {"1": ["x.example"]}}],
         "verify.headers": ["Identity"],
         "dns": {"dmarc_seconds": 1.5, "dmarc_questions": 17},
+        "limits.address_words": 22,
     }
 
     built = build(configured, change)
@@ -119,6 +124,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             longest_key=4096,
             skew=timedelta(seconds=3),
             arc_sets=4,
+            key_records=18,
         ),
         spf=SpfLimits(
             lookups=5,
@@ -129,9 +135,17 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             local_part=10,
             macros=11,
         ),
-        dmarc=DmarcLimits(authors=12, identifiers=13, seconds=1.5, questions=17),
+        dmarc=DmarcLimits(
+            authors=12,
+            lexemes=22,
+            identifiers=13,
+            record_octets=19,
+            seconds=1.5,
+            questions=17,
+        ),
         signatures=1,
-        results=Limits(length=14, resinfos=15),
+        results=Limits(length=14, resinfos=15, properties=20, depth=21),
+        result_length=16,
     )
     policy = built.filter.policy
     assert (policy.signatures, policy.result_length) == (1, 16)
@@ -234,7 +248,12 @@ def test_without_a_word_dkim_signs_nothing(configured: Configured) -> None:
 def test_settings_reach_our_dkim(configured: Configured, key: Path) -> None:
     plain = build(configured, ours(key)).filter.dkim
     change = ours(
-        key, fields=["From"], header_form="simple", body_form="simple", lifetime=60.0
+        key,
+        fields=["From"],
+        header_form="simple",
+        body_form="simple",
+        lifetime=60.0,
+        names_octets=300,
     )
     other = build(configured, change).filter.dkim
 
@@ -246,6 +265,7 @@ def test_settings_reach_our_dkim(configured: Configured, key: Path) -> None:
     assert other.names == ("From",)
     assert (other.header_form, other.body_form) == ("simple", "simple")
     assert other.lifetime == timedelta(minutes=1)
+    assert (plain.names_octets, other.names_octets) == (4_096, 300)
 
 
 def test_a_dkim_key_is_nobody_elses_business(configured: Configured, key: Path) -> None:

@@ -17,6 +17,7 @@ from stirmilter.services import (
     VerificationService,
 )
 from stirmilter.stir.credential import TrustAnchors
+from stirmilter.stir.result import Reason, Status
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.replay import MemoryReplayStore
 from tests.laboratory import ALICE, NOW, X5U, FolderRepository, message
@@ -24,6 +25,7 @@ from tests.stir.certificates import Issued, issue, leaf, publish, usage
 from tests.stir.crls import authority, crl, named, point, points
 from tests.stir.tokens import forge
 
+HOUR = timedelta(hours=1)
 ROOT = authority("root")
 MIDDLE = authority("middle", ROOT)
 PA = issue("PA", use=usage("crl_sign"))
@@ -129,3 +131,11 @@ class Lab:
 
 def trusting(*anchors: Issued) -> TrustAnchors:
     return TrustAnchors([one.certificate for one in anchors])
+
+
+def said(found: Verification) -> tuple[Reason, Status]:
+    return found.result.reason, found.result.status
+
+
+def x5u_of(one: Issued) -> str:
+    return f"https://certs.example/n{one.certificate.serial_number:x}.pem"

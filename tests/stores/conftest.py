@@ -12,11 +12,13 @@ from threading import Thread
 
 import pytest
 
-from stirmilter.stores.documents import Tier
+from stirmilter.stores.documents import DocumentStore, Tier
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.tiers import RedisTier, SqliteTier
+from tests.dns_server import DnsServer
 from tests.redis_server import RedisServerProcess
 from tests.stores.servers import POLL, NameServer
+from tests.stores.webs import Clock, Web
 
 
 @pytest.fixture
@@ -72,3 +74,34 @@ def tier(request: pytest.FixtureRequest, tmp_path: Path) -> Tier | None:
 def any_tier(request: pytest.FixtureRequest, tmp_path: Path) -> Tier | None:
     """Share documents in each way there is, or not at all."""
     return _tier(request, tmp_path)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Tell where the journal of a test is to stand."""
+    return tmp_path / "journal.sqlite"
+
+
+@pytest.fixture
+def server() -> Iterator[DnsServer]:
+    """Answer questions about the DNS."""
+    with DnsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def web() -> Web:
+    """Publish a good document, whatever the URL."""
+    return Web(b"good")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Stand still unless a test goes on."""
+    return Clock()
+
+
+@pytest.fixture
+def store(web: Web, clock: Clock, any_tier: Tier | None) -> DocumentStore:
+    """Keep documents, shared in each way there is."""
+    return DocumentStore(web.get, any_tier, clock=clock)

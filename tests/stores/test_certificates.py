@@ -26,11 +26,6 @@ def web(ca: TestCA) -> Web:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def store(web: Web, clock: Clock) -> CertificateStore:
     return CertificateStore(DocumentStore(web.get, clock=clock))
 

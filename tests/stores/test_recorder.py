@@ -30,11 +30,6 @@ class Told:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
-
-
-@pytest.fixture
 def told() -> Told:
     return Told()
 

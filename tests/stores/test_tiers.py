@@ -35,16 +35,6 @@ def check(octets: bytes) -> None:
 KIND = Kind(name="certificate", octets=100, check=check)
 
 
-@pytest.fixture
-def web() -> Web:
-    return Web(b"good")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 def test_what_one_has_fetched_another_has(tier: Tier, web: Web, clock: Clock) -> None:
     one, two = (DocumentStore(web.get, tier, clock=clock) for _ in range(2))
 

@@ -24,16 +24,6 @@ KIND = Kind(name="certificate", octets=100, check=len)
 
 
 @pytest.fixture
-def web() -> Web:
-    return Web(b"good")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def told() -> list[str]:
     return []
 

@@ -15,7 +15,7 @@ _ID: Final = re.compile(
     r'(?:"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<token>[^\x00-\x20\x7f()<>@,;:\\"/\[\]?=]+))',
     re.DOTALL,
 )
-_SHRINKS: Final = 4
+_SHRINKS: Final = 4  # how many times longer than what it becomes a name can be
 _AT_THE_END: Final = ". \u2024\u2025\u2026\u3002\uff0e\uff61"  # dots, or become some
 # What is shown as nothing: RFC 3454 table B.1, and the like of later versions.
 _IGNORED: Final = re.compile(
@@ -23,13 +23,14 @@ _IGNORED: Final = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")  # RFC 3490 §3.1
+_FIELD: Final = NAME.lower()
 _CFWS: Final = re.compile(r"[ \t\r\n]*")
 _VERSION: Final = re.compile(r"1(?![0-9])")
 
 
 def removals(headers: Iterable[Header], authserv_id: str) -> tuple[Removal, ...]:
     """List the fields of a message that claim to be ours, in its order."""
-    fields = (header for header in headers if header.named((NAME,)))
+    fields = (header for header in headers if header.name.lower() == _FIELD)
     return tuple(
         Removal(header.name, occurrence)
         for occurrence, header in enumerate(fields, 1)

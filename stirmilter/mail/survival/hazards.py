@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
-from stirmilter.mail.survival.boundaries import boundary_of, encoding_of
+from stirmilter.mail.survival.boundaries import PartLimits, boundary_of, encoding_of
 
 Hazard = Literal["long-lines", "8bit", "binary", "no-final-newline"]
 """A line over 998 octets; octets over 127, or a part that says ``8bit``; NUL, CR and LF
@@ -27,9 +27,7 @@ _WINDOW: Final = LONGEST_LINE + 1  # with the CR
 _LARGE: Final = 16_384  # octets of a chunk for which it pays to look for even lines
 _DASH: Final = ord("-")
 _LINES: Final = re.compile(rb"(?s:(?:.{0,%d}\n)*+)" % _WINDOW)
-_PART_HEADER: Final = 8_192  # octets; one that is longer is not looked at
 _BOUNDARY_LINE: Final = 80  # octets, with room for white space at the end
-_BOUNDARIES: Final = 20
 
 
 class BodyHazards:
@@ -39,8 +37,16 @@ class BodyHazards:
     everywhere would cost more than the digest, and Postfix sends no such thing.
     """
 
-    def __init__(self, header: Iterable[tuple[str, bytes]] = ()) -> None:
-        """Begin, with the fields of the message's header."""
+    def __init__(
+        self,
+        header: Iterable[tuple[str, bytes]] = (),
+        limits: PartLimits = PartLimits(),  # noqa: B008 - frozen
+    ) -> None:
+        """Begin, with the fields of the message's header.
+
+        What is said in a part beyond `limits` is not a hazard; its octets are.
+        """
+        self._limits = limits
         self._found: set[Hazard] = set()
         self._boundaries: list[bytes] = []
         self._line = 0  # octets since the last LF
@@ -102,7 +108,7 @@ class BodyHazards:
             at = data.find(boundary)
             while at >= 0:
                 if data[at - 1 : at] == b"\n" or (at == 0 and at_line_start):
-                    self._read_part(data[at : at + _PART_HEADER])
+                    self._read_part(data[at : at + self._limits.header_octets])
                 at = data.find(boundary, at + 1)
         line = data.rfind(b"\n", -_BOUNDARY_LINE) + 1
         last = data[line:]
@@ -113,7 +119,7 @@ class BodyHazards:
     def _read_part(self, octets: bytes) -> None:
         """Read the header of a part, its boundary line included, or wait for more."""
         head, end, _ = octets.partition(b"\r\n\r\n")
-        if not end and len(octets) < _PART_HEADER:
+        if not end and len(octets) < self._limits.header_octets:
             if len(octets) > len(self._rest):
                 self._rest = octets
             return
@@ -128,7 +134,9 @@ class BodyHazards:
                 self._found.add("8bit")
             elif encoding == b"binary":
                 self._found.add("binary")
-        elif name == b"content-type" and len(self._boundaries) < _BOUNDARIES:
+        elif (
+            name == b"content-type" and len(self._boundaries) < self._limits.boundaries
+        ):
             boundary = boundary_of(value)
             if boundary and b"--" + boundary not in self._boundaries:
                 self._boundaries.append(b"--" + boundary)

@@ -1,0 +1,1 @@
+"""Revocation lists are fetched once, renewed beside the messages, and bounded."""
