@@ -1,16 +1,20 @@
 """Whether a worker answers its own call, whoever else listens to the same socket."""
 
 import select
+import signal
 import socket
 import struct
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from stirmilter.selfcall import SelfCall
+from stirmilter import log
+from stirmilter.selfcall import SelfCall, libmilter_answers
 
 OFFER = struct.pack("!IcIII", 13, b"O", 6, 0, 0)
 Address = tuple[str, int] | str
@@ -165,3 +169,27 @@ def test_nobody_else_gets_to_where_it_listens(
 
     assert made.answered(10)
     assert modes == [0o700]
+
+
+def test_who_cannot_call_does_not_know_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, stack: ExitStack
+) -> None:
+    """No descriptor is left, say: nobody is to be killed for that."""
+    said: list[str] = []
+    one = process(stack, listen(stack, socket.AF_UNIX, ""))
+    ours, theirs = socket.socketpair()
+    stack.enter_context(ours)
+    stack.enter_context(theirs)
+    before = signal.getsignal(signal.SIGURG)
+    stack.callback(signal.signal, signal.SIGURG, before)
+    monkeypatch.setattr(log, "degraded", said.append)
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", _full)
+
+    answers = libmilter_answers(one.listener, threading.current_thread(), ours)
+
+    assert answers()
+    assert said == ["cannot see whether libmilter answers: no space left"]
+
+
+def _full(**_: str) -> NoReturn:
+    raise OSError("no space left")

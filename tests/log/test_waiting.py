@@ -242,3 +242,20 @@ def test_a_descriptor_that_does_not_block_is_written_to_all_the_same(
 
     time.sleep(0.1)
     assert all_of(writer, reader) == [line(number) for number in range(500)]
+
+
+def test_a_pipe_of_another_user_is_written_to_once_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, reader: Reader
+) -> None:
+    """What cannot be opened anew is written to after poll(2) alone."""
+
+    def refused(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", refused)
+    writer = Writer(reader.written, BOUND, 0.2, told)
+
+    for number in range(500):
+        writer.put(line(number))
+
+    assert all_of(writer, reader) == [line(number) for number in range(500)]
