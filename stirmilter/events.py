@@ -148,7 +148,8 @@ class Handled:
     """What stands behind the event; it makes no other event of it."""
 
     rule: str = ""
-    """Incoming: the rule, ladder or failure that chose the action; empty by default."""
+    """The rule, ladder or failure that chose the action; empty by default. Outgoing:
+    the setting that refused the number."""
 
     peer: str = ""
     """Incoming: name of the peer that sent it."""

@@ -154,6 +154,7 @@ def serve(
         if control in ready:
             listener.close()  # whoever comes now is our successor's
             _finish(places, limits)
+            log.flush()
             os._exit(0)
         places.acquire()
         try:

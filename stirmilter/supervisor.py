@@ -99,6 +99,7 @@ class Supervisor:
         while True:
             self._count(runtime)
             watchdog.feed(self.listeners.sockets)
+            log.flush(0)
             info = signal.sigtimedwait(_SIGNALS, _PAUSE)
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
                 return runtime
@@ -170,6 +171,7 @@ class Supervisor:
             self.exporter.close()
         runtime.rest()
         log.logger.info("stopped")
+        log.flush()
 
 
 def _exporter(config: Config) -> Exporter | None:

@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 
 import milter
 
-from stirmilter import log
+from stirmilter import log, selfcall
 from stirmilter.adapters import milter as adapter
 from stirmilter.adapters.draft import Bounds
 from stirmilter.adapters.submission import Submitter
@@ -68,6 +68,7 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     spare_the_collector()
+    log.start()
     settings, limits = runtime.config.milter, runtime.config.limits
     recorder = stores.recorder(
         runtime.config, metrics.journal_lost if metrics else _nobody
@@ -111,10 +112,12 @@ def serve(
             runtime.claims.watch(metrics.claimed)
         sampler = _sampler(runtime, service, metrics, recorder, submitter)
         Housekeeper(tasks(runtime, metrics, sampler)).start()
-        threading.Thread(
+        library = threading.Thread(
             target=_libmilter, args=(background,), name="libmilter", daemon=True
-        ).start()
-        pulse = Pulse(judges, listener, lambda: service.sessions.total, control)
+        )
+        library.start()
+        answers = selfcall.libmilter_answers(listener, library, control)
+        pulse = Pulse(judges, lambda: service.sessions.total, answers, control)
         beat = settings.stuck_seconds / _BEATS
         while not select.select([control], [], [], beat)[0]:
             pulse.beat()
@@ -212,6 +215,7 @@ def _leave(
     deadline = time.monotonic() + seconds
     for one in background:
         one.close(max(0.0, deadline - time.monotonic()))
+    log.flush()
     os._exit(status)
 
 

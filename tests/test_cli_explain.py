@@ -1,6 +1,7 @@
 """``stirmilter explain``, as an operator types it."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -97,6 +98,9 @@ def test_a_verdict_is_told_with_all_that_is_behind_it(
         "             the shadow table would have chosen tag by candidate",
         "removed      X-Stirmilter: forged",
         "took         12 ms",
+        "             0.1 ms waiting for a thread",
+        "             8.4 ms judging its PASSporTs",
+        "             1.0 ms for policy and results",
     ):
         assert line in lines
     assert any(line.startswith("which means  a relay on the way") for line in lines)
@@ -157,6 +161,21 @@ def test_it_is_told_as_json_too(configuration: Path, journal: Journal) -> None:
 
     [row] = json.loads(out)
     assert row["queue_id"] == "4Yx1ab"
+    assert dict(row["stages"]) == {"queue": 0.000125, "stir": 0.0084, "policy": 0.001}
+
+
+def test_a_message_of_an_earlier_version_is_told_without_its_stages(
+    configuration: Path, journal: Journal
+) -> None:
+    journal.write([event("4Yx1ab", NOW)])
+    journal.close()
+    with sqlite3.connect(configuration.with_name("journal.sqlite")) as connection:
+        connection.execute("DROP TABLE timings")
+
+    status, out, err = stirmilter("4Yx1ab", "-c", configuration)
+
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "took         12 ms"
 
 
 def test_what_is_not_there_is_said(configuration: Path, journal: Journal) -> None:

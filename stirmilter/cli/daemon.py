@@ -56,6 +56,8 @@ def run(path: Path) -> None:
                 exceptions=settings.trace_exceptions, frames=settings.trace_frames
             ),
             priorities=settings.priorities,
+            queue_octets=settings.queue_octets,
+            flush_seconds=settings.flush_seconds,
         )
         log.take_over()
         found = [*findings(runtime, datetime.now(UTC)), *check_findings(runtime)]
@@ -143,6 +145,7 @@ def check(
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
     for finding in () if as_json else found:
-        click.echo(f"{finding.level}\t{finding.subject}\t{finding.text}")
+        words = (finding.level, finding.subject, finding.text, finding.remedy)
+        click.echo("\t".join(filter(None, words)))
     if any(finding.level == "error" for finding in found):
         sys.exit(NOT_VERIFIED)

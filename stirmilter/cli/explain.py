@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,9 +14,18 @@ from stirmilter.cli.common import CONFIG, JSON, NOT_VERIFIED, say
 from stirmilter.cli.journal import open_journal, print_json, subject
 
 if TYPE_CHECKING:
-    from stirmilter.events import Evidence, Handled, Token
+    from stirmilter.events import Evidence, Handled, Stage, Token
 
 _WIDTH = 12
+_STAGES: Final[Mapping[Stage, str]] = {
+    "prefetch": "waiting for what its header refers to",
+    "queue": "waiting for a thread",
+    "stir": "judging its PASSporTs",
+    "methods": "for SPF, DKIM, ARC and DMARC",
+    "policy": "for policy and results",
+    "sign": "signing it",
+    "dkim": "signing it with DKIM",
+}
 
 
 @click.command()
@@ -69,7 +78,7 @@ def tell(event: Handled) -> Iterator[tuple[str, str]]:
     yield from _continued("action", _action(event))
     for field in kept.removed:
         yield "removed", f"{field.name}: {field.text}"
-    yield "took", f"{event.seconds * 1000:.0f} ms"
+    yield from _continued("took", _took(event))
 
 
 def _token(token: Token, event: Handled, kept: Evidence) -> Iterator[str]:
@@ -112,6 +121,13 @@ def _action(event: Handled) -> Iterator[str]:
     if event.shadow_action:
         rule = f" by {event.shadow_rule}" if event.shadow_rule else ""
         yield f"the shadow table would have chosen {event.shadow_action}{rule}"
+
+
+def _took(event: Handled) -> Iterator[str]:
+    """Tell the time, and what it was spent with; the rest went into reading it."""
+    yield f"{event.seconds * 1000:.0f} ms"
+    for stage, took in event.stages:
+        yield f"{took * 1000:.1f} ms {_STAGES.get(stage, stage)}"
 
 
 def _continued(name: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:

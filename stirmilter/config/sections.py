@@ -60,6 +60,9 @@ class Milter(Section):
     backlog: Count = 128
 
 
+Refusal = Literal["unsigned", "tempfail", "reject"]
+
+
 class Sign(Section):
     """[sign]."""
 
@@ -75,6 +78,7 @@ class Sign(Section):
     header: FieldName = "PASSporT"
     on_failure: Literal["tempfail", "accept"] = "tempfail"
     unlisted: Literal["none", "any"] = "none"
+    refused: Refusal = "unsigned"
     numbers_seconds: Seconds = 1.0
     hazards: Literal["sign", "warn", "tempfail"] = "warn"
     next_hop: tuple[Hazard, ...] = ()
@@ -109,6 +113,7 @@ class SubmitterSection(Section):
     tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     numbers: tuple[str, ...]
+    refused: Refusal | None = None
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -269,6 +274,8 @@ class Log(Section):
     format: Literal["text", "json"] = "text"
     priorities: bool = True
     repeat_seconds: Lapse = 60.0
+    queue_octets: Annotated[int, Field(ge=65_536, le=1 << 30)] = 1_048_576
+    flush_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.0
     repeats: Count = 500
     trace_exceptions: Count = 8
     trace_frames: Count = 40

@@ -17,6 +17,7 @@ from typing import Final, Literal, TextIO
 
 from stirmilter.log.lines import Line
 from stirmilter.log.masking import clean
+from stirmilter.log.waiting import Writer
 
 Style = Literal["text", "json"]
 
@@ -102,6 +103,39 @@ class Handler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
         """Do nothing: there is nowhere else to say it."""
+
+
+class WaitingHandler(Handler):
+    """Hands lines to a writer, so that nobody waits but for a line of CRITICAL."""
+
+    def __init__(self, stream: TextIO, writer: Writer) -> None:
+        """Take the stream that the writer writes to; nothing is written to it here."""
+        super().__init__(stream)
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a record written."""
+        try:
+            octets = self.octets(record)
+        except Exception:  # noqa: BLE001 - as logging does it
+            self.handleError(record)
+        else:
+            urgent = record.levelno >= logging.CRITICAL
+            self._writer.put(octets, urgent=urgent)
+
+    def octets(self, record: logging.LogRecord) -> bytes:
+        """Return a record as it is written."""
+        text = self.format(record) + self.terminator
+        return text.encode("utf-8", "backslashreplace")
+
+    def lost(self, count: int) -> bytes:
+        """Return the line that says how many were lost."""
+        text = f"{count} lines of the log were lost: nobody read it"
+        line = Line("log-lost", text, {"lost": count})
+        record = logging.LogRecord(
+            "stirmilter", logging.ERROR, __file__, 0, line, None, None
+        )
+        return self.octets(record)
 
 
 def to_the_journal(stream: TextIO) -> bool:

@@ -40,6 +40,10 @@ class Survival:
     parts: PartLimits = field(default_factory=PartLimits)
 
 
+Refusal = Literal["unsigned", "tempfail", "reject"]
+"""What becomes of a message whose number was not given to who sends it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailPolicy:
     """What the operator decides about mail."""
@@ -92,6 +96,9 @@ class MailPolicy:
 
     unlisted: bool = False
     """Whether whoever is none of `submitters` may use all of ours, or none."""
+
+    refused: Refusal = "unsigned"
+    """What becomes of a message from a number that its submitter may not use."""
 
     signatures: int = 10
     """DKIM results that are written into the message."""
@@ -154,6 +161,9 @@ class Submitter:
 
     daemon_names: frozenset[str] = frozenset()
     """Postfix services that it hands mail to."""
+
+    refused: Refusal | None = None
+    """What becomes of its messages from other numbers; None as the policy says."""
 
     def is_(self, connection: Connection) -> bool:
         """Tell whether it is this one that speaks."""

@@ -43,6 +43,7 @@ def mail_policy(config: Config) -> MailPolicy:
         divert=sign.divert,
         submitters=tuple(_submitters(config)),
         unlisted=sign.unlisted == "any",
+        refused=sign.refused,
         signatures=config.checks.signatures,
         result_length=config.checks.result_value,
         removed=removed_limits(config),
@@ -89,6 +90,7 @@ def _submitters(config: Config) -> Iterable[Submitter]:
             logins=frozenset(block.logins),
             tls_names=frozenset(name.lower() for name in block.tls_names),
             daemon_names=frozenset(block.daemon_names),
+            refused=block.refused,
             numbers=(
                 number_set(config, given, where),
                 *(_table(config, source, where) for source in asked),

@@ -6,6 +6,7 @@
     certificates  each once, however many messages rest on it
     rulings       what the policy said, of messages of which it said anything
     methods       one for each result of SPF, DKIM, ARC and DMARC
+    timings       what each took its time with, a JSON object of seconds by stage
 
 `Journal` writes and forgets, for the daemon; `stores.journalreader` looks, for people.
 Digests are kept as octets: ``SELECT hex(sha256)``. Recipients are not in it, and
@@ -80,6 +81,9 @@ CREATE TABLE IF NOT EXISTS methods (
     message INTEGER NOT NULL, position INTEGER NOT NULL, method TEXT NOT NULL,
     result TEXT NOT NULL, PRIMARY KEY (message, position)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS timings (
+    message INTEGER PRIMARY KEY, stages TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS certificates (
     sha256 BLOB PRIMARY KEY, der BLOB NOT NULL, first_seen REAL NOT NULL,
     last_used REAL NOT NULL
@@ -95,7 +99,8 @@ INSERT INTO passports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _INSERT_REMOVED: Final = "INSERT INTO removed VALUES (?, ?, ?, ?)"
 _INSERT_RULING: Final = "INSERT INTO rulings VALUES (?, ?, ?, ?, ?)"
 _INSERT_METHOD: Final = "INSERT INTO methods VALUES (?, ?, ?, ?)"
-_PARTS: Final = ("passports", "removed", "rulings", "methods")
+_INSERT_TIMING: Final = "INSERT INTO timings VALUES (?, ?)"
+_PARTS: Final = ("passports", "removed", "rulings", "methods", "timings")
 _INSERT_CERTIFICATE: Final = """
 INSERT INTO certificates VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
     first_seen = min(first_seen, excluded.first_seen),
@@ -240,6 +245,9 @@ class Journal:
                     _INSERT_METHOD,
                     [(message, n, *one) for n, one in enumerate(event.methods)],
                 )
+                if event.stages:
+                    row = (message, _stages(event))
+                    connection.execute(_INSERT_TIMING, row)
                 for position, token in enumerate(kept.tokens):
                     row = (message, position, *_token_row(token))
                     connection.execute(_INSERT_PASSPORT, row)
@@ -315,6 +323,11 @@ def _message_row(
         name(kept.transaction_id) or None,
         name(kept.mms_message_id) or None,
     )
+
+
+def _stages(event: Handled) -> str:
+    """Keep how long each stage took, to the microsecond."""
+    return json.dumps({stage: round(took, 6) for stage, took in event.stages})
 
 
 def _removed_row(gone: Removed, settings: JournalSettings) -> tuple[str, str]:

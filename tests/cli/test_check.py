@@ -70,6 +70,43 @@ def test_check_shows_what_would_become_of_a_message(
     assert lines[1].startswith(second)
 
 
+def test_check_says_what_to_do_about_what_it_finds(configure: Configure) -> None:
+    status, out, _ = stirmilter("check", "-c", configure())
+
+    [line] = [one for one in out.decode().splitlines() if "no [[submitter]]" in one]
+    level, subject, _, remedy = line.split("\t")
+    assert (status, level, subject) == (0, "warning", "sign")
+    assert remedy.startswith("a [[submitter]] for each client")
+
+
+REFUSING = """
+[[submitter]]
+name = "two"
+networks = ["127.0.0.0/8"]
+numbers = ["+12025550999"]
+refused = "reject"
+"""
+
+
+def test_check_shows_which_setting_refuses_a_number(
+    configure: Configure, folder: Path
+) -> None:
+    file = folder / "message.eml"
+    file.write_bytes(MESSAGE)
+    asked = ("check", "-c", configure(more=REFUSING), "--message", file)
+
+    _, out, _ = stirmilter(*asked)
+    _, as_json, _ = stirmilter(*asked, "--json")
+
+    reply = "550 5.7.1 not your number to send from: not-its-number"
+    assert out.decode().splitlines() == [
+        "out\tunsigned\tnot-its-number\treject\tnot among the numbers of two",
+        f"decided\treject\tsubmitter:two\t{reply}",
+    ]
+    report = json.loads(as_json)
+    assert (report["rule"], report["reply"]) == ("submitter:two", reply)
+
+
 RULES = """
 [[peer]]
 name = "two"

@@ -24,6 +24,7 @@ def test_what_is_read_is_what_was_written(path: Path) -> None:
     assert written == 1
     assert read == EVENT
     assert read.evidence == EVENT.evidence
+    assert read.stages == EVENT.stages
 
 
 RULED = replace(
@@ -43,28 +44,36 @@ def test_what_the_policy_said_is_kept(path: Path) -> None:
     assert found(path, "4Yx1ab") == [EVENT]
 
 
-def test_what_the_policy_said_is_forgotten_with_its_message(path: Path) -> None:
+@pytest.mark.parametrize("table", ["rulings", "timings"])
+def test_what_is_told_of_a_message_is_forgotten_with_it(path: Path, table: str) -> None:
     journal = Journal(path)
     journal.write([RULED])
 
     journal.prune(NOW + 1000 * DAY)
 
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT count(*) FROM rulings").fetchone() == (0,)
+        query = f"SELECT count(*) FROM {table}"  # noqa: S608 - a name from above
+        assert connection.execute(query).fetchone() == (0,)
 
 
-def test_a_journal_from_before_there_was_a_policy_is_read_and_written(
-    path: Path,
+@pytest.mark.parametrize("table", ["rulings", "timings"])
+def test_a_journal_from_before_there_was_such_a_table_is_read_and_written(
+    path: Path, table: str
 ) -> None:
     journal = Journal(path)
     journal.write([EVENT])
     journal.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE rulings")
+        connection.execute(f"DROP TABLE {table}")
 
-    assert found(path, "4Yx1ab") == [EVENT]
+    [old] = found(path, "4Yx1ab")
     Journal(path).write([replace(RULED, queue_id="new")])
-    assert [one.rule for one in found(path, "new")] == ["ladder:two"]
+    [new] = found(path, "new")
+
+    assert old == EVENT
+    assert old.stages == (EVENT.stages if table != "timings" else ())
+    assert (new.rule, new.stages) == ("ladder:two", EVENT.stages)
+    assert found(path, "4Yx1ab") == [EVENT]
 
 
 def test_a_message_with_nothing_to_tell_is_kept_too(path: Path) -> None:

@@ -24,6 +24,8 @@ LONGEST_LINE: Final = 998
 """Octets of a line without its end (RFC 5322 §2.1.1)."""
 
 _WINDOW: Final = LONGEST_LINE + 1  # with the CR
+_LARGE: Final = 16_384  # octets of a chunk for which it pays to look for even lines
+_DASH: Final = ord("-")
 _LINES: Final = re.compile(rb"(?s:(?:.{0,%d}\n)*+)" % _WINDOW)
 _BOUNDARY_LINE: Final = 80  # octets, with room for white space at the end
 
@@ -57,13 +59,14 @@ class BodyHazards:
         """Take the next octets of the body."""
         if not chunk:
             return
-        if "long-lines" not in self._found:
+        found = self._found
+        if "long-lines" not in found:
             self._measure(chunk)
-        if not {"8bit", "binary"} <= self._found:
+        if "8bit" not in found or "binary" not in found:
             self._classify(chunk)
-        if self._boundaries and (self._rest or b"-" in chunk):
+        if self._boundaries and (self._rest or _DASH in chunk):
             self._look_for_parts(chunk)
-        self._end = (self._end + chunk[-2:])[-2:]
+        self._end = chunk[-2:] if len(chunk) > 1 else self._end[-1:] + chunk
 
     def finish(self) -> frozenset[Hazard]:
         """Return what was found; this object is spent."""
@@ -80,8 +83,14 @@ class BodyHazards:
             if not begin:
                 self._line += len(chunk)
         if begin or not self._line:
-            match = _LINES.match(chunk, begin)
-            self._line = len(chunk) - (match.end() if match else begin)
+            if len(chunk) > _LARGE:
+                begin = _past_even_lines(chunk, begin)
+            if len(chunk) - begin > _WINDOW + 1:
+                match = _LINES.match(chunk, begin)
+                begin = match.end() if match else begin
+            else:  # whatever is in there, no line of it is too long
+                begin = chunk.rfind(b"\n", begin) + 1 or begin
+            self._line = len(chunk) - begin
         if self._line > _WINDOW:
             self._found.add("long-lines")
 
@@ -89,7 +98,7 @@ class BodyHazards:
         text = chunk.isascii()
         if not text:
             self._found.add("8bit")
-        if b"\0" in chunk or (not text and _has_bare_newline(chunk)):
+        if 0 in chunk or (not text and _has_bare_newline(chunk)):
             self._found.add("binary")
 
     def _look_for_parts(self, chunk: bytes) -> None:
@@ -131,6 +140,20 @@ class BodyHazards:
             boundary = boundary_of(value)
             if boundary and b"--" + boundary not in self._boundaries:
                 self._boundaries.append(b"--" + boundary)
+
+
+def _past_even_lines(chunk: bytes, begin: int) -> int:
+    """Return the beginning of a line before which none is longer than they may be.
+
+    Encoded data has lines of one length. A line feed at each multiple of it shows as
+    much as all line feeds do, and is a slice; what is uneven is left to be looked at.
+    """
+    length = chunk.find(b"\n", begin, begin + _WINDOW + 1) + 1 - begin
+    if length <= 0:
+        return begin
+    step = (_WINDOW + 1) // length * length
+    ends = chunk[begin + step - 1 :: step]
+    return begin + step * (len(ends) - len(ends.lstrip(b"\n")))
 
 
 def _has_bare_newline(chunk: bytes) -> bool:
