@@ -1,9 +1,11 @@
 """Lines wait for whoever reads the log, so that no message has to.
 
 A pipe or a socket that nobody empties, because journald is stuck, say, would hold up
-each thread that writes to it. So lines go into a queue with an end, and a thread of its
-own waits for the reader. What does not fit any more is lost, and how many lines that
-were is written where they would have stood. What a killed process loses is what waits.
+each thread that writes to it. So a line that is not taken at once goes into a queue
+with an end, and a thread of its own waits for the reader; if it took every line, two
+threads would take turns for each message. What does not fit any more is lost, and how
+many lines that were is written where they would have stood. What a killed process
+loses is what waits.
 
 A process that forks has no thread: it writes what the reader takes at once, and tries
 again when it is asked to.
@@ -47,7 +49,7 @@ class Writer:
         self.seconds = seconds
         self.tell = tell
         self._descriptor = descriptor
-        self._now: Callable[[bytes], int] | None = None
+        self._now: tuple[Callable[[bytes], int], bool] | None = None
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
@@ -68,10 +70,28 @@ class Writer:
     def put(self, line: bytes, *, urgent: bool = False) -> None:
         """Have a line written; one that is urgent before we return, if that can be."""
         with self._changed:
+            if not (self._waiting or self._lost) and self._goes(line):
+                return
             self._take_in(line, urgent=urgent)
             self._changed.notify_all()
         if urgent or self._thread is None:
             self.flush(self.seconds if urgent else 0.0)
+
+    def _goes(self, line: bytes) -> bool:
+        """Write a line past the queue, if that is empty and the reader takes it now."""
+        if len(line) > _CHUNK:  # it may be taken in part
+            return False
+        write, sure = self._at_once()
+        if not (sure or (self._thread is None and self._writable(0.0))):
+            return False
+        try:
+            count = write(line)
+        except OSError:  # the reader stands still, or is gone: as with any other line
+            return False
+        if count < len(line):
+            self._add(line[count:])
+            self._changed.notify_all()
+        return True
 
     def flush(self, seconds: float) -> bool:
         """Wait until nothing waits, or for so many seconds; tell whether that is so."""
@@ -83,7 +103,7 @@ class Writer:
                 if not self._writable(max(0.0, deadline - time.monotonic())):
                     return False
                 with suppress(BlockingIOError):
-                    self._write(self._at_once())
+                    self._write(self._at_once()[0])
             return True
 
     def _take_in(self, line: bytes, *, urgent: bool) -> None:
@@ -151,23 +171,26 @@ class Writer:
         poll.register(self._descriptor, select.POLLOUT)
         return bool(poll.poll(seconds * 1000))
 
-    def _at_once(self) -> Callable[[bytes], int]:
+    def _at_once(self) -> tuple[Callable[[bytes], int], bool]:
         """Return what writes without waiting, though others share the descriptor.
 
-        To make it non-blocking would make it so for all of them.
+        To make it non-blocking would make it so for all of them. Also, whether it is
+        sure not to wait; else only poll(2) knows, and a terminal may stop thereafter.
         """
         if self._now is None:
             self._now = self._make_at_once()
         return self._now
 
-    def _make_at_once(self) -> Callable[[bytes], int]:
+    def _make_at_once(self) -> tuple[Callable[[bytes], int], bool]:
         descriptor = self._descriptor
         mode = os.fstat(descriptor).st_mode
+        sure = stat.S_ISREG(mode)  # as sure as the journal beside it
         if stat.S_ISSOCK(mode):
             sock = socket.socket(fileno=os.dup(descriptor))
-            return lambda octets: sock.send(octets, socket.MSG_DONTWAIT)
+            return lambda octets: sock.send(octets, socket.MSG_DONTWAIT), True
         if stat.S_ISFIFO(mode):
             with suppress(OSError):  # a pipe of another user: then after poll(2) alone
                 flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
                 descriptor = os.open(f"/proc/self/fd/{descriptor}", flags)
-        return lambda octets: os.write(descriptor, octets)
+                sure = True
+        return lambda octets: os.write(descriptor, octets), sure
