@@ -67,6 +67,13 @@ def test_a_series_is_called_what_it_is(
     assert laws.judge(points(of, xs)).law is law
 
 
+def test_a_hump_is_not_flat() -> None:
+    low, high = [Point(1, 10), Point(2, 14), Point(3, 11)], [Point(1, 10), Point(2, 16)]
+
+    assert laws.judge(low).law is Law.FLAT
+    assert laws.judge([*high, Point(3, 11)]).law is not Law.FLAT
+
+
 def test_a_line_has_a_slope_and_no_residual() -> None:
     found = laws.judge([Point(1, 10), Point(2, 13), Point(5, 22)])
 

@@ -14,6 +14,9 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 FLAT_RATIO: Final = 1.25
+"""The last of a flat curve, of its first."""
+
+HUMP: Final = 1.5
 """The highest of a flat curve, of its first."""
 
 FIT: Final = 0.04
@@ -88,7 +91,7 @@ def judge(points: Sequence[Point]) -> Found:
 
 
 def _law(points: Sequence[Point], ratio: float, exponent: float, best: float) -> Law:
-    if ratio <= FLAT_RATIO:
+    if points[-1].y / points[0].y <= FLAT_RATIO and ratio <= HUMP:
         return Law.FLAT
     if len(points) < _ENOUGH:
         return Law.LINEAR

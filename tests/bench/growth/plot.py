@@ -17,7 +17,8 @@ Axes = Any  # matplotlib's
 
 COLUMNS: Final = 3
 SIZE: Final = (4.2, 3.4)  # inches of a panel
-_WIDE: Final = 30  # times the first: on a logarithmic axis
+_WIDE: Final = 60  # times the least: on a logarithmic axis
+_TALL: Final = 25
 
 Lines = dict[str, list[tuple[float, float]]]
 """Points by the name of their curve."""
@@ -74,11 +75,15 @@ def _panel(place: Axes, title: str, unit: str, lines: Lines) -> None:
     for name, points in lines.items():
         place.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
     every = [point for points in lines.values() for point in points]
-    for axis, values in (("x", [x for x, _ in every]), ("y", [y for _, y in every])):
-        if max(values) > _WIDE * min(values):
-            getattr(place, f"set_{axis}scale")("log")
-        elif axis == "y":
-            place.set_ylim(bottom=0)
+    places, heights = ([point[axis] for point in every] for axis in (0, 1))
+    if max(places) > _WIDE * min(places):
+        place.set_xscale("log")
+    else:
+        place.set_xticks(sorted(set(places)))
+    if max(heights) > _TALL * min(heights):
+        place.set_yscale("log")
+    else:
+        place.set_ylim(0, 1.15 * max(heights))
     place.set_title(title, fontsize=9)
     place.set_xlabel(unit, fontsize=8)
     place.tick_params(labelsize=7)
