@@ -30,10 +30,13 @@ GROWTH_EFFORT = 1.0
 # Of `make soak`; each worker is weighed ten times.
 SOAK_MESSAGES = 100000
 
+# What is in the Debian of `make machine` beside its base.
+MACHINE = systemd-sysv,dbus,ca-certificates,iproute2,procps,python3,postfix,libmilter1.0.1
+
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz soak bench costs mutants deb lock clean debian-packages venv fuzz-venv bench-venv oracles promtool
+.PHONY: help demo test check conformance fuzz soak bench costs mutants machine deb lock clean debian-packages venv fuzz-venv bench-venv oracles promtool
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -87,6 +90,16 @@ costs: venv ## what the parts cost: hostile inputs, SPF, DKIM, ARC and DMARC, st
 soak: venv ## the long tests: kills and reloads under load, and what workers weigh; SOAK_MESSAGES=20000 for less
 	.venv/bin/pytest -p no:cacheprovider -rP $(wildcard tests/soak/soak_*.py)
 	.venv/bin/python -m tests.bench.soak --messages $(SOAK_MESSAGES)
+
+# A Debian of its own, in build/machine, is made once; a process outside cannot be reached.
+machine: deb ## boot a Debian with systemd in namespaces, and hold the package and its units to it
+	@.ci/debian-packages debootstrap
+	@set -eu; test ! -d build/machine/root || exit 0; \
+	rm -rf build/machine; mkdir -p build/machine; \
+	echo 'Making a Debian in build/machine'; \
+	debootstrap --variant=minbase --include=$(MACHINE) bookworm build/machine/making >build/machine/log; \
+	mv build/machine/making build/machine/root
+	.venv/bin/python -m tests.machine build/machine/root "$$(ls -t dist/stirmilter_*.deb | head -n 1)"
 
 mutants: venv ## change stir/ in two thousand ways: a test must fail each time; half an hour
 	rm -rf mutants

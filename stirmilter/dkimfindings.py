@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stirmilter.findings import Finding
-from stirmilter.mail.dkimsign import DkimSigner
+from stirmilter.mail.dkimsign import DkimSigner, character_strings
 from stirmilter.runtime import Runtime, checks
 
 
@@ -24,8 +24,15 @@ def check_findings(runtime: Runtime) -> Iterable[Finding]:
             yield Finding("warning", f"upstream.{index}", text)
     signer = runtime.filter.dkim
     if signer is not None:
-        name, text = signer.record
-        yield Finding("ok", "dkim", f'{name} TXT "{text}"')
+        text = f"{signer.algorithm} for {signer.domain}, selector {signer.selector}"
+        yield Finding("ok", "dkim", text)
+
+
+def record(runtime: Runtime) -> Iterable[Finding]:
+    """Show what is to be published; not in a log, where a key is taken for a token."""
+    signer = runtime.filter.dkim
+    if signer is not None:
+        yield Finding("ok", "dkim", _zone_line(signer))
 
 
 def published(runtime: Runtime) -> Iterable[Finding]:
@@ -45,4 +52,11 @@ def _published(runtime: Runtime, signer: DkimSigner) -> Finding:
     if any(key in "".join(record.split()) for record in answer.records):
         return Finding("ok", "dkim", f"{name} has our key")
     problem = "has another key" if answer.records else "is not in the DNS"
-    return Finding("error", "dkim", f'{name} {problem}; publish TXT "{text}"')
+    text = f"{name} {problem}; publish {_zone_line(signer)}"
+    return Finding("error", "dkim", text)
+
+
+def _zone_line(signer: DkimSigner) -> str:
+    """Return the record as it can be pasted into a zone file."""
+    name, text = signer.record
+    return f"{name}. TXT {character_strings(text)}"

@@ -10,14 +10,22 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 IDENTIFIER_LENGTH: Final = 255
-"""Characters of a message's identifier that are kept as evidence."""
+"""Characters of a message's identifier that are kept as evidence; the rest is cut off.
+
+No setting, but how the journal is written: `stirmilter journal show` finds a longer one
+since it cuts what it is asked for in the same way, whenever that was written.
+"""
 
 
-REMOVED_FIELDS: Final = 32
-"""Header fields taken out of a message that are kept as evidence."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedLimits:
+    """How much is kept as evidence of the header fields taken out of a message."""
 
-REMOVED_LENGTH: Final = 500
-"""Characters of each."""
+    fields: int = 32
+    """Of one message, the first ones."""
+
+    characters: int = 500
+    """Of each value, where something longer ends in three dots; at least 16."""
 
 
 class Removed(NamedTuple):
@@ -103,7 +111,7 @@ class Evidence:
     """In the order of the header."""
 
     removed: tuple[Removed, ...] = ()
-    """In the order of the header; the first `REMOVED_FIELDS` of them."""
+    """In the order of the header; as many as `RemovedLimits` lets."""
 
 
 Stage = Literal["prefetch", "queue", "stir", "methods", "policy", "sign", "dkim"]
@@ -140,7 +148,8 @@ class Handled:
     """What stands behind the event; it makes no other event of it."""
 
     rule: str = ""
-    """Incoming: the rule, ladder or failure that chose the action; empty by default."""
+    """The rule, ladder or failure that chose the action; empty by default. Outgoing:
+    the setting that refused the number."""
 
     peer: str = ""
     """Incoming: name of the peer that sent it."""

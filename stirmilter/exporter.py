@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib.metadata import version
 from threading import BoundedSemaphore, Thread
 from typing import Final, NoReturn
@@ -24,12 +25,23 @@ from stirmilter.metrics import Credential, Metrics
 from stirmilter.runtime import Runtime
 
 _PAUSE: Final = 1.0  # seconds before one that died is replaced
-_SECONDS: Final = 5.0  # for one connection, from its first octet to its last
-_BREATH: Final = 0.1
-_PLACES: Final = 8  # connections at a time; the next one waits
-_REQUEST_OCTETS: Final = 8_192
+_BREATH: Final = 0.1  # seconds, while the system gives us no connection
 _CHUNK: Final = 4_096
 _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrapeLimits:
+    """What whoever connects may cost."""
+
+    seconds: float = 5.0
+    """For one connection, from its first octet to its last; then it is closed."""
+
+    octets: int = 8_192
+    """Of a request that is not complete; beyond, the connection is closed."""
+
+    connections: int = 8
+    """At a time; the next one waits."""
 
 
 class Exporter:
@@ -135,12 +147,14 @@ def serve(
         ]
         return metrics.collect(time.time(), credentials, ours)
 
-    places = BoundedSemaphore(_PLACES)
+    limits = _limits(runtime)
+    places = BoundedSemaphore(limits.connections)
     while True:
         ready, _, _ = select.select([control, listener.fileno()], [], [])
         if control in ready:
             listener.close()  # whoever comes now is our successor's
-            _finish(places)
+            _finish(places, limits)
+            log.flush()
             os._exit(0)
         places.acquire()
         try:
@@ -149,23 +163,37 @@ def serve(
             places.release()
             time.sleep(_BREATH)
             continue
-        Thread(target=_answer, args=(connection, collect, places), daemon=True).start()
+        given = connection, collect, places, limits
+        Thread(target=_answer, args=given, daemon=True).start()
 
 
-def _finish(places: BoundedSemaphore) -> None:
+def _limits(runtime: Runtime) -> ScrapeLimits:
+    section = runtime.config.metrics
+    return ScrapeLimits(
+        seconds=section.request_seconds,
+        octets=section.request_octets,
+        connections=section.connections,
+    )
+
+
+def _finish(places: BoundedSemaphore, limits: ScrapeLimits) -> None:
     """Let scrapes that are under way end: a reload is no reason to fail one."""
-    deadline = time.monotonic() + _SECONDS
-    for _ in range(_PLACES):
+    deadline = time.monotonic() + limits.seconds
+    for _ in range(limits.connections):
         places.acquire(timeout=max(0.0, deadline - time.monotonic()))
 
 
 def _answer(
-    connection: socket.socket, collect: Callable[[], bytes], places: BoundedSemaphore
+    connection: socket.socket,
+    collect: Callable[[], bytes],
+    places: BoundedSemaphore,
+    limits: ScrapeLimits,
 ) -> None:
     try:
         with connection:
-            deadline = time.monotonic() + _SECONDS
-            status, body = _respond(_request(connection, deadline), collect)
+            deadline = time.monotonic() + limits.seconds
+            request = _request(connection, deadline, limits.octets)
+            status, body = _respond(request, collect)
             _send(connection, status, body, deadline)
     except (OSError, h11.ProtocolError):
         pass  # it is gone, too slow, or no HTTP: there is nobody to tell
@@ -173,14 +201,16 @@ def _answer(
         places.release()
 
 
-def _request(connection: socket.socket, deadline: float) -> tuple[bytes, bytes]:
+def _request(
+    connection: socket.socket, deadline: float, most: int
+) -> tuple[bytes, bytes]:
     """Read a request line and what follows; the method and the path.
 
     Raises:
         OSError: too slow, or gone.
         h11.ProtocolError: no HTTP, or too long.
     """
-    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=_REQUEST_OCTETS)
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=most)
     while (event := parser.next_event()) is h11.NEED_DATA:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
         octets = connection.recv(_CHUNK)

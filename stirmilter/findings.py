@@ -16,6 +16,7 @@ from cryptography import x509
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError, StoreError
+from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.runtime import Runtime
 from stirmilter.runtime.owners import check_owners
 from stirmilter.runtime.stores import redis_replay_store
@@ -28,6 +29,7 @@ from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores import trustfile
 from stirmilter.stores.fetch import CHAIN
 from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
+from stirmilter.stores.replay.standing import BOOT_ID, boot_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +62,19 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         yield Finding(
             "warning", "verify.anchors", "none: no PASSporT can pass verification"
         )
-    policy = runtime.filter.policy
-    if signers and not (
-        policy.networks or policy.logins or policy.daemon_names or policy.tls_names
-    ):
-        yield Finding(
-            "warning",
-            "sign",
-            "no clients, logins, daemon_names or tls_names: nothing is signed",
-        )
+    if signers:
+        yield from _submitter_findings(runtime.filter.policy)
     yield from _peer_findings(runtime)
     yield from _socket_findings(runtime.config)
     yield from _store_findings(runtime.config)
     if runtime.config.replay.store == "memory:" and runtime.config.milter.workers != 1:
         text = "memory: is not shared: a replay that another worker meets passes"
+        yield Finding("warning", "replay.store", text)
+    if runtime.config.replay.store.startswith("sqlite:") and not boot_id():
+        text = (
+            "nobody tells which run of the machine this is, so what a power cut loses"
+        )
+        text += f" is not missed; set {BOOT_ID} (%b in a unit of systemd)"
         yield Finding("warning", "replay.store", text)
     path = runtime.config.journal.path
     if path and not (runtime.config.folder / path).parent.is_dir():
@@ -83,6 +84,37 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         yield Finding(
             "warning", "fetch.laboratory", "true: never on a machine with mail"
         )
+
+
+def _submitter_findings(policy: MailPolicy) -> Iterable[Finding]:
+    """Look at who can have what signed, by policy and by oversight."""
+    if not (
+        policy.networks or policy.logins or policy.daemon_names or policy.tls_names
+    ):
+        text = "no clients, logins, daemon_names or tls_names: nothing is signed"
+        yield Finding("warning", "sign", text)
+    elif not policy.submitters and not _is_one_client(policy):
+        yield Finding(
+            "warning",
+            "sign",
+            "no [[submitter]]: whoever can hand in outgoing mail can have a token made"
+            " for any number of any signer",
+            "a [[submitter]] for each client: name, its networks (or logins, tls_names,"
+            " daemon_names), and the numbers that are its own",
+        )
+
+
+def _is_one_client(policy: MailPolicy) -> bool:
+    """Tell whether there is a single client, which has all numbers, then.
+
+    Behind a login or a Postfix service there may be any number of them, behind an
+    address of loopback every user of this machine.
+    """
+    if policy.logins or policy.daemon_names:
+        return False
+    hosts = sum(network.num_addresses for network in policy.networks)
+    local = any(network.is_loopback for network in policy.networks)
+    return hosts + len(policy.tls_names) == 1 and not local
 
 
 def _trust_findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:

@@ -1,20 +1,22 @@
-"""Whether a worker gets on: its judges finish something, and libmilter accepts.
+"""Whether a worker gets on: its judges finish something, and libmilter answers.
 
 A worker that only lives may still be of no use: judges that all wait for what never
-comes, or a library that has stopped to accept. Nobody else can see that: its siblings
-share its listener, so a connection from outside meets any of them.
+comes, or a library that takes connections no more, or takes them and does not serve
+them. Nobody else can see that: its siblings share its listener, so a connection from
+outside meets any of them. While messages come, they show that it works; when none has
+come for a while, the worker calls itself.
 """
 
 from __future__ import annotations
 
-import select
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 _SIGN = b"."
+_QUIET: Final = 3  # looks without a session, after which we call ourselves
 
 
 class Judges(ThreadPoolExecutor):
@@ -47,21 +49,27 @@ class Pulse:
     def __init__(
         self,
         judges: Judges,
-        listener: socket.socket,
-        accepted: Callable[[], int],
+        sessions: Callable[[], int],
+        answers: Callable[[], bool],
         supervisor: socket.socket,
     ) -> None:
         """Take what to look at, and our end of the pair to write to.
 
-        `accepted` tells how many sessions there have been so far.
+        Args:
+            judges: the threads that judge.
+            sessions: how many sessions there have been so far.
+            answers: calls ourselves, and tells whether that is answered.
+            supervisor: where a sign of life goes.
         """
         self._judges = judges
-        self._listener = listener
-        self._accepted = accepted
+        self._sessions = sessions
+        self._answers = answers
         self._supervisor = supervisor
         supervisor.setblocking(False)
         self._asked = judges.submit(int)
-        self._before = self._counts()
+        self._finished = judges.finished
+        self._taken = sessions()
+        self._quiet = 0
 
     def beat(self) -> None:
         """Give a sign of life, if there is one to give."""
@@ -70,16 +78,26 @@ class Pulse:
                 self._supervisor.send(_SIGN)
 
     def gets_on(self) -> bool:
-        """Tell whether something was done since the last time, or nothing is to do."""
-        before, self._before = self._before, self._counts()
-        idle = self._asked.done()
-        if idle:
+        """Tell whether judges and library have done something since the last time.
+
+        Judges are given a little to do, so that they always have. The library is called
+        when it has had nothing to do for a while, and each time after a call that was
+        not answered.
+        """
+        return self._judge() and self._serve()
+
+    def _judge(self) -> bool:
+        before, self._finished = self._finished, self._judges.finished
+        if idle := self._asked.done():
             self._asked = self._judges.submit(int)
-        return self._before != before or (idle and not self._is_awaited())
+        return idle or self._finished != before
 
-    def _counts(self) -> tuple[int, int]:
-        return self._judges.finished, self._accepted()
-
-    def _is_awaited(self) -> bool:
-        """Tell whether a connection waits to be accepted."""
-        return bool(select.select([self._listener], [], [], 0)[0])
+    def _serve(self) -> bool:
+        before, self._taken = self._taken, self._sessions()
+        self._quiet = 0 if self._taken != before else self._quiet + 1
+        if self._quiet < _QUIET:
+            return True
+        if not self._answers():
+            return False
+        self._taken, self._quiet = self._sessions(), 0
+        return True

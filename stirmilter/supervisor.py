@@ -22,7 +22,7 @@ from stirmilter.metrics import Metrics
 from stirmilter.renewal import Keeper
 from stirmilter.runtime import Runtime
 from stirmilter.watchdog import Watchdog
-from stirmilter.workers import Workers
+from stirmilter.workers import Workers, patience
 
 _SIGNALS: Final = frozenset(
     {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
@@ -99,6 +99,7 @@ class Supervisor:
         while True:
             self._count(runtime)
             watchdog.feed(self.listeners.sockets)
+            log.flush(0)
             info = signal.sigtimedwait(_SIGNALS, _PAUSE)
             if info is not None and info.si_signo in (signal.SIGTERM, signal.SIGINT):
                 return runtime
@@ -165,11 +166,12 @@ class Supervisor:
         """Drain every worker; one that outlives its time is killed."""
         self.keeper.stop()
         self.listeners.remove()
-        self.workers.leave(runtime.config.milter.drain_seconds)
+        self.workers.leave(patience(runtime))
         if self.exporter is not None:
             self.exporter.close()
         runtime.rest()
         log.logger.info("stopped")
+        log.flush()
 
 
 def _exporter(config: Config) -> Exporter | None:
@@ -183,7 +185,11 @@ def _exporter(config: Config) -> Exporter | None:
         return None
     listener = bind(settings.listen, config, "metrics.listen")
     try:
-        metrics = Metrics(config.folder / settings.counters)
+        metrics = Metrics(
+            config.folder / settings.counters,
+            series=settings.series,
+            lists=config.revocation.lists,
+        )
     except OSError as error:
         where = f"{config.source}: metrics.counters"
         raise ConfigError(where, f"{settings.counters}: {error}") from None

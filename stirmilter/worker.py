@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 
 import milter
 
-from stirmilter import log
+from stirmilter import log, selfcall
 from stirmilter.adapters import milter as adapter
 from stirmilter.adapters.draft import Bounds
 from stirmilter.adapters.submission import Submitter
@@ -40,7 +40,8 @@ from stirmilter.stores.recorder import Recorder
 Observer = Callable[[Handled], None]
 
 _SETTLE: Final = 0.3  # seconds
-_WRITE: Final = 3.0  # seconds for what still waits; the supervisor gives us 5
+_WRITE: Final = 0.6  # of the time to leave, for what still waits; the rest is spare
+_BROKEN: Final = 3.0  # seconds for it where libmilter gave up: nobody told us to go
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _SAMPLE: Final = 5.0  # seconds between two looks at caches and queues
 _REPLAYS: Final = 10.0  # seconds between two looks at a server
@@ -67,6 +68,7 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     spare_the_collector()
+    log.start()
     settings, limits = runtime.config.milter, runtime.config.limits
     recorder = stores.recorder(
         runtime.config, metrics.journal_lost if metrics else _nobody
@@ -110,10 +112,12 @@ def serve(
             runtime.claims.watch(metrics.claimed)
         sampler = _sampler(runtime, service, metrics, recorder, submitter)
         Housekeeper(tasks(runtime, metrics, sampler)).start()
-        threading.Thread(
+        library = threading.Thread(
             target=_libmilter, args=(background,), name="libmilter", daemon=True
-        ).start()
-        pulse = Pulse(judges, listener, lambda: service.sessions.total, control)
+        )
+        library.start()
+        answers = selfcall.libmilter_answers(listener, library, control)
+        pulse = Pulse(judges, lambda: service.sessions.total, answers, control)
         beat = settings.stuck_seconds / _BEATS
         while not select.select([control], [], [], beat)[0]:
             pulse.beat()
@@ -123,7 +127,7 @@ def serve(
         if sampler is not None:
             sampler()
         # libmilter's own stop takes five seconds and drops what is in flight.
-        _leave(0, background)
+        _leave(0, background, _WRITE * settings.leave_seconds)
 
 
 def tell(*readers: Observer) -> Observer:
@@ -204,11 +208,14 @@ def _nowhere(_message: Submission) -> None:
     """Send nothing, without a setting to do so."""
 
 
-def _leave(status: int, background: Sequence[Recorder | Submitter]) -> NoReturn:
+def _leave(
+    status: int, background: Sequence[Recorder | Submitter], seconds: float = _BROKEN
+) -> NoReturn:
     """Leave the process with all that waits done, as far as that can be waited for."""
-    deadline = time.monotonic() + _WRITE
+    deadline = time.monotonic() + seconds
     for one in background:
         one.close(max(0.0, deadline - time.monotonic()))
+    log.flush()
     os._exit(status)
 
 

@@ -24,9 +24,15 @@ _YOUNG: Final = (
     5.0  # seconds; a worker that dies younger is replaced only after a pause
 )
 _PAUSE: Final = 1.0  # seconds
-_SLACK: Final = 5.0  # seconds that a worker may take to leave once it has drained
+_LAST: Final = 5.0  # seconds after which one that was killed is killed again
 _MOST: Final = 0.8  # of the time that we give a worker; the rest is for its next sign
 _SIGNS: Final = 4_096  # octets
+
+
+def patience(runtime: Runtime) -> float:
+    """Return the seconds that a worker may take from being told to go until it has."""
+    settings = runtime.config.milter
+    return settings.drain_seconds + settings.leave_seconds
 
 
 @dataclass(slots=True)
@@ -86,14 +92,14 @@ class Workers:
         if len(self.serving) == len(previous):
             self.missing.clear()
             return False
-        self.retire(previous, new.config.milter.drain_seconds)
+        self.retire(previous, patience(new))
         return True
 
     def retire(self, pids: Iterable[int], seconds: float) -> None:
-        """Tell workers to drain, and kill those that take longer."""
+        """Tell workers to drain and leave, and kill those that take longer."""
         for pid in pids:
             self.serving.pop(pid).life.close()
-            self.retired[pid] = self.clock() + seconds + _SLACK
+            self.retired[pid] = self.clock() + seconds
 
     def look(self, runtime: Runtime) -> None:
         """Bury who is dead, kill who is stuck or late, start who is missing."""
@@ -126,7 +132,7 @@ class Workers:
     def leave(self, seconds: float) -> None:
         """Drain all, and return when none is left, or cannot even be killed."""
         self.retire(list(self.serving), seconds)
-        end = self.clock() + seconds + 2 * _SLACK
+        end = self.clock() + seconds + _LAST
         while self.retired and self.clock() < end:
             signal.sigtimedwait({signal.SIGCHLD}, _PAUSE)
             self.reap()
@@ -138,7 +144,7 @@ class Workers:
             if self.clock() >= until:
                 log.logger.error("worker %d has not left in time: killed", pid)
                 _kill(pid)
-                self.retired[pid] = self.clock() + _SLACK
+                self.retired[pid] = self.clock() + _LAST
 
     def fork(self, runtime: Runtime, listener: socket.socket) -> None:
         """Start one; if the system refuses, it is missing."""

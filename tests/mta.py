@@ -66,9 +66,10 @@ class MTA:
         *,
         leading_space: bool = True,
         actions: int = _ACTIONS,
+        seconds: float = 30.0,
     ) -> None:
         self._socket = connection
-        self._socket.settimeout(30)
+        self._socket.settimeout(seconds)
         steps = _STEPS if leading_space else _STEPS & ~_HEADER_LEADSPC
         self._send(b"O", struct.pack("!III", 6, actions, steps))
         kind, octets = self._receive()

@@ -1,6 +1,7 @@
 """``stirmilter explain``, as an operator types it."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stirmilter.events import Removed
+from stirmilter.events import Removed, Token
 from stirmilter.stores.journal import Journal
 from stirmilter.testca import TestCA
 from tests import laboratory
@@ -97,12 +98,29 @@ def test_a_verdict_is_told_with_all_that_is_behind_it(
         "             the shadow table would have chosen tag by candidate",
         "removed      X-Stirmilter: forged",
         "took         12 ms",
+        "             0.1 ms waiting for a thread",
+        "             8.4 ms judging its PASSporTs",
+        "             1.0 ms for policy and results",
     ):
         assert line in lines
     assert any(line.startswith("which means  a relay on the way") for line in lines)
     signer, anchor = believed.path[0], believed.path[-1]
     assert f"             signed by {signer.subject.rfc4514_string()}" in lines
     assert f"             vouched for by {anchor.subject.rfc4514_string()}" in lines
+
+
+def test_of_what_we_signed_nothing_is_told_that_only_a_verifier_knows(
+    configuration: Path, journal: Journal
+) -> None:
+    signed = Token(reason="signed", word="", iat=int(NOW.timestamp()), ppt="msg")
+    made = event("4Yx1ab", NOW, signed)
+    journal.write([replace(made, direction="out", outcome="signed", reason="signed")])
+
+    _, out, _ = stirmilter("4Yx1ab", "-c", configuration)
+
+    assert "passport 1   signed\n             signed 2026-01-02 12:00:00Z\n" in out
+    assert "body" not in out
+    assert "covered" not in out
 
 
 @pytest.mark.parametrize("name", ["message_id", "transaction_id", "mms_message_id"])
@@ -143,6 +161,21 @@ def test_it_is_told_as_json_too(configuration: Path, journal: Journal) -> None:
 
     [row] = json.loads(out)
     assert row["queue_id"] == "4Yx1ab"
+    assert dict(row["stages"]) == {"queue": 0.000125, "stir": 0.0084, "policy": 0.001}
+
+
+def test_a_message_of_an_earlier_version_is_told_without_its_stages(
+    configuration: Path, journal: Journal
+) -> None:
+    journal.write([event("4Yx1ab", NOW)])
+    journal.close()
+    with sqlite3.connect(configuration.with_name("journal.sqlite")) as connection:
+        connection.execute("DROP TABLE timings")
+
+    status, out, err = stirmilter("4Yx1ab", "-c", configuration)
+
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "took         12 ms"
 
 
 def test_what_is_not_there_is_said(configuration: Path, journal: Journal) -> None:

@@ -69,6 +69,7 @@ def test_the_evidence_of_a_message_is_shown(
         'transaction-id\t"tx-1"',
         "mms-message-id\tmms-1",
         "ms\t12",
+        "stages\tqueue=0.1 stir=8.4 policy=1.0",
         "passport.1.reason\tverified",
         "passport.1.word\tpass",
         "passport.1.rule\tRFC 8225 section 9",

@@ -2,8 +2,13 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from stirmilter.config import parse
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -39,6 +44,21 @@ def test_every_line_in_the_troubleshooting_is_one_that_the_program_writes() -> N
         for piece in LEVEL.sub("", line, count=1).split("..."):
             words = piece.strip(" :;,")
             assert any(words in text for text in written), (line, words)
+
+
+@pytest.mark.parametrize("relay", ["sends", "receives"])
+def test_what_a_relay_needs_first_is_a_configuration(
+    relay: str, tmp_path: Path
+) -> None:
+    """Read as the daemon reads it; keys and anchors are the operator's."""
+    [block] = re.findall(
+        rf"```toml\n(# The relay that {relay}\..*?)```", PAGE, re.DOTALL
+    )
+
+    config = parse(tomllib.loads(block), tmp_path / "stirmilter.toml")
+
+    assert bool(config.signer) == (relay == "sends")
+    assert bool(config.verify.anchors) == (relay == "receives")
 
 
 def test_every_reason_in_the_troubleshooting_is_one_that_the_program_gives() -> None:

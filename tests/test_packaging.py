@@ -181,6 +181,25 @@ def test_the_scripts_of_the_package_are_shell(name: str, unpacked: Path) -> None
     subprocess.run(["sh", "-n", script], check=True)
 
 
+def test_with_the_package_goes_what_would_start_it(
+    unpacked: Path, tmp_path: Path
+) -> None:
+    """A socket that is left behind has Postfix wait for a service that is not there."""
+    told = tmp_path / "told"
+    program = tmp_path / "systemctl"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{told}\n')
+    program.chmod(0o755)
+
+    subprocess.run(
+        ["/bin/sh", unpacked / "DEBIAN" / "prerm", "remove"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=True,
+    )
+
+    *_, last = told.read_text().splitlines()
+    assert last == "--quiet disable stirmilter.socket stirmilter.service"
+
+
 @pytest.mark.parametrize(
     ("shell", "place"),
     [

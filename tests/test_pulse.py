@@ -10,19 +10,18 @@ from stirmilter.pulse import Judges, Pulse
 
 
 class Bench:
-    """A worker's judges and listener, without libmilter."""
+    """A worker's judges, and what is known of libmilter, without libmilter."""
 
     def __init__(self) -> None:
         self.judges = Judges(1)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind("")
-        self.listener.listen()
         self.supervisor, worker = socket.socketpair()
         self.supervisor.setblocking(False)
         self.sessions = 0
+        self.calls = 0
+        self.answers = True
         self.released = Event()
-        self.pulse = Pulse(self.judges, self.listener, lambda: self.sessions, worker)
-        self._sockets = [self.listener, self.supervisor, worker]
+        self.pulse = Pulse(self.judges, lambda: self.sessions, self._call, worker)
+        self._sockets = [self.supervisor, worker]
 
     def settle(self) -> None:
         """Let the judges finish what they have, and the pulse know of it."""
@@ -30,11 +29,10 @@ class Bench:
             self.judges.submit(int).result()
             self.pulse.gets_on()
         self.judges.submit(int).result()
-        self.pulse._before = self.pulse._counts()
 
-    def connect(self) -> None:
-        self._sockets.append(socket.socket(socket.AF_UNIX))
-        self._sockets[-1].connect(self.listener.getsockname())
+    def _call(self) -> bool:
+        self.calls += 1
+        return self.answers
 
     def close(self) -> None:
         self.released.set()
@@ -91,14 +89,45 @@ def test_a_queue_that_moves_is_one(bench: Bench) -> None:
     assert bench.pulse.gets_on()
 
 
-def test_a_connection_that_nobody_takes_is_none(bench: Bench) -> None:
-    bench.settle()
+def looks(bench: Bench, count: int) -> list[bool]:
+    told = []
+    for _ in range(count):
+        bench.judges.submit(int).result()
+        told.append(bench.pulse.gets_on())
+    return told
 
-    bench.connect()
 
-    assert not bench.pulse.gets_on()
-    bench.sessions += 1  # it has taken one, and another waits
-    assert bench.pulse.gets_on()
+def test_while_messages_come_nobody_is_called(bench: Bench) -> None:
+    told = []
+    for _ in range(20):
+        bench.sessions += 1
+        told += looks(bench, 1)
+
+    assert all(told)
+    assert bench.calls == 0
+
+
+def test_when_none_has_come_for_a_while_it_calls_itself(bench: Bench) -> None:
+    assert all(looks(bench, 20))
+
+    assert 5 <= bench.calls <= 7
+
+
+def test_a_call_that_is_not_answered_is_no_sign_of_life(bench: Bench) -> None:
+    bench.answers = False
+
+    assert looks(bench, 6) == [True, True, False, False, False, False]
+    bench.sessions += 1  # it was only late
+    assert looks(bench, 1) == [True]
+
+
+def test_once_it_is_answered_again_that_is_one(bench: Bench) -> None:
+    bench.answers = False
+    looks(bench, 6)
+
+    bench.answers = True
+
+    assert all(looks(bench, 6))
 
 
 def test_a_supervisor_that_reads_nothing_holds_up_nobody(bench: Bench) -> None:

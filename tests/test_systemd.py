@@ -15,6 +15,7 @@ import pytest
 from stirmilter import systemd
 from stirmilter.config import parse
 from stirmilter.demo.daemons import short_folder
+from stirmilter.stores.replay.standing import BOOT_ID
 from stirmilter.watchdog import Watchdog
 
 ROOT = Path(__file__).parents[1]
@@ -223,7 +224,30 @@ def test_the_unit_gives_the_daemon_the_time_that_it_takes() -> None:
     service = unit["Service"]
     milter = parse({}, ROOT / "conf" / "stirmilter.toml").milter
 
-    assert float(service["TimeoutStopSec"]) >= milter.drain_seconds + 15
+    assert (
+        float(service["TimeoutStopSec"])
+        >= milter.drain_seconds + milter.leave_seconds + 10
+    )
     assert float(service["WatchdogSec"]) >= 10
     assert service["RestartPreventExitStatus"] == "78"
     assert service["Type"] == "notify"
+
+
+def test_the_daemon_knows_the_run_of_the_machine_whatever_the_unit_hides() -> None:
+    """Or the replay store misses power cuts, and sees one in each typed command."""
+    unit = (UNITS / "stirmilter.service").read_text().splitlines()
+
+    assert "ProcSubset=pid" in unit  # hides /proc/sys
+    assert f"Environment={BOOT_ID}=%b" in unit
+
+
+def test_a_socket_does_not_start_for_ever_what_cannot_start() -> None:
+    """A connection that waits starts the service again, though it ended with 78."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(UNITS / "stirmilter.socket")
+    burst, seconds = (
+        int(unit["Socket"][name])
+        for name in ("TriggerLimitBurst", "TriggerLimitIntervalSec")
+    )
+
+    assert 1 < burst <= seconds / 30

@@ -14,7 +14,7 @@ from stirmilter.config import parse
 from stirmilter.listeners import Listeners
 from stirmilter.runtime import Runtime, build
 from stirmilter.testca import TestCA
-from stirmilter.workers import Workers
+from stirmilter.workers import Workers, patience
 
 
 class Clock:
@@ -44,7 +44,12 @@ def deaf(*_arguments: object) -> None:
 @pytest.fixture
 def runtime(ca: TestCA) -> Runtime:
     table = {
-        "milter": {"workers": 2, "stuck_seconds": 60.0, "drain_seconds": 30.0},
+        "milter": {
+            "workers": 2,
+            "stuck_seconds": 60.0,
+            "drain_seconds": 30.0,
+            "leave_seconds": 4.0,
+        },
         "verify": {"anchors": [str(ca.anchors)]},
         "replay": {"store": "memory:"},
     }
@@ -165,12 +170,12 @@ def test_one_that_does_not_leave_is_killed(
     monkeypatch.setattr(worker, "serve", deaf)
     workers.fork(runtime, workers.listeners.sockets[0])
     *_, pid = workers.serving
-    workers.retire([pid], 30)
-    clock.now += 29
+    workers.retire([pid], patience(runtime))
+    clock.now += 33
     workers.look(runtime)
     assert pid in workers.retired
 
-    clock.now += 6
+    clock.now += 1
 
     def left() -> bool:
         workers.look(runtime)

@@ -28,15 +28,37 @@ def shake_hands(listener: socket.socket, seconds: float) -> None:
     with socket.socket(listener.family) as connection:
         connection.settimeout(seconds)
         connection.connect(listener.getsockname())
-        offer = struct.pack("!cIII", b"O", _VERSION, _ACTIONS, _STEPS)
-        connection.sendall(struct.pack("!I", len(offer)) + offer)
-        [length] = struct.unpack("!I", _exactly(connection, 4, deadline))
-        if not 0 < length <= _LONGEST:
-            raise ConnectionError(f"an answer of {length} octets")
-        kind = _exactly(connection, length, deadline)[:1]
-        if kind != b"O":
-            raise ConnectionError(f"answers {kind!r} to a milter's greeting")
-        connection.sendall(_QUIT)
+        greet(connection)
+        take_answer(connection, deadline)
+
+
+def greet(connection: socket.socket) -> None:
+    """Say what we offer, as an MTA does.
+
+    Raises:
+        OSError: nobody listens any more.
+    """
+    offer = struct.pack("!cIII", b"O", _VERSION, _ACTIONS, _STEPS)
+    connection.sendall(struct.pack("!I", len(offer)) + offer)
+
+
+def take_answer(connection: socket.socket, deadline: float) -> None:
+    """Read what a milter wants of what was offered, and say good-bye.
+
+    Args:
+        connection: on which it was greeted.
+        deadline: for all of it (`time.monotonic`).
+
+    Raises:
+        OSError: it does not answer in time, or not in the protocol.
+    """
+    [length] = struct.unpack("!I", _exactly(connection, 4, deadline))
+    if not 0 < length <= _LONGEST:
+        raise ConnectionError(f"an answer of {length} octets")
+    kind = _exactly(connection, length, deadline)[:1]
+    if kind != b"O":
+        raise ConnectionError(f"answers {kind!r} to a milter's greeting")
+    connection.sendall(_QUIT)
 
 
 def _exactly(connection: socket.socket, count: int, deadline: float) -> bytes:

@@ -140,7 +140,10 @@ def say(line: str) -> None:
 
 
 def fail(status: int, *lines: str) -> NoReturn:
-    """Say what went wrong, and end."""
+    """Say what went wrong, and end; as an error, where journald is told priorities."""
+    from stirmilter.log.writing import error_to
+
+    before = error_to(sys.stderr)
     for line in lines:
-        say(line)
+        click.echo(f"{before}stirmilter: {line}", err=True)
     sys.exit(status)

@@ -38,6 +38,7 @@ def run(path: Path) -> None:
     from stirmilter import log
     from stirmilter.dkimfindings import check_findings
     from stirmilter.findings import findings
+    from stirmilter.log.writing import TraceLimits
     from stirmilter.runtime import build
     from stirmilter.runtime.owners import check_owners
     from stirmilter.supervisor import Supervisor
@@ -50,7 +51,13 @@ def run(path: Path) -> None:
             settings.level,
             style=settings.format,
             repeat_seconds=settings.repeat_seconds,
+            repeats=settings.repeats,
+            trace=TraceLimits(
+                exceptions=settings.trace_exceptions, frames=settings.trace_frames
+            ),
             priorities=settings.priorities,
+            queue_octets=settings.queue_octets,
+            flush_seconds=settings.flush_seconds,
         )
         log.take_over()
         found = [*findings(runtime, datetime.now(UTC)), *check_findings(runtime)]
@@ -128,6 +135,7 @@ def check(
         return
     found = list(findings.findings(built, now))
     found += dkimfindings.check_findings(built)
+    found += dkimfindings.record(built)
     found += findings.replay_findings(built.config)
     for signer in built.signers:
         found += findings.possessed(signer)
@@ -137,6 +145,7 @@ def check(
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
     for finding in () if as_json else found:
-        click.echo(f"{finding.level}\t{finding.subject}\t{finding.text}")
+        words = (finding.level, finding.subject, finding.text, finding.remedy)
+        click.echo("\t".join(filter(None, words)))
     if any(finding.level == "error" for finding in found):
         sys.exit(NOT_VERIFIED)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,9 +14,18 @@ from stirmilter.cli.common import CONFIG, JSON, NOT_VERIFIED, say
 from stirmilter.cli.journal import open_journal, print_json, subject
 
 if TYPE_CHECKING:
-    from stirmilter.events import Evidence, Handled, Token
+    from stirmilter.events import Evidence, Handled, Stage, Token
 
 _WIDTH = 12
+_STAGES: Final[Mapping[Stage, str]] = {
+    "prefetch": "waiting for what its header refers to",
+    "queue": "waiting for a thread",
+    "stir": "judging its PASSporTs",
+    "methods": "for SPF, DKIM, ARC and DMARC",
+    "policy": "for policy and results",
+    "sign": "signing it",
+    "dkim": "signing it with DKIM",
+}
 
 
 @click.command()
@@ -64,15 +73,15 @@ def tell(event: Handled) -> Iterator[tuple[str, str]]:
     if meaning:
         yield "which means", meaning
     for number, token in enumerate(kept.tokens, 1):
-        yield from _continued(f"passport {number}", _token(token, kept))
+        yield from _continued(f"passport {number}", _token(token, event, kept))
     yield from event.methods
     yield from _continued("action", _action(event))
     for field in kept.removed:
         yield "removed", f"{field.name}: {field.text}"
-    yield "took", f"{event.seconds * 1000:.0f} ms"
+    yield from _continued("took", _took(event))
 
 
-def _token(token: Token, kept: Evidence) -> Iterator[str]:
+def _token(token: Token, event: Handled, kept: Evidence) -> Iterator[str]:
     word = f"{token.word} " if token.word else ""
     rule = f" ({token.rule.replace('§', 'section ')})" if token.rule else ""
     detail = f": {token.detail}" if token.detail else ""
@@ -81,9 +90,13 @@ def _token(token: Token, kept: Evidence) -> Iterator[str]:
         signed_at = datetime.fromtimestamp(token.iat, UTC)
         seconds = (kept.time - signed_at).total_seconds()
         age = f"{seconds:.0f} s before" if seconds >= 0 else f"{-seconds:.0f} s after"
-        yield f"signed {_time(signed_at)}, {age} we saw it"
-    if token.msgi:
-        yield f"body {token.msgi}, number covered by {token.authority or 'none'}"
+        seen = f", {age} we saw it" if event.direction == "in" else ""
+        yield f"signed {_time(signed_at)}{seen}"
+    # Of what we signed there is nothing to compare and nobody to ask.
+    if event.direction == "in" and token.msgi:
+        known = token.authority != "none"
+        covered = f", number covered by {token.authority}" if known else ""
+        yield f"body {token.msgi}{covered}"
     if token.diversions:
         yield f"rests on {token.diversions} diversions"
     if token.x5u:
@@ -94,8 +107,9 @@ def _token(token: Token, kept: Evidence) -> Iterator[str]:
     if token.valid is not None:
         begin, end = token.valid
         inside = "inside" if begin <= kept.time <= end else "OUTSIDE"
-        yield f"valid {_time(begin)} to {_time(end)}, {inside} when it came"
-        yield f"revocation: {token.status} when it came"
+        came = "when it came" if event.direction == "in" else "when it left"
+        yield f"valid {_time(begin)} to {_time(end)}, {inside} {came}"
+        yield f"revocation: {token.status} {came}"
     yield from (f"note: {note}" for note in token.notes)
 
 
@@ -107,6 +121,13 @@ def _action(event: Handled) -> Iterator[str]:
     if event.shadow_action:
         rule = f" by {event.shadow_rule}" if event.shadow_rule else ""
         yield f"the shadow table would have chosen {event.shadow_action}{rule}"
+
+
+def _took(event: Handled) -> Iterator[str]:
+    """Tell the time, and what it was spent with; the rest went into reading it."""
+    yield f"{event.seconds * 1000:.0f} ms"
+    for stage, took in event.stages:
+        yield f"{took * 1000:.1f} ms {_STAGES.get(stage, stage)}"
 
 
 def _continued(name: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stirmilter.mail.transaction import Transaction
+    from stirmilter.mail.transaction import Decision, Transaction
     from stirmilter.runtime import Runtime
 
 
@@ -25,6 +25,8 @@ def would(built: Runtime, transaction: Transaction, now: datetime) -> dict[str, 
         "reason": event.reason,
         "action": decision.action,
         "detail": event.detail or None,
+        "rule": event.rule or None,
+        "reply": _reply(decision),
         "policy": explanation.explain(policy, ruling.facts, now) if ruling else None,
         "answer": decision.answer.recipient if decision.answer else None,
         "remove": [
@@ -38,10 +40,18 @@ def would(built: Runtime, transaction: Transaction, now: datetime) -> dict[str, 
     }
 
 
+def _reply(decision: Decision) -> str | None:
+    """Return what Postfix would answer, where it would not take the message."""
+    refused = decision.action in ("tempfail", "reject")
+    return " ".join(decision.reply) if refused and decision.reply else None
+
+
 def lines(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield the same for people, in lines of words that tabs part."""
     words = ("direction", "outcome", "reason", "action", "detail")
     yield tuple(report[word] or "-" for word in words)
+    if report["direction"] == "out" and report["rule"]:
+        yield "decided", report["action"], report["rule"], report["reply"] or "-"
     for gone in report["remove"]:
         yield "remove", gone["name"], str(gone["occurrence"])
     for made in report["insert"]:

@@ -103,6 +103,9 @@ def _facts(event: Handled) -> Iterator[tuple[str, object]]:
         "mms-message-id": kept.mms_message_id,
         "signer": event.signer,
         "ms": f"{event.seconds * 1000:.0f}",
+        "stages": " ".join(
+            f"{stage}={took * 1000:.1f}" for stage, took in event.stages
+        ),
     }
     yield from ((name, value) for name, value in facts.items() if value)
     for number, token in enumerate(kept.tokens, 1):

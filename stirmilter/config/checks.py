@@ -37,6 +37,7 @@ class Checks(Section):
     longest_key: Annotated[int, Field(ge=4096)] = 8_192
     signature_skew: Lapse = 300.0
     arc_sets: Annotated[int, Field(gt=0, le=50)] = 10
+    key_records: Count = 4
     spf_lookups: Count = 10
     spf_void_lookups: Annotated[int, Field(ge=0)] = 2
     spf_names: Count = 10
@@ -46,9 +47,12 @@ class Checks(Section):
     spf_macros: Count = 100
     authors: Count = 32
     identifiers: Count = 10
+    dmarc_record_octets: Count = 8_192
     result_octets: Count = 16_384
     results: Count = 64
-    result_value: Count = 255
+    result_properties: Count = 32
+    result_comments: Count = 16
+    result_value: Annotated[int, Field(ge=16)] = 255
 
 
 class Dns(Section):
@@ -99,3 +103,4 @@ class Dkim(Section):
     header_form: Literal["relaxed", "simple"] = "relaxed"
     body_form: Literal["relaxed", "simple"] = "relaxed"
     lifetime: Lapse = 0.0
+    names_octets: Annotated[int, Field(ge=256)] = 4_096

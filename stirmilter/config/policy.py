@@ -87,6 +87,7 @@ class Policy(Section):
 
     header: TagName = "X-Stirmilter"
     value: str = "{verdict}; reason={reason}; rule={rule}"
+    rule_pieces: Annotated[int, Field(ge=0)] = 2_000
 
 
 class Failure(Section):

@@ -55,8 +55,12 @@ class Milter(Section):
     message_seconds: Seconds = 120.0
     progress_seconds: Seconds = 10.0
     drain_seconds: Seconds = 30.0
+    leave_seconds: Seconds = 5.0
     stuck_seconds: Seconds = 60.0
     backlog: Count = 128
+
+
+Refusal = Literal["unsigned", "tempfail", "reject"]
 
 
 class Sign(Section):
@@ -74,6 +78,7 @@ class Sign(Section):
     header: FieldName = "PASSporT"
     on_failure: Literal["tempfail", "accept"] = "tempfail"
     unlisted: Literal["none", "any"] = "none"
+    refused: Refusal = "unsigned"
     numbers_seconds: Seconds = 1.0
     hazards: Literal["sign", "warn", "tempfail"] = "warn"
     next_hop: tuple[Hazard, ...] = ()
@@ -108,6 +113,7 @@ class SubmitterSection(Section):
     tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     numbers: tuple[str, ...]
+    refused: Refusal | None = None
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -171,6 +177,7 @@ class Fetch(Section):
     seconds: Seconds = 5.0
     octets: Count = 16_384
     header_octets: Count = 16_384
+    interim: Annotated[int, Field(ge=0)] = 16
     addresses: Count = 4
     name_addresses: Count = 32
     host_concurrency: Count = 2
@@ -218,6 +225,8 @@ class Journal(Section):
     queue: Count = 10_000
     flush_seconds: Seconds = 1.0
     lock_seconds: Seconds = 2.0
+    removed_fields: Annotated[int, Field(ge=0)] = 32
+    removed_characters: Annotated[int, Field(ge=16)] = 500
     numbers: Literal["masked", "full"] = "masked"
 
 
@@ -226,6 +235,10 @@ class Metrics(Section):
 
     listen: MetricsAddress = ""
     counters: Path = Path("/run/stirmilter/metrics")
+    series: Count = 500
+    request_seconds: Seconds = 5.0
+    request_octets: Annotated[int, Field(ge=64)] = 8_192
+    connections: Count = 8
 
 
 class Limits(Section):
@@ -239,6 +252,7 @@ class Limits(Section):
     json_depth: Annotated[int, Field(gt=0, le=64)] = 8
     certificates: Annotated[int, Field(gt=0, le=32)] = 6
     addresses: Count = 1_000
+    address_words: Annotated[int, Field(ge=5)] = 20
     headers: Count = 1_000
     header_octets: Count = 262_144
     recipients: Count = 1_000
@@ -248,6 +262,9 @@ class Limits(Section):
     diagnosis_octets: Annotated[int, Field(ge=0)] = 1_048_576
     diagnosis_memory: Annotated[int, Field(ge=0)] = 16_777_216
     diagnosis_effort: Annotated[int, Field(ge=0)] = 33_554_432
+    parts: Count = 200
+    part_header_octets: Annotated[int, Field(ge=256)] = 8_192
+    boundaries: Count = 20
 
 
 class Log(Section):
@@ -257,4 +274,9 @@ class Log(Section):
     format: Literal["text", "json"] = "text"
     priorities: bool = True
     repeat_seconds: Lapse = 60.0
+    queue_octets: Annotated[int, Field(ge=65_536, le=1 << 30)] = 1_048_576
+    flush_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.0
+    repeats: Count = 500
+    trace_exceptions: Count = 8
+    trace_frames: Count = 40
     numbers: Literal["masked", "full"] = "masked"

@@ -21,13 +21,13 @@ import dns.rcode
 import dns.zone
 
 from stirmilter.errors import ConfigError
+from stirmilter.mail.dkimsign import character_strings
 
 _ADDRESS: Final = "127.0.0.1"
 _POLL: Final = 0.05
 _TRIES: Final = 20
 _LEAST: Final = 512  # octets that everybody takes by UDP (RFC 1035 §4.2.1)
 _MOST: Final = 65_535  # octets of any answer
-_STRING: Final = 255  # octets of a character string
 
 
 class Zone:
@@ -94,9 +94,8 @@ def serve(zone: Zone) -> Iterator[int]:
 
 
 def txt(name: str, text: str) -> str:
-    """Write a TXT record as a line of a zone file, cut where a string must end."""
-    pieces = [text[at : at + _STRING] for at in range(0, len(text), _STRING)]
-    return " ".join([f"{name}.", "60 IN TXT", *(f'"{piece}"' for piece in pieces)])
+    """Write a TXT record as a line of a zone file."""
+    return f"{name}. 60 IN TXT {character_strings(text)}"
 
 
 def _bind(zone: Zone) -> tuple[socketserver.UDPServer, socketserver.TCPServer]:

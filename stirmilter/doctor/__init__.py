@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from stirmilter import findings, runtime
+from stirmilter import dkimfindings, findings, runtime
 from stirmilter.config import Config
 from stirmilter.doctor import clock, network
 from stirmilter.doctor.audits import audit
@@ -86,7 +86,10 @@ def _ourselves(patient: Patient, built: Runtime, now: datetime) -> Iterable[Find
     """Look as `stirmilter check` does, and at what is about to end."""
     yield from findings.findings(built, now)
     yield from _ending(built, now)
+    yield from dkimfindings.check_findings(built)
     yield from findings.replay_findings(built.config)
+    if patient.fetch:
+        yield from dkimfindings.published(built)
     for signer in built.signers:
         yield from findings.possessed(signer)
         if patient.fetch:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from stirmilter.stir.result import Unverified, printable
 
+# How a report looks that somebody asked for by hand: nothing else depends on it.
 _LONGEST: Final = 100_000  # characters of one fact; certificates may name much
 _LINE: Final = 400  # characters of one fact in a line for people
 _MANY: Final = 8  # facts of one name in a row that people are shown in full

@@ -4,6 +4,7 @@
 `lines`           a line, as text and as a table
 `masking`         what must not be read in a log
 `repeats`         what was just said is not said again
+`waiting`         lines wait for the reader, and messages do not
 `writing`         text and JSON, and whatever does not come as a line
 ================  ====================================================================
 """
@@ -21,11 +22,14 @@ from stirmilter.events import Fetched, Handled
 from stirmilter.log.lines import Line
 from stirmilter.log.masking import clean, without_query
 from stirmilter.log.repeats import Repeats
+from stirmilter.log.waiting import Writer
 from stirmilter.log.writing import (
     Handler,
     JsonFormatter,
     Style,
     TextFormatter,
+    TraceLimits,
+    WaitingHandler,
     to_the_journal,
 )
 from stirmilter.stir.result import DETAIL_LENGTH, printable
@@ -33,7 +37,11 @@ from stirmilter.stir.tn import mask
 
 logger = logging.getLogger("stirmilter")
 
-_TROUBLE_LENGTH: Final = 400  # a path, what SQLite says of it, and what it costs
+_writers: Final[dict[int, Writer]] = {}
+"""By descriptor: what waits outlives another configuration."""
+
+# How a line looks, as DETAIL_LENGTH: a path, what SQLite says of it, and what it costs.
+_TROUBLE_LENGTH: Final = 400
 _WORTH_A_LOOK: Final = frozenset({"failed", "undetermined"})
 _REFUSED: Final = frozenset({"quarantine", "tempfail", "reject"})
 _LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING}
@@ -44,7 +52,11 @@ def configure(
     *,
     style: Style = "text",
     repeat_seconds: float = 60.0,
+    repeats: int = 500,
+    trace: TraceLimits = TraceLimits(),  # noqa: B008 - frozen
     priorities: bool = True,
+    queue_octets: int = 0,
+    flush_seconds: float = 1.0,
 ) -> None:
     """Send the log to standard error, where journald adds time and name.
 
@@ -55,18 +67,48 @@ def configure(
         level: the least that is written.
         style: one line of text or one JSON object for each record.
         repeat_seconds: how long the same trouble is not told again.
+        repeats: how many texts are remembered for that.
+        trace: how much is told of where an exception came from.
         priorities: whether each line begins with its priority where journald reads it.
+        queue_octets: lines that may wait to be read; with 0, who writes waits instead.
+        flush_seconds: how long is waited where a line must be written before we go on.
     """
     marked = priorities and to_the_journal(sys.stderr)
     formatter = JsonFormatter if style == "json" else TextFormatter
     handler = Handler(sys.stderr)
-    handler.setFormatter(formatter(priorities=marked))
-    handler.addFilter(Repeats(repeat_seconds))
+    if queue_octets:
+        handler = _waiting(queue_octets, flush_seconds)
+    handler.setFormatter(formatter(priorities=marked, trace=trace))
+    handler.addFilter(Repeats(repeat_seconds, texts=repeats))
     for source in (logger, logging.getLogger("py.warnings")):
         source.handlers[:] = [handler]
         source.propagate = False
     logger.setLevel(level.upper())
     logging.captureWarnings(capture=True)
+
+
+def _waiting(octets: int, seconds: float) -> WaitingHandler:
+    """Return a handler on the one writer of this process for standard error."""
+    descriptor = sys.stderr.fileno()
+    writer = _writers.get(descriptor)
+    if writer is None:
+        writer = Writer(descriptor, octets, seconds, lambda count: b"%d\n" % count)
+        _writers[descriptor] = writer
+    handler = WaitingHandler(sys.stderr, writer)
+    writer.octets, writer.seconds, writer.tell = octets, seconds, handler.lost
+    return handler
+
+
+def start() -> None:
+    """Have a thread wait for the reader; in a process that does not fork any more."""
+    for writer in _writers.values():
+        writer.start()
+
+
+def flush(seconds: float | None = None) -> None:
+    """Have what waits written, for at most so long; None is what was configured."""
+    for writer in _writers.values():
+        writer.flush(writer.seconds if seconds is None else seconds)
 
 
 def take_over() -> None:

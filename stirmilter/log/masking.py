@@ -13,8 +13,10 @@ from typing import Final
 from stirmilter.stir.result import printable
 from stirmilter.stir.tn import mask
 
-_LENGTH: Final = 1_000  # characters of a text that says nothing else
-_LOOKED_AT: Final = 20_000  # characters; what is behind is cut before it is looked at
+_LENGTH: Final = 1_000  # characters of a text that says nothing else: how a line looks
+_LOOKED_AT: Final = (
+    20_000  # characters; far more than is shown of any text, once masked
+)
 _E164: Final = 15  # digits of the longest number
 _KEPT: Final = 4  # digits that stay of what may be several numbers
 _DATE: Final = r"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?:[ T][0-9]{2}:[0-9]{2})?"

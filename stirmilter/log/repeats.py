@@ -7,21 +7,28 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
-from typing import Final
 
 from stirmilter.log.lines import Line
-
-_TEXTS: Final = 500  # that are remembered; beyond, the oldest may be said again
 
 
 class Repeats(logging.Filter):
     """Holds back lines that say what was just said; those of messages never."""
 
     def __init__(
-        self, seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        texts: int = 500,
     ) -> None:
-        """Take for how long a text is not said again; 0 holds nothing back."""
+        """Begin with nothing said.
+
+        Args:
+            seconds: for how long a text is not said again; 0 holds nothing back.
+            clock: seconds that never go back.
+            texts: how many are remembered; beyond, the oldest may be said again.
+        """
         super().__init__()
+        self._texts = texts
         self._seconds = seconds
         self._clock = clock
         self._lock = Lock()
@@ -58,6 +65,6 @@ class Repeats(logging.Filter):
             return None
         self._said[text] = now, 0
         self._said.move_to_end(text)
-        if len(self._said) > _TEXTS:
+        if len(self._said) > self._texts:
             self._said.popitem(last=False)
         return held

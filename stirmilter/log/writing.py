@@ -11,17 +11,17 @@ import logging
 import os
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TextIO
 
 from stirmilter.log.lines import Line
 from stirmilter.log.masking import clean
+from stirmilter.log.waiting import Writer
 
 Style = Literal["text", "json"]
 
-_TOLD: Final = 300  # characters of the text of an exception
-_CHAIN: Final = 8  # exceptions that led to each other
-_FRAMES: Final = 40  # of each
+_TOLD: Final = 300  # characters of the text of an exception: how a line looks
 # syslog(3); sd-daemon(3) has them read from the beginning of each line.
 _PRIORITIES: Final = (
     (logging.CRITICAL, 2),
@@ -32,28 +32,51 @@ _PRIORITIES: Final = (
 _DEBUG: Final = 7
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLimits:
+    """How much is told of where an exception came from."""
+
+    exceptions: int = 8
+    """That led to each other, the last ones."""
+
+    frames: int = 40
+    """Of each, the innermost ones."""
+
+
 class TextFormatter(logging.Formatter):
     """The level, then the text; a trace follows in lines of its own."""
 
-    def __init__(self, *, priorities: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        priorities: bool = False,
+        trace: TraceLimits = TraceLimits(),
+    ) -> None:
         """Take whether journald wants to be told the priority of each line."""
         super().__init__()
         self._priorities = priorities
+        self._limits = trace
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record out."""
         before = _priority(record.levelno) if self._priorities else ""
-        lines = [f"{record.levelname} {_line(record)}", *_trace(record)]
+        lines = [f"{record.levelname} {_line(record)}", *_trace(record, self._limits)]
         return "\n".join(before + line for line in lines)
 
 
 class JsonFormatter(logging.Formatter):
     """One object in one line, with ``time``, ``level`` and ``event`` first."""
 
-    def __init__(self, *, priorities: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        priorities: bool = False,
+        trace: TraceLimits = TraceLimits(),
+    ) -> None:
         """Take whether journald wants to be told the priority of each line."""
         super().__init__()
         self._priorities = priorities
+        self._limits = trace
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record out."""
@@ -67,7 +90,7 @@ class JsonFormatter(logging.Formatter):
             "event": line.event,
             **(line.fields or {"text": line.text}),
         }
-        if trace := list(_trace(record)):
+        if trace := list(_trace(record, self._limits)):
             table["trace"] = trace
         return before + json.dumps(table, separators=(",", ":"))
 
@@ -82,6 +105,39 @@ class Handler(logging.StreamHandler[TextIO]):
         """Do nothing: there is nowhere else to say it."""
 
 
+class WaitingHandler(Handler):
+    """Hands lines to a writer, so that nobody waits but for a line of CRITICAL."""
+
+    def __init__(self, stream: TextIO, writer: Writer) -> None:
+        """Take the stream that the writer writes to; nothing is written to it here."""
+        super().__init__(stream)
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a record written."""
+        try:
+            octets = self.octets(record)
+        except Exception:  # noqa: BLE001 - as logging does it
+            self.handleError(record)
+        else:
+            urgent = record.levelno >= logging.CRITICAL
+            self._writer.put(octets, urgent=urgent)
+
+    def octets(self, record: logging.LogRecord) -> bytes:
+        """Return a record as it is written."""
+        text = self.format(record) + self.terminator
+        return text.encode("utf-8", "backslashreplace")
+
+    def lost(self, count: int) -> bytes:
+        """Return the line that says how many were lost."""
+        text = f"{count} lines of the log were lost: nobody read it"
+        line = Line("log-lost", text, {"lost": count})
+        record = logging.LogRecord(
+            "stirmilter", logging.ERROR, __file__, 0, line, None, None
+        )
+        return self.octets(record)
+
+
 def to_the_journal(stream: TextIO) -> bool:
     """Tell whether a stream leads to journald (systemd.exec(5), JOURNAL_STREAM)."""
     try:
@@ -89,6 +145,11 @@ def to_the_journal(stream: TextIO) -> bool:
     except (OSError, ValueError):
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def error_to(stream: TextIO) -> str:
+    """Return what goes before an error that is written without a logger."""
+    return _priority(logging.ERROR) if to_the_journal(stream) else ""
 
 
 def _priority(level: int) -> str:
@@ -136,13 +197,13 @@ class _Told:
         return f"{self._kind}: {self._text}"
 
 
-def _trace(record: logging.LogRecord) -> Iterator[str]:
+def _trace(record: logging.LogRecord, limits: TraceLimits) -> Iterator[str]:
     """Yield where an exception came from: our source, and texts that were cleaned."""
     error = record.exc_info[1] if record.exc_info else None
     if error is None:
         return
     chain = [error]
-    while len(chain) < _CHAIN:
+    while len(chain) < limits.exceptions:
         last = chain[-1]
         hidden = None if last.__suppress_context__ else last.__context__
         cause = last.__cause__ or hidden
@@ -151,7 +212,7 @@ def _trace(record: logging.LogRecord) -> Iterator[str]:
         chain.append(cause)
     for one in reversed(chain):
         yield "Traceback (most recent call last):"
-        for frame in traceback.extract_tb(one.__traceback__, limit=-_FRAMES):
+        for frame in traceback.extract_tb(one.__traceback__, limit=-limits.frames):
             yield f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}'
             if frame.line:
                 yield f"    {frame.line}"

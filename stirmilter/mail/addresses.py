@@ -19,9 +19,10 @@ ENTRIES: Final = 1_000
 """Default for the entries that are read."""
 
 LEXEMES: Final = 20
-"""Lexical tokens of an entry on average; an address with a long name has fifteen."""
+"""Default for the lexical tokens of an entry on average; an address with a long name
+has fifteen."""
 
-_MORE_LEXEMES: Final = 200  # for the one name that is longer
+_MORE: Final = 10  # entries' worth of them, for the one name that is longer
 
 _TOKEN: Final = re.compile(
     r"""
@@ -36,7 +37,9 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _WORD: Final = r"[^\x00-\x20\x7f\"()<>\[\],:;@\\]++"
-_PLAIN: Final = re.compile(rf"[ \t\n]*+(<)?({_WORD})(?:@({_WORD}))?(?(1)>)[ \t\n]*+")
+_PLAIN: Final = re.compile(
+    rf"[ \t\n]*+(?:<({_WORD})(?:@({_WORD}))?>|({_WORD})(?:@({_WORD}))?)[ \t\n]*+"
+)
 _COMMENT: Final = re.compile(r"(?:\\.)++|[()]", re.DOTALL)
 _PHRASE: Final = frozenset({"atom", "quoted", "space"})
 _ADDRESS: Final = frozenset("@<>")
@@ -98,25 +101,27 @@ class AddressList:
         return self.entries[0] if len(self.entries) == 1 and not self.grouped else None
 
 
-def parse(text: str, limit: int = ENTRIES) -> AddressList:
+def parse(text: str, limit: int = ENTRIES, lexemes: int = LEXEMES) -> AddressList:
     """Read an address list; never raises.
 
-    What follows the first `limit` entries, or more lexical tokens than so many need,
-    counts as one more entry that cannot be read.
+    What follows the first `limit` entries, or `lexemes` for each of so many and ten
+    more, counts as one more entry that cannot be read.
     """
     if limit > 0 and (plain := _PLAIN.fullmatch(text)):
         # One address and nothing else, as MM4 writes them: a tenth of the time.
-        lexemes = 1 + 2 * (plain[1] is not None) + 2 * (plain[3] is not None)
-        return AddressList((Mailbox(plain[2], plain[3] or ""),), False, lexemes)
-    return _parse(text, limit)
+        within, its_domain, alone, domain = plain.groups("")
+        seen = 1 + 2 * bool(within) + 2 * bool(its_domain or domain)
+        mailbox = Mailbox(within or alone, its_domain or domain)
+        return AddressList((mailbox,), False, seen)
+    return _parse(text, limit, lexemes)
 
 
-def _parse(text: str, limit: int) -> AddressList:
+def _parse(text: str, limit: int, lexemes: int = LEXEMES) -> AddressList:
     """Read an address list, whatever it holds."""
     entries: list[Mailbox | None] = []
     entry: list[tuple[str, str]] = []
     grouped = within = angle = False
-    most = _MORE_LEXEMES + LEXEMES * limit
+    most = (limit + _MORE) * lexemes
     if text.count("(") > most:
         return AddressList((None,))
     seen = 0
@@ -139,9 +144,9 @@ def _parse(text: str, limit: int) -> AddressList:
     return AddressList(tuple(entries), grouped, seen)
 
 
-def parse_path(path: str) -> Mailbox | None:
+def parse_path(path: str, lexemes: int = LEXEMES) -> Mailbox | None:
     """Read the argument of MAIL FROM or RCPT TO, with its brackets or without."""
-    return parse(path).single
+    return parse(path, ENTRIES, lexemes).single
 
 
 def _finish(entry: list[tuple[str, str]], entries: list[Mailbox | None]) -> None:

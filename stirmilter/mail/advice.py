@@ -87,14 +87,15 @@ OUTGOING: Final = _UNDECIDED | {
     "no-originator": "From is not one single number",
     "no-recipient": "neither To nor Cc nor a sole recipient is a number",
     "no-signer": "no [[signer]] has the number among its numbers",
-    "not-its-number": "the [[submitter]] was given other numbers than this one",
+    "not-its-number": "the [[submitter]] was given other numbers than this one: see"
+    " refused there and in [sign]",
     "null-sender": "an automatic message, which nobody said",
     "too-many-passports": "it carries as many tokens already as a verifier judges",
     "body-at-risk": "the next hop may alter the body, and sign.hazards keeps it here:"
     " set the transport as in conf/postfix-sign.cf, and name it in sign.next_hop",
     "numbers-unavailable": "the file of its [[submitter]] cannot be read",
     "unlisted-submitter": "there are [[submitter]] blocks, and the client is in none of"
-    " them",
+    " them: see sign.unlisted and sign.refused",
     "too-many-recipients": "more than limits.dest, which other verifiers would refuse",
 }
 

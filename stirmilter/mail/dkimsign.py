@@ -61,8 +61,8 @@ ADDED_BY_RELAYS: Final = frozenset({"date", "message-id"})
 """Not sealed while they are absent: Postfix adds them behind us."""
 
 _SHORTEST: Final = 1024  # bits (RFC 8301 §3.2: signers should use 2048)
-_MOST: Final = 4096  # octets of h=: verifiers read no field of any length
 _NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+_STRING: Final = 255  # octets of a character string (RFC 1035 §3.3)
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
@@ -84,6 +84,15 @@ def read_key(octets: bytes) -> PrivateKey:
     raise ValueError("neither an RSA nor an Ed25519 key")
 
 
+def character_strings(text: str) -> str:
+    """Quote the text of a TXT record as a zone file wants it (RFC 6376 §3.6.2.2).
+
+    A key of 2048 bits is longer than one string may be; name servers refuse the file.
+    """
+    pieces = [text[at : at + _STRING] for at in range(0, len(text), _STRING)]
+    return " ".join(f'"{piece}"' for piece in pieces)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DkimSigner:
     """Signs as one domain with one key; safe between threads."""
@@ -96,6 +105,9 @@ class DkimSigner:
     body_form: Canonicalization = "relaxed"
     lifetime: timedelta | None = None
     """Until ``x=``; None is for ever."""
+
+    names_octets: int = 4096
+    """Of ``h=``, without folds: verifiers read no field of any length."""
 
     def __post_init__(self) -> None:
         """Refuse what no verifier would accept.
@@ -198,7 +210,7 @@ class DkimSigner:
             for name in dict.fromkeys(names)
             for _ in range(len(block.places(name)) + 1)
         ]
-        if len(":".join(signed)) > _MOST:
+        if len(":".join(signed)) > self.names_octets:
             raise SigningError("too-many-fields", f"{len(signed)} to be signed")
         return signed
 

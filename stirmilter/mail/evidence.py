@@ -12,10 +12,9 @@ from datetime import datetime
 
 from stirmilter.events import (
     IDENTIFIER_LENGTH,
-    REMOVED_FIELDS,
-    REMOVED_LENGTH,
     Evidence,
     Removed,
+    RemovedLimits,
     Token,
 )
 from stirmilter.mail.beside import Beside
@@ -31,7 +30,7 @@ def of_message(
     view: View,
     transaction: Transaction,
     now: datetime,
-    removals: Iterable[Removal],
+    gone: tuple[Removed, ...],
     tokens: Iterable[Token] = (),
 ) -> Evidence:
     """Note what names a message, what its tokens proved, and what was taken out."""
@@ -42,17 +41,16 @@ def of_message(
         transaction_id=printable(view.transaction_id, IDENTIFIER_LENGTH),
         mms_message_id=printable(view.mms_message_id, IDENTIFIER_LENGTH),
         tokens=tuple(tokens),
-        removed=removed(transaction.headers, removals),
+        removed=gone,
     )
 
 
 def removed(
-    headers: Sequence[Header], removals: Iterable[Removal]
+    headers: Sequence[Header],
+    removals: Iterable[Removal],
+    limits: RemovedLimits,
 ) -> tuple[Removed, ...]:
-    """Note the fields that are taken out of a message, so that nothing is lost.
-
-    Printable and bounded (`events.REMOVED_FIELDS`, `events.REMOVED_LENGTH`).
-    """
+    """Note the fields that are taken out of a message; printable and bounded."""
     wanted = {(name.lower(), occurrence) for name, occurrence in removals}
     if not wanted:
         return ()
@@ -61,8 +59,8 @@ def removed(
     for header in headers:
         name = header.name.lower()
         seen[name] += 1
-        if (name, seen[name]) in wanted and len(found) < REMOVED_FIELDS:
-            text = printable(header.text.strip(), REMOVED_LENGTH)
+        if (name, seen[name]) in wanted and len(found) < limits.fields:
+            text = printable(header.text.strip(), limits.characters)
             found.append(Removed(printable(header.name, IDENTIFIER_LENGTH), text))
     return tuple(found)
 

@@ -135,7 +135,7 @@ class MailFilter:
     def _hazards(self, headers: Sequence[Header]) -> BodyHazards | None:
         if self.policy.survival.hazards == "sign" or not self.authentication.signers:
             return None
-        return BodyHazards(headers)
+        return BodyHazards(headers, self.policy.survival.parts)
 
     def _kept(self) -> KeptBody | None:
         return self.keeper.body() if self.keeper.each else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from stirmilter.events import Handled
+from stirmilter.events import Handled, Removed
 from stirmilter.mail import (
     evidence,
     mm4,
@@ -31,7 +31,6 @@ from stirmilter.mail.transaction import (
     Decision,
     Header,
     Insertion,
-    Removal,
     Submission,
     Transaction,
 )
@@ -98,8 +97,14 @@ class Incoming:
         tokens = self.policy.tokens(transaction.headers)
         found = service.verify(message, tokens, now)
         if transaction.kept is not None:
-            effort = self.policy.survival.effort
-            found = telling.told(found, transaction.kept, transaction.headers, effort)
+            survival = self.policy.survival
+            found = telling.told(
+                found,
+                transaction.kept,
+                transaction.headers,
+                survival.effort,
+                survival.parts,
+            )
         watch.lap("stir")
         if beside is None:
             beside = self.checks.check(transaction, now)
@@ -128,7 +133,6 @@ class Incoming:
         peer = peers.find(
             actions.peers, transaction.connection, transaction.sender, spcs
         )
-        domains = (one.domain for one in beside.results.signatures)
         covered = beside.protection.covered
         return Facts(
             verdict=verdict.combine(
@@ -142,7 +146,7 @@ class Incoming:
             number=view.originator,
             message_type=view.message_type,
             protected=covered,
-            binding=protection.bind(spcs, domains, actions.bindings),
+            binding=protection.bind(spcs, actions.bindings, beside.results.dkim),
             differences=beside.differing,
             **words(beside.results),
         )
@@ -150,12 +154,14 @@ class Incoming:
     def _decision(self, judged: Judged) -> Decision:
         outcome = judged.ruling.outcome
         tag = [Insertion(*outcome.header)] if outcome.header else []
-        gone = removals.of(judged.transaction.headers, self.policy)
+        headers = judged.transaction.headers
+        forged = removals.of(headers, self.policy)
+        gone = evidence.removed(headers, forged, self.policy.removed)
         written = (*resultfields.fields(judged, self.policy), *tag)
         judged.watch.lap("policy")
         return Decision(
             action=outcome.action,
-            remove=gone,
+            remove=forged,
             insert=written,
             event=_event(judged, gone),
             reply=outcome.reply,
@@ -198,7 +204,7 @@ class Incoming:
         )
 
 
-def _event(judged: Judged, gone: Iterable[Removal]) -> Handled:
+def _event(judged: Judged, gone: tuple[Removed, ...]) -> Handled:
     """Tell what was found and decided, for whoever reads facts."""
     result, ruling = judged.found.result, judged.ruling
     outcome, facts, shadow = ruling.outcome, ruling.facts, ruling.shadow

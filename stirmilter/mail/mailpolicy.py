@@ -8,11 +8,12 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Protocol
 
+from stirmilter.events import RemovedLimits
 from stirmilter.mail import mm4
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.policy.policy import Policy
-from stirmilter.mail.survival import Hazard
+from stirmilter.mail.survival import Hazard, PartLimits
 from stirmilter.mail.transaction import Connection, Header
 
 
@@ -35,6 +36,12 @@ class Survival:
 
     effort: int = 33_554_432
     """Octets that may be digested to find what altered one body."""
+
+    parts: PartLimits = field(default_factory=PartLimits)
+
+
+Refusal = Literal["unsigned", "tempfail", "reject"]
+"""What becomes of a message whose number was not given to who sends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +97,17 @@ class MailPolicy:
     unlisted: bool = False
     """Whether whoever is none of `submitters` may use all of ours, or none."""
 
+    refused: Refusal = "unsigned"
+    """What becomes of a message from a number that its submitter may not use."""
+
     signatures: int = 10
     """DKIM results that are written into the message."""
 
     result_length: int = 255
     """Octets of a stranger's text in a result; what is longer is left out."""
+
+    removed: RemovedLimits = field(default_factory=RemovedLimits)
+    """What is kept as evidence of fields that are taken out."""
 
     actions: Policy = field(default_factory=Policy)
     """What becomes of what was judged."""
@@ -148,6 +161,9 @@ class Submitter:
 
     daemon_names: frozenset[str] = frozenset()
     """Postfix services that it hands mail to."""
+
+    refused: Refusal | None = None
+    """What becomes of its messages from other numbers; None as the policy says."""
 
     def is_(self, connection: Connection) -> bool:
         """Tell whether it is this one that speaks."""

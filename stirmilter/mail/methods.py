@@ -11,6 +11,7 @@ from stirmilter.mail import nearness, protection, upstream
 from stirmilter.mail.authres import Limits
 from stirmilter.mail.beside import Beside
 from stirmilter.mail.checks import dmarc, spf
+from stirmilter.mail.checks.block import HeaderBlock
 from stirmilter.mail.checks.canonical import BodyHashes
 from stirmilter.mail.checks.dkim import DkimChecker
 from stirmilter.mail.checks.dmarc import DmarcLimits
@@ -55,6 +56,9 @@ class MethodsPolicy:
     results: Limits = field(default_factory=Limits)
     """How much of each of its fields is read."""
 
+    result_length: int = upstream.LENGTH
+    """Characters of a value in them."""
+
 
 class Methods:
     """Evaluates by the look-ups that it is given; keeps nothing of a message."""
@@ -83,11 +87,12 @@ class Methods:
                 policy.upstreams,
                 signatures=policy.signatures,
                 limits=policy.results,
+                length=policy.result_length,
             )
         ours = MailResults()
         if policy.mode != "trust":
             ours = self._evaluate(transaction, now)
-        chosen = upstream.choose(policy.mode, ours, theirs)
+        chosen = upstream.choose(policy.mode, ours, theirs, policy.result_length)
         return Beside(
             results=chosen.results,
             protection=protection.protect(
@@ -101,18 +106,19 @@ class Methods:
 
     def _evaluate(self, transaction: Transaction, now: datetime) -> MailResults:
         wanted, limits = self.policy.methods, self.policy.dmarc
-        headers, hashed = transaction.headers, transaction.hashed
+        headers = transaction.headers
+        block = HeaderBlock(headers)
         authors = [field.text for field in headers if field.name.lower() == "from"]
         whole = part = self._lookups()
         if "dmarc" in wanted:
             part = whole.reserve(limits.seconds, limits.questions)
-        sender, dkim = self._identifiers(transaction, authors, part, now)
+        sender, dkim = self._identifiers(transaction, block, authors, part, now)
         found = arc = None
         if "dmarc" in wanted:
             found = dmarc.check_message(authors, sender, dkim or (), whole, limits)
         if "arc" in wanted:
             checker = DkimChecker(part.reserve(), self.policy.dkim)
-            arc = checker.check_arc(headers, hashed, now)
+            arc = checker.check_arc(block, transaction.hashed, now)
         return MailResults(
             spf=sender if "spf" in wanted else None,
             dkim=dkim if "dkim" in wanted else None,
@@ -123,6 +129,7 @@ class Methods:
     def _identifiers(
         self,
         transaction: Transaction,
+        block: HeaderBlock,
         authors: Sequence[str],
         part: Lookups,
         now: datetime,
@@ -135,14 +142,14 @@ class Methods:
         """
         wanted, connection = self.policy.methods, transaction.connection
         checker = DkimChecker(part.reserve(), self.policy.dkim)
-        message = checker.open(transaction.headers, transaction.hashed, now)
+        message = checker.open(block, transaction.hashed, now)
         asked: list[tuple[str, int | None]] = []  # a domain, and where it signed
         if wanted & {"dkim", "dmarc"}:
             asked += [(message.domain(at), at) for at in message.places]
         if wanted & {"spf", "dmarc"}:
             domain = spf.mail_from_domain(connection.helo, transaction.sender)
             asked.append((domain, None))
-        author, _ = dmarc.author(authors, self.policy.dmarc.authors)
+        author, _ = dmarc.author(authors, self.policy.dmarc)
         sender: SpfResult | None = None
         judged: dict[int, DkimSignature] = {}
         for _, at in sorted(asked, key=lambda one: nearness.rank(one[0], author)):

@@ -64,6 +64,9 @@ class Reading:
     entries: int = addresses.ENTRIES
     """Addresses of To and Cc together that are read."""
 
+    lexemes: int = addresses.LEXEMES
+    """Lexical tokens of an address, on average."""
+
     def identity(self, mailbox: Mailbox | None) -> str | None:
         """Return the canonical number, or URI, of an address, or None."""
         if mailbox is None:
@@ -135,7 +138,7 @@ def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
         if name in _READ:
             fields.setdefault(name, []).append(header.text.strip())
     date = _date(_single(fields, "date"))
-    shown = _shown([*fields.get("to", ()), *fields.get("cc", ())], reading.entries)
+    shown = _shown([*fields.get("to", ()), *fields.get("cc", ())], reading)
     return View(
         message_type=_message_type(fields),
         originator=_originator(fields, reading),
@@ -159,26 +162,29 @@ def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
 
 def recipient(path: str, reading: Reading = STRICT) -> str | None:
     """Return the identity of an envelope address, or None."""
-    return reading.identity(addresses.parse_path(path))
+    return reading.identity(addresses.parse_path(path, reading.lexemes))
 
 
-def _shown(values: Sequence[str], limit: int) -> list[Mailbox | None]:
+def _shown(values: Sequence[str], reading: Reading) -> list[Mailbox | None]:
     """Read To and Cc; all that is beyond the limit is one entry that is not read."""
     shown: list[Mailbox | None] = []
+    limit = reading.entries
     for value in values:
         if limit <= 0:
             shown.append(None)
             break
-        found = addresses.parse(value, limit)
+        found = addresses.parse(value, limit, reading.lexemes)
         shown += found.entries
-        limit -= max(len(found.entries), found.lexemes // addresses.LEXEMES)
+        limit -= max(len(found.entries), found.lexemes // reading.lexemes)
     return shown
 
 
 def _originator(fields: _Fields, reading: Reading) -> str | None:
     """Return the identity of the only mailbox of the only From (RFC 6376 §8.15)."""
     value = _single(fields, "from")
-    return reading.identity(addresses.parse(value, _SINGLE).single) if value else None
+    if not value:
+        return None
+    return reading.identity(addresses.parse(value, _SINGLE, reading.lexemes).single)
 
 
 def _message_type(fields: _Fields) -> str:

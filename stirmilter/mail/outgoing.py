@@ -12,7 +12,7 @@ from stirmilter.errors import SigningError, StoreError
 from stirmilter.events import Handled
 from stirmilter.mail import evidence, mm4, removals
 from stirmilter.mail.dkimsign import DkimSigner
-from stirmilter.mail.mailpolicy import MailPolicy
+from stirmilter.mail.mailpolicy import MailPolicy, Refusal, Submitter
 from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.stopwatch import Stopwatch
@@ -29,8 +29,22 @@ from stirmilter.services import AuthenticationService, Message
 from stirmilter.stir import identity
 from stirmilter.stir.passport import Passport
 
+_STRENGTH: Final[tuple[Refusal, ...]] = ("unsigned", "tempfail", "reject")
+
+_BY_DEFAULT: Final = "sign.refused"
+_REJECTED: Final = ("550", "5.7.1")
+
 AT_RISK: Final = "body-at-risk"
 """Code of a message that is not sent, since its body would be altered."""
+
+
+class _RefusedError(SigningError):
+    """The number was not given to who sends the message."""
+
+    def __init__(self, code: str, detail: str, refusal: Refusal, rule: str) -> None:
+        super().__init__(code, detail)
+        self.action: Action = "accept" if refusal == "unsigned" else refusal
+        self.rule = rule
 
 
 class Outgoing:
@@ -77,6 +91,7 @@ class Outgoing:
         from a client of ours, and the relay may deliver to our own readers.
         """
         forged = removals.of(transaction.headers, self.policy)
+        gone = evidence.removed(transaction.headers, forged, self.policy.removed)
         view = mm4.read(transaction.headers, self.policy.ours)
         message = Message(
             orig=view.originator,
@@ -93,7 +108,7 @@ class Outgoing:
             self._check_survival(hazards)
         except SigningError as error:
             watch.lap("sign")
-            kept = evidence.of_message(view, transaction, now, forged)
+            kept = evidence.of_message(view, transaction, now, gone)
             event = Handled(
                 "out",
                 "failed" if error.failure else "unsigned",
@@ -102,6 +117,7 @@ class Outgoing:
                 view.originator,
                 evidence=kept,
                 stages=tuple(watch.stages),
+                rule=error.rule if isinstance(error, _RefusedError) else "",
             )
             return self._unsigned(event, self._action(error), forged)
         signer = self.authentication.signer_for(speaker, now)
@@ -125,12 +141,14 @@ class Outgoing:
                 signer=signer.name if signer else "",
                 hazards=hazards,
                 submitter=submitter,
-                evidence=evidence.of_message(view, transaction, now, forged, made),
+                evidence=evidence.of_message(view, transaction, now, gone, made),
                 stages=tuple(watch.stages),
             ),
         )
 
     def _action(self, error: SigningError) -> Action:
+        if isinstance(error, _RefusedError):
+            return error.action
         if error.code == AT_RISK:
             return "tempfail"
         return self.policy.signing_failure if error.failure else "accept"
@@ -142,6 +160,9 @@ class Outgoing:
         reply = ("451", "4.7.0", "the message cannot be signed now")
         if event.reason == AT_RISK:  # RFC 3463 §3.7: conversion required
             reply = ("451", "4.6.3", "the next hop may alter the body")
+        elif event.rule:  # RFC 3463 §3.8: delivery not authorized, message refused
+            code, enhanced = ("451", "4.7.1") if action == "tempfail" else _REJECTED
+            reply = (code, enhanced, f"not your number to send from: {event.reason}")
         event = replace(event, action=action)
         return Decision(action=action, remove=forged, event=event, reply=reply)
 
@@ -208,11 +229,15 @@ class Outgoing:
         Raises:
             SigningError: only a failure if it cannot be known now.
         """
-        if not self.policy.submitters:
+        policy = self.policy
+        if not policy.submitters:
             return ""
-        known = [one for one in self.policy.submitters if one.is_(connection)]
-        if not known and not self.policy.unlisted:
-            raise SigningError("unlisted-submitter", "no numbers were given to it")
+        known = [one for one in policy.submitters if one.is_(connection)]
+        if not known and not policy.unlisted:
+            nothing = "no numbers were given to it"
+            raise _RefusedError(
+                "unlisted-submitter", nothing, policy.refused, _BY_DEFAULT
+            )
         try:
             allowed = next((one for one in known if one.may_use(speaker)), None)
         except StoreError as error:
@@ -221,8 +246,19 @@ class Outgoing:
             ) from None
         if known and allowed is None:
             names = ", ".join(one.name for one in known)
-            raise SigningError("not-its-number", f"not among the numbers of {names}")
+            detail = f"not among the numbers of {names}"
+            raise _RefusedError("not-its-number", detail, *self._refusal(known))
         return allowed.name if allowed else ""
+
+    def _refusal(self, known: Sequence[Submitter]) -> tuple[Refusal, str]:
+        """Return the strongest of what the blocks of a client say, and which does."""
+        said = [
+            (one.refused, f"submitter:{one.name}")
+            for one in known
+            if one.refused is not None
+        ]
+        default = self.policy.refused, _BY_DEFAULT
+        return max(said or [default], key=lambda one: _STRENGTH.index(one[0]))
 
 
 def _with_dkim(event: Handled, told: str, watch: Stopwatch) -> Handled:

@@ -16,11 +16,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from stirmilter.mail.results import DkimSignature, MailResults
+from stirmilter.mail.results import BUDGET, DkimSignature, MailResults
 from stirmilter.mail.transaction import Header
 from stirmilter.stir.result import Reason, StirResult
 
-Carrier = Literal["match", "mismatch", "none"]
+Carrier = Literal["match", "mismatch", "absent", "none"]
 
 _SINGLE: Final = ("from", "to", "content-type")
 _STRICT_ONLY: Final = frozenset({"to"})
@@ -119,29 +119,55 @@ def withhold(result: StirResult, protection: Protection) -> StirResult:
 
 def bind(
     spcs: Iterable[str],
-    domains: Iterable[str],
     bindings: Mapping[str, Collection[str]],
+    signatures: Iterable[DkimSignature] | None,
 ) -> Carrier:
     """Tell whether a carrier's token came under a DKIM domain of the same carrier.
 
     ``mismatch`` is a token of a carrier that is bound, under other domains only, or one
-    of any carrier under domains that are all bound to others. ``none`` is all that
-    cannot be compared: no carrier, no domain, or nobody bound.
+    of any carrier under domains that are all bound to others. ``absent`` is one of a
+    carrier that is bound, and no signature that passes: whoever steals a token can also
+    leave the signature out. ``none`` is all that cannot be compared: no carrier, nobody
+    bound, DKIM not looked at, or no answer of the DNS about a signature of the carrier.
 
     Args:
         spcs: service provider codes on which the token rests (`Credential.carriers`).
-        domains: of the DKIM signatures that pass.
         bindings: domains of each carrier; names below them are its own as well.
+        signatures: what was found about each DKIM signature; None if nobody looked.
     """
-    carriers, names = set(spcs), {_name(domain) for domain in domains}
-    if not carriers or not names:
+    carriers, found = set(spcs), tuple(signatures or ())
+    if not carriers or signatures is None:
         return "none"
+    bound = any(spc in bindings for spc in carriers)
+    names = {_name(one.domain) for one in found if one.word == "pass"}
+    if not names:
+        return (
+            "absent" if bound and not _unanswered(found, carriers, bindings) else "none"
+        )
     owners = {name: _owners(name, bindings) for name in names}
-    if any(carriers & found for found in owners.values()):
+    if any(carriers & of_name for of_name in owners.values()):
         return "match"
-    if any(spc in bindings for spc in carriers) or all(owners.values()):
+    if bound or all(owners.values()):
         return "mismatch"
     return "none"
+
+
+def _unanswered(
+    signatures: Iterable[DkimSignature],
+    carriers: Collection[str],
+    bindings: Mapping[str, Collection[str]],
+) -> bool:
+    """Tell whether a signature of the carrier may be good, had the DNS an answer.
+
+    Not one about which nothing was asked since the message had spent its look-ups:
+    that is up to whoever wrote it.
+    """
+    return any(
+        one.word == "temperror"
+        and one.reason != BUDGET
+        and not _owners(_name(one.domain), bindings).isdisjoint(carriers)
+        for one in signatures
+    )
 
 
 def _missing(

@@ -55,7 +55,8 @@ _UNSAID: Final = "not-reported"
 _NOBODY: Final = "-"
 """Source of what no upstream has said, and we have not evaluated either."""
 
-_TEXT_LENGTH: Final = 255
+LENGTH: Final = 255
+"""Default for the characters of a value that is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ def read(
     *,
     signatures: int = SIGNATURES,
     limits: Limits = _LIMITS,
+    length: int = LENGTH,
 ) -> MailResults | None:
     """Return what trusted upstreams say of a message, or None if none says anything.
 
@@ -118,6 +120,8 @@ def read(
         upstreams: whom the operator trusts.
         signatures: DKIM results that are read at most.
         limits: of each field; one beyond them is passed over.
+        length: of a value in characters; one that is longer is as if it were not there,
+            since what is left of an address may name somebody else's domain.
     """
     trusted = [one for one in upstreams if one.trusts(connection)]
     found: dict[Method, list[ResInfo]] = {}
@@ -130,25 +134,28 @@ def read(
     if not found:
         return None
     return MailResults(
-        spf=_spf(found["spf"][0]) if "spf" in found else None,
-        dkim=_dkim(found["dkim"][:signatures]) if "dkim" in found else None,
+        spf=_spf(found["spf"][0], length) if "spf" in found else None,
+        dkim=_dkim(found["dkim"][:signatures], length) if "dkim" in found else None,
         arc=_arc(found["arc"][0]) if "arc" in found else None,
-        dmarc=_dmarc(found["dmarc"][0]) if "dmarc" in found else None,
+        dmarc=_dmarc(found["dmarc"][0], length) if "dmarc" in found else None,
         source=" ".join(sources),
     )
 
 
-def choose(mode: Mode, ours: MailResults, theirs: MailResults | None) -> Chosen:
+def choose(
+    mode: Mode, ours: MailResults, theirs: MailResults | None, length: int = LENGTH
+) -> Chosen:
     """Decide whose results count.
 
     ``evaluate`` is ours alone; ``trust`` is theirs, and what they do not say is
-    ``none``; ``both`` is ours, with what they say otherwise as differences.
+    ``none``; ``both`` is ours, with what they say otherwise as differences, each of at
+    most `length` characters.
     """
     if mode == "trust":
         return Chosen(_complete(theirs or MailResults(source=_NOBODY)))
     if mode == "evaluate" or theirs is None:
         return Chosen(ours)
-    return Chosen(ours, tuple(_differences(ours, theirs)))
+    return Chosen(ours, tuple(_differences(ours, theirs, length)))
 
 
 def _fields(
@@ -186,9 +193,9 @@ def _word(found: ResInfo) -> Word:
     return cast("Word", found.result) if found.result in _WORDS else "none"
 
 
-def _spf(found: ResInfo) -> SpfResult:
+def _spf(found: ResInfo, length: int) -> SpfResult:
     helo = not found.get("smtp.mailfrom") and bool(found.get("smtp.helo"))
-    address = _text(found, "smtp.helo" if helo else "smtp.mailfrom")
+    address = _text(found, "smtp.helo" if helo else "smtp.mailfrom", length)
     return SpfResult(
         word=_word(found),
         reason=_reason(found),
@@ -198,17 +205,19 @@ def _spf(found: ResInfo) -> SpfResult:
     )
 
 
-def _dkim(found: Iterable[ResInfo]) -> tuple[DkimSignature, ...]:
+def _dkim(found: Iterable[ResInfo], length: int) -> tuple[DkimSignature, ...]:
     """Read the signatures; ``dkim=none`` is that there is none."""
     return tuple(
         DkimSignature(
             word=_word(one),
             reason=_reason(one),
-            domain=_domain(_text(one, "header.d") or _text(one, "header.i")),
-            selector=_text(one, "header.s"),
-            identity=_text(one, "header.i"),
-            algorithm=_text(one, "header.a"),
-            value=_text(one, "header.b"),
+            domain=_domain(
+                _text(one, "header.d", length) or _text(one, "header.i", length)
+            ),
+            selector=_text(one, "header.s", length),
+            identity=_text(one, "header.i", length),
+            algorithm=_text(one, "header.a", length),
+            value=_text(one, "header.b", length),
             whole_body=False,  # nobody says so
         )
         for one in found
@@ -220,19 +229,20 @@ def _arc(found: ResInfo) -> ArcResult:
     return ArcResult(word=_word(found), reason=_reason(found))
 
 
-def _dmarc(found: ResInfo) -> DmarcResult:
+def _dmarc(found: ResInfo, length: int) -> DmarcResult:
     policy = found.get("policy.dmarc").lower()
     known = policy in ("none", "quarantine", "reject")
     return DmarcResult(
         word=_word(found),
         reason=_reason(found),
-        domain=_domain(_text(found, "header.from")),
+        domain=_domain(_text(found, "header.from", length)),
         policy=cast("Literal['none', 'quarantine', 'reject']", policy) if known else "",
     )
 
 
-def _text(found: ResInfo, name: str) -> str:
-    return printable(found.get(name), _TEXT_LENGTH)
+def _text(found: ResInfo, name: str, length: int) -> str:
+    text = printable(found.get(name), length + 1)
+    return text if len(text) <= length else ""
 
 
 def _reason(found: ResInfo) -> str:
@@ -253,14 +263,14 @@ def _complete(results: MailResults) -> MailResults:
     )
 
 
-def _differences(ours: MailResults, theirs: MailResults) -> Iterator[str]:
+def _differences(ours: MailResults, theirs: MailResults, length: int) -> Iterator[str]:
     """Name the methods on which both have a word, and not the same."""
     we, they = _words(ours), _words(theirs)
     for method, word in we.items():
         other = they.get(method, word)
         if other != word:
             told = f"{method}: {word} here, {other} at {theirs.source}"
-            yield printable(told, _TEXT_LENGTH)
+            yield printable(told, length)
 
 
 def _words(results: MailResults) -> dict[Method, str]:

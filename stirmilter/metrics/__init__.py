@@ -27,10 +27,7 @@ from stirmilter.metrics.tally import Tally
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram, Metric
 
-_OUTCOMES: Final = 500  # of messages; there are about a hundred kinds
-_RULINGS: Final = 500  # kinds of; names of rules are the operator's
-_FETCHES: Final = 32
-_URLS: Final = 64
+_FETCHES: Final = 32  # a guard against ourselves: `events.Outcome` is a closed list
 _OTHER: Final = "other"
 
 
@@ -49,10 +46,18 @@ class Credential:
 class Metrics:
     """What is counted; made by the supervisor before its first fork, used by all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, series: int = 500, lists: int = 64) -> None:
         """Begin at zero, in a folder of this process below `folder`.
 
         What daemons that are gone have left there is removed.
+
+        Args:
+            folder: where the counters of all daemons are.
+            series: kinds of messages, and as many of what rules and peers made of them,
+                that a process tells apart. Of messages there are about a hundred, and
+                what is beyond counts as one; names of rules are the operator's, and
+                what is beyond is not counted.
+            lists: URLs of revocation lists whose age is told; the rest share a label.
 
         Raises:
             OSError: the folder cannot be made or written to.
@@ -73,13 +78,14 @@ class Metrics:
         self._kinds: dict[tuple[str, ...], Counter] = {}
         self._fetch_outcomes: set[str] = set()
         self._urls: set[str] = set()
+        self._series, self._lists = series, lists
 
     def handled(self, event: Handled) -> None:
         """Count a message; the observer that a worker gives its events to."""
         key = event.direction, event.outcome, event.reason, event.action
         known = self._children.get(key)
         if known is None:
-            if len(self._children) >= _OUTCOMES:
+            if len(self._children) >= self._series:
                 key = event.direction, event.outcome, _OTHER, event.action
             seconds = self._all.seconds.labels(event.direction)
             known = self._children[key] = self._all.messages.labels(*key), seconds
@@ -106,7 +112,7 @@ class Metrics:
     def _count(self, family: Counter, *kind: str) -> None:
         child = self._kinds.get(kind)
         if child is None:
-            if len(self._kinds) >= _RULINGS:
+            if len(self._kinds) >= self._series:
                 return
             child = self._kinds[kind] = family.labels(*kind[1:])
         child.inc()
@@ -145,7 +151,7 @@ class Metrics:
                 vouched for; beyond a bound they share a label.
             seconds: since it was made (``thisUpdate``).
         """
-        label = _bounded(url, self._urls, _URLS)
+        label = _bounded(url, self._urls, self._lists)
         self._all.crls.labels(label).set(time.time() - seconds)
 
     def cache(self, name: str, hits: int, misses: int, entries: int) -> None:

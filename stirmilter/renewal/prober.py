@@ -25,8 +25,8 @@ from stirmilter.errors import PinRefusedError, StoreError
 from stirmilter.runtime import Runtime
 from stirmilter.services import Signer
 
-_SLACK: Final = 2.0  # seconds
-_THREADS: Final = 32
+_SLACK: Final = 2.0  # seconds beyond what the fetches may take, to tell what they found
+_THREADS: Final = 32  # that ask for x5u of our own; the rest waits for its turn
 _CHUNK: Final = 65_536
 
 

@@ -140,7 +140,7 @@ def _table(
         places[block.name] = where
     faults = [
         ConfigError(places[rule.name], f"never applies: {why}")
-        for rule, why in unreachable(rules)
+        for rule, why in unreachable(rules, config.policy.rule_pieces)
     ]
     if faults:
         raise ConfigError(*faults[0].faults[0], *faults[1:])

@@ -61,12 +61,20 @@ def checks(config: Config, policy: Policy, dns: Dns | None = None) -> Checks:
             ),
             dmarc=DmarcLimits(
                 authors=section.authors,
+                lexemes=config.limits.address_words,
                 identifiers=section.identifiers,
+                record_octets=section.dmarc_record_octets,
                 seconds=config.dns.dmarc_seconds,
                 questions=config.dns.dmarc_questions,
             ),
             signatures=section.signatures,
-            results=Limits(length=section.result_octets, resinfos=section.results),
+            results=Limits(
+                length=section.result_octets,
+                depth=section.result_comments,
+                resinfos=section.results,
+                properties=section.result_properties,
+            ),
+            result_length=section.result_value,
         ),
         dns.for_message,
     )
@@ -104,6 +112,7 @@ def dkim_limits(config: Config) -> DkimLimits:
         longest_key=section.longest_key,
         skew=timedelta(seconds=section.signature_skew),
         arc_sets=section.arc_sets,
+        key_records=section.key_records,
     )
 
 
@@ -135,6 +144,7 @@ def dkim_signer(config: Config) -> DkimSigner | None:
             header_form=section.header_form,
             body_form=section.body_form,
             lifetime=timedelta(seconds=section.lifetime) if section.lifetime else None,
+            names_octets=section.names_octets,
         )
     except ValueError as error:
         raise ConfigError(where, str(error)) from None

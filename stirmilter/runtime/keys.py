@@ -15,6 +15,9 @@ from stirmilter.stores.tokenuri import TokenURI
 
 CREDENTIAL: Final = "credential:"
 
+HANDED: Final = Path("/run/credentials/stirmilter.service")
+"""Where systemd keeps what our unit is handed, while it runs; root may read it."""
+
 _OCTETS: Final = 65_536  # far more than any key or PIN
 
 
@@ -69,13 +72,17 @@ def path_of(config: Config, source: str, where: str) -> Path:
     if not name or "/" in name or name.startswith("."):
         raise ConfigError(where, f"{source}: expected credential:NAME")
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if folder is None:
-        raise ConfigError(
-            where,
-            f"{source}: systemd has handed us no credentials; add to the unit:"
-            f" LoadCredential={name}:/path/of/the/file",
-        )
-    return Path(folder) / name
+    if folder is not None:
+        return Path(folder) / name
+    # A command that was typed looks at what the daemon has.
+    if HANDED.is_dir():
+        return HANDED / name
+    raise ConfigError(
+        where,
+        f"{source}: systemd has handed us no credentials; add to the unit:"
+        f" LoadCredential={name}:/path/of/the/file, and start it: commands see what it"
+        " has while it runs",
+    )
 
 
 def _check_mode(source: str, found: os.stat_result, where: str) -> None:

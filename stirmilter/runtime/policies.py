@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
+from stirmilter.events import RemovedLimits
 from stirmilter.mail.mailpolicy import MailPolicy, Submitter, Survival
 from stirmilter.mail.mm4 import Reading
+from stirmilter.mail.survival import PartLimits
 from stirmilter.runtime import actions
 from stirmilter.runtime.files import TABLE, number_set
 from stirmilter.services import VerificationPolicy
@@ -35,15 +38,15 @@ def mail_policy(config: Config) -> MailPolicy:
         method=verify.method,
         header=sign.header,
         headers=frozenset(verify.headers),
-        ours=Reading(
-            country=sign.country, uris=sign.uris, entries=config.limits.addresses
-        ),
-        theirs=Reading(uris=verify.uris, entries=config.limits.addresses),
+        ours=_reading(config, Reading(country=sign.country, uris=sign.uris)),
+        theirs=_reading(config, Reading(uris=verify.uris)),
         divert=sign.divert,
         submitters=tuple(_submitters(config)),
         unlisted=sign.unlisted == "any",
+        refused=sign.refused,
         signatures=config.checks.signatures,
         result_length=config.checks.result_value,
+        removed=removed_limits(config),
         actions=actions.policy(config),
         mm4=actions.mm4_answers(config),
         survival=Survival(
@@ -52,7 +55,26 @@ def mail_policy(config: Config) -> MailPolicy:
             each=config.limits.diagnosis_octets,
             total=config.limits.diagnosis_memory,
             effort=config.limits.diagnosis_effort,
+            parts=PartLimits(
+                parts=config.limits.parts,
+                header_octets=config.limits.part_header_octets,
+                boundaries=config.limits.boundaries,
+            ),
         ),
+    )
+
+
+def _reading(config: Config, reading: Reading) -> Reading:
+    """Say how many addresses are read, and how long ones."""
+    limits = config.limits
+    return replace(reading, entries=limits.addresses, lexemes=limits.address_words)
+
+
+def removed_limits(config: Config) -> RemovedLimits:
+    """Say what is kept as evidence of fields that are taken out."""
+    section = config.journal
+    return RemovedLimits(
+        fields=section.removed_fields, characters=section.removed_characters
     )
 
 
@@ -68,6 +90,7 @@ def _submitters(config: Config) -> Iterable[Submitter]:
             logins=frozenset(block.logins),
             tls_names=frozenset(name.lower() for name in block.tls_names),
             daemon_names=frozenset(block.daemon_names),
+            refused=block.refused,
             numbers=(
                 number_set(config, given, where),
                 *(_table(config, source, where) for source in asked),

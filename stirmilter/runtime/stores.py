@@ -15,6 +15,7 @@ from stirmilter import log
 from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
 from stirmilter.runtime.files import read
+from stirmilter.runtime.policies import removed_limits
 from stirmilter.services import ReplayStore, TrustSet
 from stirmilter.stir import credential
 from stirmilter.stir.result import Unverified
@@ -246,6 +247,7 @@ def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:
         age=timedelta(days=section.days),
         octets=section.megabytes << 20,
         full_numbers=section.numbers == "full",
+        removed=removed_limits(config),
         seconds=section.lock_seconds,
     )
 
@@ -278,6 +280,7 @@ def _fetch_policy(config: Config) -> FetchPolicy:
         seconds=fetch.seconds,
         octets=fetch.octets,
         header_octets=fetch.header_octets,
+        interim=fetch.interim,
         addresses=fetch.addresses,
         name_addresses=fetch.name_addresses,
         hosts=HostPolicy(

@@ -39,6 +39,8 @@ __all__ = [
 CERTIFICATES: Final = 6
 """Default for the longest chain that is read, anchor not counted, and so of a path."""
 
+# Which RSA keys of authorities we verify with is a matter of algorithms, as P-256 for
+# signers is: none is known to have another, and a longer one would only cost us time.
 _RSA_BITS: Final = 4096
 _RSA_EXPONENT: Final = 65_537
 _PEM: Final = b"-----BEGIN CERTIFICATE-----"

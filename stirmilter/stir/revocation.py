@@ -44,7 +44,9 @@ Scope = Literal["all", "user", "ca", "attribute"]
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
 
 _DEPTH: Final = 3
-"""Certificates from the signer of an indirect list up, the anchor not counted."""
+"""Certificates from the signer of an indirect list up, the anchor not counted. A policy
+administrator has one or two; its anchor is the operator's to name, and no stranger's
+chain is looked at here."""
 
 
 class Elsewhere(ValueError):  # noqa: N818 - not a fault: ask another list

@@ -22,9 +22,10 @@ from stirmilter.stir import credential, hazmat, jws, strictjson
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Unverified, printable
 
-_DEPTH: Final = 6
+# What an administrator's list looks like; an honest one is far from these.
+_DEPTH: Final = 6  # certificates from its signer up
 ENTRIES: Final = 1_000  # authorities; the American list has a few dozen
-_NESTING: Final = 4
+_NESTING: Final = 4  # of its JSON
 _LATEST: Final = 253_402_300_799  # the last second of the year 9999
 
 

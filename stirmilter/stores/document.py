@@ -11,7 +11,8 @@ from typing import Final
 from stirmilter.stores.response import Response
 
 RECORD_OCTETS: Final = 2_048
-"""Most that a record holds besides the body."""
+"""Most that a record holds besides the body: a part of its form, as the validators'
+lengths below are."""
 
 _AHEAD: Final = 60.0
 """Seconds by which the clocks of relays that share a store may differ."""

@@ -26,9 +26,6 @@ from stirmilter.stores.response import Response
 from stirmilter.stores.urls import Target
 
 _CHUNK: Final = 16_384
-_PROMISES: Final = 16
-"""Informational responses (RFC 9110 §15.2) before the answer; one is usual."""
-
 _SECOND: Final = timedelta(seconds=1)
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
@@ -50,6 +47,9 @@ class Request:
 
     header_octets: int = 16_384
     """Greatest size of a header section, and of whatever else is no body."""
+
+    interim: int = 16
+    """Informational responses (RFC 9110 §15.2) before the answer; one is usual."""
 
     etag: str = ""
     last_modified: str = ""
@@ -79,7 +79,7 @@ def exchange(
     connection.settimeout(deadline.left())
     connection.sendall(octets)
     events = _events(http, connection, request, deadline)
-    head = _head(events, request.header_octets)
+    head = _head(events, request)
     answered = now()
     _check(head, request)
     body = _body(events, request.octets)
@@ -144,12 +144,13 @@ def _events(
         http.receive_data(data)
 
 
-def _head(events: Iterator[Event], octets: int) -> h11.Response:
+def _head(events: Iterator[Event], request: Request) -> h11.Response:
     """Return the header section of the final answer.
 
     h11 holds what is incomplete against the limit, but not what comes at once.
     """
-    for event in islice(events, _PROMISES + 1):
+    octets = request.header_octets
+    for event in islice(events, request.interim + 1):
         if isinstance(event, h11.Response):
             if sum(len(name) + len(value) for name, value in event.headers) > octets:
                 raise _large_header(octets)

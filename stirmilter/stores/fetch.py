@@ -72,6 +72,9 @@ class FetchPolicy:
     header_octets: int = 16_384
     """Greatest size of an answer's header section."""
 
+    interim: int = 16
+    """Responses that only promise one (1xx) before an answer; with more, it is none."""
+
     addresses: int = 4
     """Addresses of a name that are tried; all are checked."""
 
@@ -164,6 +167,7 @@ class Fetcher:
             accept=accept,
             octets=self.policy.octets if octets is None else octets,
             header_octets=self.policy.header_octets,
+            interim=self.policy.interim,
             etag=etag,
             last_modified=last_modified,
         )

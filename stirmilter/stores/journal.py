@@ -6,6 +6,7 @@
     certificates  each once, however many messages rest on it
     rulings       what the policy said, of messages of which it said anything
     methods       one for each result of SPF, DKIM, ARC and DMARC
+    timings       what each took its time with, a JSON object of seconds by stage
 
 `Journal` writes and forgets, for the daemon; `stores.journalreader` looks, for people.
 Digests are kept as octets: ``SELECT hex(sha256)``. Recipients are not in it, and
@@ -20,18 +21,17 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from stirmilter.events import (
     IDENTIFIER_LENGTH,
-    REMOVED_FIELDS,
-    REMOVED_LENGTH,
     Evidence,
     Handled,
     Removed,
+    RemovedLimits,
     Token,
 )
 from stirmilter.stir import identity
@@ -81,6 +81,9 @@ CREATE TABLE IF NOT EXISTS methods (
     message INTEGER NOT NULL, position INTEGER NOT NULL, method TEXT NOT NULL,
     result TEXT NOT NULL, PRIMARY KEY (message, position)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS timings (
+    message INTEGER PRIMARY KEY, stages TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS certificates (
     sha256 BLOB PRIMARY KEY, der BLOB NOT NULL, first_seen REAL NOT NULL,
     last_used REAL NOT NULL
@@ -96,7 +99,8 @@ INSERT INTO passports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _INSERT_REMOVED: Final = "INSERT INTO removed VALUES (?, ?, ?, ?)"
 _INSERT_RULING: Final = "INSERT INTO rulings VALUES (?, ?, ?, ?, ?)"
 _INSERT_METHOD: Final = "INSERT INTO methods VALUES (?, ?, ?, ?)"
-_PARTS: Final = ("passports", "removed", "rulings", "methods")
+_INSERT_TIMING: Final = "INSERT INTO timings VALUES (?, ?)"
+_PARTS: Final = ("passports", "removed", "rulings", "methods", "timings")
 _INSERT_CERTIFICATE: Final = """
 INSERT INTO certificates VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
     first_seen = min(first_seen, excluded.first_seen),
@@ -123,6 +127,9 @@ class JournalSettings:
     full_numbers: bool = False
     """Whether numbers of originators, and those in fields that were taken out, are kept
     unmasked."""
+
+    removed: RemovedLimits = field(default_factory=RemovedLimits)
+    """What is kept of fields that were taken out."""
 
     seconds: float = 2.0
     """How long to wait for another writer."""
@@ -222,6 +229,7 @@ class Journal:
 
     def _insert(self, events: Sequence[Handled]) -> None:
         with self._transaction() as connection:
+            most = self._settings.removed.fields
             seen: dict[str, tuple[bytes, float, float]] = {}
             for event in events:
                 kept = event.evidence
@@ -237,14 +245,17 @@ class Journal:
                     _INSERT_METHOD,
                     [(message, n, *one) for n, one in enumerate(event.methods)],
                 )
+                if event.stages:
+                    row = (message, _stages(event))
+                    connection.execute(_INSERT_TIMING, row)
                 for position, token in enumerate(kept.tokens):
                     row = (message, position, *_token_row(token))
                     connection.execute(_INSERT_PASSPORT, row)
                     for digest, der in token.path:
                         _, first, last = seen.get(digest, (der, time, time))
                         seen[digest] = der, min(first, time), max(last, time)
-                for position, field in enumerate(kept.removed[:REMOVED_FIELDS]):
-                    row = (message, position, *_removed_row(field, self._settings))
+                for position, gone in enumerate(kept.removed[:most]):
+                    row = (message, position, *_removed_row(gone, self._settings))
                     connection.execute(_INSERT_REMOVED, row)
             connection.executemany(
                 _INSERT_CERTIFICATE,
@@ -314,12 +325,17 @@ def _message_row(
     )
 
 
-def _removed_row(field: Removed, settings: JournalSettings) -> tuple[str, str]:
+def _stages(event: Handled) -> str:
+    """Keep how long each stage took, to the microsecond."""
+    return json.dumps({stage: round(took, 6) for stage, took in event.stages})
+
+
+def _removed_row(gone: Removed, settings: JournalSettings) -> tuple[str, str]:
     """Keep a field; whatever looks like a number in it is masked like a number."""
-    text = printable(field.text, REMOVED_LENGTH)
+    text = printable(gone.text, settings.removed.characters)
     if not settings.full_numbers:
         text = _NUMBER.sub(lambda found: mask(found[0]), text)
-    return name(field.name), text
+    return name(gone.name), text
 
 
 def _token_row(token: Token) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from stirmilter.errors import StoreError
-from stirmilter.events import Certificate, Evidence, Handled, Removed, Token
+from stirmilter.events import Certificate, Evidence, Handled, Removed, Stage, Token
 from stirmilter.stores import journal
 
 FOUND: Final = 100
@@ -33,6 +33,7 @@ _RULING: Final = "SELECT * FROM rulings WHERE message = ?"
 _METHODS: Final = (
     "SELECT method, result FROM methods WHERE message = ? ORDER BY position"
 )
+_TIMING: Final = "SELECT stages FROM timings WHERE message = ?"
 _HAS: Final = "SELECT 1 FROM sqlite_schema WHERE name = ?"
 _STATS: Final = """
 SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM passports),
@@ -134,6 +135,7 @@ class JournalReader:
             peer=ruling.get("peer", ""),
             shadow_action=ruling.get("shadow_action", ""),
             shadow_rule=ruling.get("shadow_rule", ""),
+            stages=self._stages(row["id"]),
         )
 
     def _removed(self, message: int) -> tuple[Removed, ...]:
@@ -151,6 +153,11 @@ class JournalReader:
         names = ("rule", "peer", "shadow_action", "shadow_rule")
         rows = self._rows("rulings", _RULING, message)
         return {name: row[name] for row in rows for name in names}
+
+    def _stages(self, message: int) -> tuple[tuple[Stage, float], ...]:
+        """Return how long each stage took."""
+        rows = self._rows("timings", _TIMING, message)
+        return tuple(one for row in rows for one in json.loads(row["stages"]).items())
 
     def _rows(self, table: str, query: str, message: int) -> list[sqlite3.Row]:
         """Return the rows of a message; a file of an earlier version has no table."""

@@ -30,7 +30,7 @@ _VERSION: Final = 1
 QUEUED: Final = timedelta(days=5)
 """How long mail may wait in a queue (maximal_queue_lifetime of Postfix)."""
 
-_MANY: Final = 1_000  # proofs
+_MANY: Final = 1_000  # proofs, of keys of our own: a file of ours has an end
 _NOT_OURS: Final = (
     KeyError,
     OverflowError,

@@ -1,7 +1,11 @@
 """The load client speaks as Postfix does, and takes no wrong answer for a right one."""
 
+import os
 import socket
 import struct
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +16,7 @@ import pytest
 
 from stirmilter.demo.daemons import short_folder
 from tests.bench.load import client, messages
-from tests.bench.load.daemon import running
+from tests.bench.load.daemon import Daemon, running
 from tests.bench.load.messages import Mail
 
 Frames = list[tuple[bytes, bytes]]
@@ -213,3 +217,23 @@ def test_a_milter_that_goes_away_is_an_error(path: Path) -> None:
         pytest.raises(client.MisledError, match="closed the connection"),
     ):
         client.run(path, address, count=1)
+
+
+def test_the_cost_of_a_daemon_is_that_of_all_its_processes() -> None:
+    burns = "import time\nwhile time.process_time() < 0.2: pass\nprint(1, flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{burns}\ninput()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"1\n"
+        us = Daemon(os.getpid(), "")
+        before = time.process_time()
+        cost = us.cost()
+        alone = Daemon(child.pid, "").cost()
+        child.communicate(b"\n")
+
+    assert alone.cpu_seconds >= 0.2
+    assert cost.cpu_seconds >= before + 0.2
+    assert cost.rss > alone.rss > 1

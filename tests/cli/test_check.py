@@ -1,6 +1,9 @@
 """``stirmilter check``: what verifiers would find, what would become of a message."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,43 @@ def test_check_shows_what_would_become_of_a_message(
     assert status == 0
     assert lines[0].split("\t")[:2] == first
     assert lines[1].startswith(second)
+
+
+def test_check_says_what_to_do_about_what_it_finds(configure: Configure) -> None:
+    status, out, _ = stirmilter("check", "-c", configure())
+
+    [line] = [one for one in out.decode().splitlines() if "no [[submitter]]" in one]
+    level, subject, _, remedy = line.split("\t")
+    assert (status, level, subject) == (0, "warning", "sign")
+    assert remedy.startswith("a [[submitter]] for each client")
+
+
+REFUSING = """
+[[submitter]]
+name = "two"
+networks = ["127.0.0.0/8"]
+numbers = ["+12025550999"]
+refused = "reject"
+"""
+
+
+def test_check_shows_which_setting_refuses_a_number(
+    configure: Configure, folder: Path
+) -> None:
+    file = folder / "message.eml"
+    file.write_bytes(MESSAGE)
+    asked = ("check", "-c", configure(more=REFUSING), "--message", file)
+
+    _, out, _ = stirmilter(*asked)
+    _, as_json, _ = stirmilter(*asked, "--json")
+
+    reply = "550 5.7.1 not your number to send from: not-its-number"
+    assert out.decode().splitlines() == [
+        "out\tunsigned\tnot-its-number\treject\tnot among the numbers of two",
+        f"decided\treject\tsubmitter:two\t{reply}",
+    ]
+    report = json.loads(as_json)
+    assert (report["rule"], report["reply"]) == ("submitter:two", reply)
 
 
 RULES = """
@@ -157,6 +197,27 @@ def test_check_shows_findings_as_json(configure: Configure) -> None:
 
     found = json.loads(out)
     assert (status, {one["level"] for one in found} <= {"ok", "warning"}) == (0, True)
+
+
+def test_a_fault_that_ends_the_daemon_is_an_error_in_the_journal(
+    tmp_path: Path,
+) -> None:
+    """Or `journalctl -p err` is silent about what keeps it from starting."""
+    wrong = tmp_path / "stirmilter.toml"
+    wrong.write_text("[verify]\nfoo = 1\n")
+    with (tmp_path / "journal").open("w+") as stream:
+        place = os.fstat(stream.fileno())
+        done = subprocess.run(
+            [sys.executable, "-m", "stirmilter", "run", "-c", wrong],
+            env=os.environ | {"JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino}"},
+            stderr=stream,
+            timeout=60,
+            check=False,
+        )
+        stream.seek(0)
+
+        assert done.returncode == 78
+        assert stream.read().startswith(f"<3>stirmilter: {wrong}: verify.foo: no such")
 
 
 def test_a_rule_that_never_applies_is_a_fault_of_the_configuration(

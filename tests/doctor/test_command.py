@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from stirmilter.config import parse
 from stirmilter.demo import daemons
@@ -18,6 +24,7 @@ from stirmilter.doctor import Patient, examine, postfix
 from stirmilter.doctor.postfix import PostfixError
 from stirmilter.testca import TestCA
 from tests.cli.commands import stirmilter
+from tests.dns_server import DnsServer
 from tests.doctor.conftest import MAIN, MASTER, Relay
 
 pytestmark = pytest.mark.skipif(
@@ -200,6 +207,29 @@ def test_an_anchor_that_soon_ends_is_named(tmp_path: Path) -> None:
 
     end = made_end(made)
     assert (ending(now), ending(end - timedelta(days=3))) == (0, 1)
+
+
+def test_our_dkim_key_is_looked_for_where_verifiers_will(tmp_path: Path) -> None:
+    key = tmp_path / "dkim.key"
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    key.write_bytes(Ed25519PrivateKey.generate().private_bytes(*form))
+    key.chmod(0o600)
+    with DnsServer() as server:
+        host, port = server.address
+        table = {
+            "dkim": {"domain": "one.example", "selector": "s1", "key": str(key)},
+            "replay": {"store": "memory:"},
+            "fetch": {"store": "memory:"},
+            "journal": {"path": ""},
+            "dns": {"servers": [f"{port}@{host}"]},
+        }
+        config = parse(table, tmp_path / "stirmilter.toml")
+        one = Patient(config=config, postfix=tmp_path, seconds=0.5)
+
+        found = [f for f in examine(one, datetime.now(UTC)) if f.subject == "dkim"]
+
+    assert [one.level for one in found] == ["ok", "error"]
+    assert "s1._domainkey.one.example is not in the DNS" in found[1].text
 
 
 def made_end(made: TestCA) -> datetime:

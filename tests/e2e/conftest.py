@@ -1,5 +1,6 @@
 """A real daemon on loopback, with its PKI published over real https."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -114,6 +115,27 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             return Daemon(process, configuration, log, path)
 
         yield start_one
+
+
+Hook = Callable[[str], Path]
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    """Have each Python that is started read a text before anything else.
+
+    For what no signal does to a daemon, such as to die at a certain point of its work.
+    Returns a folder to talk to it by; ``{folder!r}`` in the text is its name.
+    """
+    with daemons.short_folder() as folder:
+
+        def written(text: str) -> Path:
+            (Path(folder) / "sitecustomize.py").write_text(text.format(folder=folder))
+            path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+            monkeypatch.setenv("PYTHONPATH", path)
+            return Path(folder)
+
+        yield written
 
 
 @pytest.fixture(scope="module")

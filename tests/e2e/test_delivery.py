@@ -1,4 +1,4 @@
-"""Nothing is lost: each message arrives once, signed, whatever the daemon suffers."""
+"""Nothing is lost: each message arrives once, signed or judged, whatever happens."""
 
 from pathlib import Path
 
@@ -7,8 +7,9 @@ import pytest
 from stirmilter.demo.daemons import short_folder
 from stirmilter.stir import credential
 from stirmilter.testca import TestCA
-from tests.e2e.conftest import Start
-from tests.e2e.traffic import Outcome, Relay, carry, is_signed, relay
+from tests.e2e.arrivals import Arrivals, take_nobody_for_ours, verdicts
+from tests.e2e.conftest import Hook, Start
+from tests.e2e.traffic import Outcome, Relay, carry, is_signed, name, relay
 
 pytestmark = pytest.mark.e2e
 
@@ -55,3 +56,66 @@ def test_a_reload_costs_nobody_an_answer(
 
         hold(running, outcome, count, published[0])
         assert outcome.refused == []
+
+
+def hold_judged(running: Relay, outcome: Outcome, count: int) -> None:
+    """Hold what arrived at the verifying side against what was sent."""
+    arrived = running.received.messages
+    assert len(outcome.accepted) == count
+    assert set(arrived) == outcome.accepted
+    assert {len(copies) for copies in arrived.values()} == {1}, "exactly once"
+    assert [code for code in outcome.refused if not 400 <= code < 500] == []
+    told = {one: verdicts(octets) for one, [octets] in arrived.items()}
+    assert told == {name(n): [Arrivals.expected(n)] for n in range(count)}
+
+
+def test_each_message_arrives_once_and_judged_whatever_happens_meanwhile(
+    start: Start, published: tuple[TestCA, str]
+) -> None:
+    """At the other side, too, and with the verdict that belongs to it."""
+    count = 120
+    daemon = start(milter="drain_seconds = 10.0")
+    take_nobody_for_ours(daemon)
+    with short_folder() as folder, relay(daemon, Path(folder)) as running:
+        events = [running.reload, running.kill_worker, running.restart]
+
+        outcome = carry(running, count, events, Arrivals(*published).compose)
+
+        hold_judged(running, outcome, count)
+
+
+# A worker dies when it has used up a token, and before Postfix hears of that; once for
+# each of the first messages, of which no retry may find another's mark.
+_DYING = """
+import os, pathlib, signal
+from stirmilter.services.replays import ReplayGuard
+
+folder = pathlib.Path({folder!r})
+claim = ReplayGuard.claim
+
+def dying(self, token, message, now):
+    notes = claim(self, token, message, now)
+    mark = folder / message.delivery
+    if len(list(folder.iterdir())) < 4 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return notes
+
+ReplayGuard.claim = dying
+"""
+
+
+def test_what_comes_again_after_its_token_was_used_up_is_no_replay(
+    start: Start, published: tuple[TestCA, str], hook: Hook
+) -> None:
+    count = 12
+    marks = hook(_DYING)
+    daemon = start()
+    take_nobody_for_ours(daemon)
+    with short_folder() as folder, relay(daemon, Path(folder)) as running:
+        outcome = carry(running, count, [], Arrivals(*published).compose)
+
+        hold_judged(running, outcome, count)
+        assert running.logged().count("ended with status -9") >= 2
+    assert len(list(marks.iterdir())) >= 3, "the file itself, and who died"
+    assert outcome.refused

@@ -73,6 +73,12 @@ def test_a_signed_message_that_comes_back_is_found_with_both_halves(
         "IN": "number-authenticated",
         "OUT": "signed",
     }
+    assert {
+        name: [stage for stage, _ in one.stages] for name, one in found.items()
+    } == {
+        "IN": ["prefetch", "queue", "stir", "methods", "policy"],
+        "OUT": ["queue", "sign"],
+    }
     [made], [judged] = (
         event.evidence.tokens for event in (found["OUT"], found["IN"]) if event.evidence
     )

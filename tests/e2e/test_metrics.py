@@ -26,10 +26,10 @@ from tests.metrics.promtool import needed, promtool
 pytestmark = pytest.mark.e2e
 
 
-def start_scraped(start: Start) -> tuple[Daemon, int]:
+def start_scraped(start: Start, more: str = "") -> tuple[Daemon, int]:
     port = free_port()
     metrics = f'[metrics]\nlisten = "inet:{port}@127.0.0.1"\ncounters = "metrics"\n'
-    return start(more=metrics), port
+    return start(more=metrics + more), port
 
 
 def text(port: int, path: str = "/metrics") -> str:
@@ -168,6 +168,16 @@ def test_who_connects_and_says_nothing_holds_up_nobody(start: Start) -> None:
     assert signed(port) == 1
     for one in silent:
         one.close()
+
+
+def test_beyond_the_connections_that_are_answered_the_next_one_waits(
+    start: Start,
+) -> None:
+    _, port = start_scraped(start, "connections = 1\nrequest_seconds = 1.0\n")
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as silent:
+        assert signed(port) == 0
+
+        assert silent.recv(1) == b"", "it was closed before, since its time was over"
 
 
 @pytest.mark.parametrize(

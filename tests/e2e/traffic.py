@@ -39,7 +39,7 @@ class Outcome:
 
 
 class Relay:
-    """A daemon that signs, which is killed and started anew, before a real Postfix."""
+    """A daemon that is killed and started anew, before a real Postfix."""
 
     def __init__(self, daemon: Daemon, port: int, received: Mailbox) -> None:
         self.configuration = daemon.configuration
@@ -119,8 +119,16 @@ def relay(daemon: Daemon, folder: Path) -> Iterator[Relay]:
             made.close()
 
 
+Compose = Callable[[int], bytes]
+"""Makes the message of a number, the same whenever it is asked for it."""
+
+
 def carry(
-    relay: Relay, count: int, events: Sequence[Callable[[], None]], clients: int = 8
+    relay: Relay,
+    count: int,
+    events: Sequence[Callable[[], None]],
+    compose: Compose | None = None,
+    clients: int = 8,
 ) -> Outcome:
     """Send messages on several connections, and let events happen in between.
 
@@ -134,7 +142,8 @@ def carry(
     def send() -> None:
         try:
             while (batch := list(itertools.islice(numbers, _ON_ONE)))[0] < count:
-                _send_all(relay.port, [n for n in batch if n < count], outcome)
+                left = [n for n in batch if n < count]
+                _send_all(relay.port, left, outcome, compose or message)
         except BaseException as error:  # noqa: BLE001 - told below
             troubles.append(error)
 
@@ -148,13 +157,16 @@ def carry(
     for one in threads:
         one.join(_PATIENCE)
     assert troubles == []
-    until(
-        lambda: sum(map(len, relay.received.messages.values())) >= count, "all arrived"
-    )
+    until(lambda: _arrived(relay.received) >= count, "all arrived")
     return outcome
 
 
-def _send_all(port: int, batch: list[int], outcome: Outcome) -> None:
+def _arrived(received: Mailbox) -> int:
+    with received.arrived:  # the sink is at it still
+        return sum(map(len, received.messages.values()))
+
+
+def _send_all(port: int, batch: list[int], outcome: Outcome, compose: Compose) -> None:
     end = time.monotonic() + _PATIENCE
     while batch:
         assert time.monotonic() < end, "never accepted"
@@ -164,7 +176,7 @@ def _send_all(port: int, batch: list[int], outcome: Outcome) -> None:
                     smtp.sendmail(
                         "+12025550123/TYPE=PLMN@one.example",
                         [f"+1312555{batch[0] % 10_000:04d}/TYPE=PLMN@two.example"],
-                        message(batch[0]),
+                        compose(batch[0]),
                     )
                     outcome.accepted.add(name(batch.pop(0)))
         except smtplib.SMTPRecipientsRefused as error:

@@ -1,6 +1,7 @@
 """Our DKIM signature: what it covers, and that others accept it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dkim
@@ -214,6 +215,17 @@ def test_a_header_of_too_many_names_is_not_signed() -> None:
 
     with pytest.raises(SigningError, match="too-many-fields"):
         send(RSA, b"From: a\r\n" + fields + b"\r\n")
+
+
+def test_how_many_names_are_signed_is_a_setting() -> None:
+    names, octets = ("From", "Subject"), len("from:from:subject:subject")
+    message = b"From: a\r\nSubject: b\r\n\r\n"
+
+    _, wire = send(replace(RSA, names=names, names_octets=octets), message)
+
+    assert receive(RSA, wire).word == "pass"
+    with pytest.raises(SigningError, match="too-many-fields"):
+        send(replace(RSA, names=names, names_octets=octets - 1), message)
 
 
 def test_a_name_that_would_end_the_list_is_left_out() -> None:

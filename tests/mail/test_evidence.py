@@ -8,10 +8,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from stirmilter.events import (
     IDENTIFIER_LENGTH,
-    REMOVED_FIELDS,
-    REMOVED_LENGTH,
     Evidence,
     Removed,
+    RemovedLimits,
     Token,
 )
 from stirmilter.mail import evidence
@@ -23,7 +22,7 @@ from stirmilter.stir.result import Reason, Status, StirResult
 from stirmilter.testca import TestCA
 from tests import laboratory
 from tests.laboratory import ALICE, BOB, BODY, CAROL, NOW
-from tests.mail.mails import PLAIN, STRANGER, Make, mail, signed, token
+from tests.mail.mails import PLAIN, POLICY, STRANGER, Make, mail, signed, token
 
 IDS = (
     "Message-ID: <1@mms.one.example>",
@@ -210,6 +209,7 @@ def test_numbers_of_recipients_are_not_kept(ca: TestCA, make: Make) -> None:
     assert not any(number in repr(decision.event) for number in (BOB, CAROL))
 
 
+RESULTS = "Authentication-Results"
 FORGED = b" mx.example;\n\tspf=pass"
 
 
@@ -246,14 +246,37 @@ def test_a_field_that_is_taken_out_of_what_is_not_signed_is_kept(make: Make) -> 
 def test_no_more_is_kept_of_what_is_taken_out_than_may_be(make: Make) -> None:
     sent = mail(*PLAIN, connection=STRANGER)
     forged = Header("Authentication-Results", b"mx.example;" + b"\x1b" * 10_000)
-    headers = (*sent.headers, *[forged] * (REMOVED_FIELDS + 5))
+    most = RemovedLimits()
+    headers = (*sent.headers, *[forged] * (most.fields + 5))
 
     decision = make().decide(replace(sent, headers=headers))
 
-    assert len(decision.remove) == REMOVED_FIELDS + 5
+    assert len(decision.remove) == most.fields + 5
     kept = of(decision).removed
-    assert len(kept) == REMOVED_FIELDS
-    assert {len(field.text) for field in kept} == {REMOVED_LENGTH}
+    assert len(kept) == most.fields
+    assert {len(field.text) for field in kept} == {most.characters}
+
+
+@pytest.mark.parametrize("connection", [STRANGER, None], ids=["incoming", "outgoing"])
+@pytest.mark.parametrize("plain", [True, False], ids=["signed", "unsigned"])
+def test_how_much_is_kept_of_what_is_taken_out_is_a_setting(
+    make: Make, connection: Connection | None, plain: bool
+) -> None:
+    """What is beyond is taken out all the same; 0 fields keep none."""
+    sent = with_field(RESULTS, b"mx.example; spf=pass a.b=" + b"c" * 9)
+    sent = replace(sent, headers=(*sent.headers, Header(RESULTS, b"mx.example; none")))
+    sent = replace(sent, connection=connection or mail().connection)
+    sent = sent if plain else replace(sent, sender="<>")
+
+    def kept(**limits: int) -> tuple[int, list[str]]:
+        policy = replace(POLICY, removed=RemovedLimits(**limits))
+        made = make(policy=policy).decide(sent)
+        return len(made.remove), [field.text for field in of(made).removed]
+
+    whole = "mx.example; spf=pass a.b=ccccccccc"
+    assert kept(characters=len(whole)) == (2, [whole, "mx.example; none"])
+    assert kept(fields=1, characters=len(whole) - 1) == (2, [whole[:-4] + "..."])
+    assert kept(fields=0) == (2, [])
 
 
 def with_field(name: str, value: bytes) -> Transaction:

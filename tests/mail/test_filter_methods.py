@@ -6,128 +6,36 @@ records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
-from typing import Any
 
 import pytest
 
-from stirmilter.mail.beside import Checks
 from stirmilter.mail.checks.spf import SpfLimits
-from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.filter import MailFilter
-from stirmilter.mail.mailpolicy import MailPolicy
-from stirmilter.mail.methods import Methods, MethodsPolicy
+from stirmilter.mail.methods import Methods
 from stirmilter.mail.policy.failures import FailurePolicy
-from stirmilter.mail.policy.peers import Peer
 from stirmilter.mail.policy.policy import Policy
-from stirmilter.mail.transaction import Connection, Decision, Header, Transaction
+from stirmilter.mail.transaction import Header, Transaction
 from stirmilter.mail.upstream import Upstream
 from stirmilter.services import VerificationPolicy
-from stirmilter.stores.dns import Dns, DnsLimits
-from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA
-from tests import laboratory
 from tests.dns_server import DnsServer
 from tests.laboratory import ALICE, BODY, NOW
-from tests.mail.checks.signed import ed25519_key
-from tests.mail.mails import FROM, PLAIN, POLICY, TO, US, mail
-
-DOMAIN = "mms.example"
-CLIENT = Connection(client=ip_address("198.51.100.1"), helo="relay.mms.example")
-TYPE = "Content-Type: text/plain; charset=utf-8"
-LINES = (*PLAIN, TYPE, "Subject: Hello", "MIME-Version: 1.0")
-
-
-@pytest.fixture
-def names() -> Iterator[DnsServer]:
-    with DnsServer() as server:
-        server.add(DOMAIN, "TXT", "v=spf1 ip4:198.51.100.1 -all")
-        server.add(f"_dmarc.{DOMAIN}", "TXT", "v=DMARC1; p=reject")
-        server.add(*record(SIGNER))
-        yield server
-
-
-CHUNK = 65_535
-"""Octets that libmilter hands over at once, at most."""
-
-SIGNER = DkimSigner(domain=DOMAIN, selector="s1", key=ed25519_key())
-
-
-def record(signer: DkimSigner) -> tuple[str, str, str]:
-    name, text = signer.record
-    return name, "TXT", text
-
-
-@pytest.fixture
-def methods(names: DnsServer) -> Callable[..., Methods]:
-    """Makes what evaluates, at the name server of the test."""
-    dns = Dns([names.address], DnsLimits(question_seconds=0.5, server_seconds=0.2))
-
-    def make(**policy: Any) -> Methods:  # noqa: ANN401 - of MethodsPolicy
-        return Methods(MethodsPolicy(**policy), dns.for_message)
-
-    return make
-
-
-def relay(
-    ca: TestCA,
-    *,
-    checks: Checks | None = None,
-    dkim: DkimSigner | None = None,
-    policy: MailPolicy = POLICY,
-    verification: VerificationPolicy | None = None,
-    signer: str = "one",
-) -> MailFilter:
-    return MailFilter(
-        policy=policy,
-        authentication=laboratory.authenticator(ca, signer),
-        verification=laboratory.verifier(ca, verification, MemoryReplayStore()),
-        clock=lambda: NOW,
-        checks=checks,
-        dkim=dkim,
-    )
-
-
-def through(mail_filter: MailFilter, sent: Transaction, body: bytes = BODY) -> Decision:
-    """Carry a message through a filter as the milter does: header, body, end."""
-    prepared = mail_filter.prepare(
-        sent.connection, sent.recipients, sent.headers, sent.sender
-    )
-    for start in range(0, len(body), CHUNK):
-        prepared.digester.update(body[start : start + CHUNK])
-        prepared.hashes.update(body[start : start + CHUNK])
-    return mail_filter.decide(
-        replace(sent, body=prepared.digester.finish(), hashed=prepared.hashes.finish())
-    )
-
-
-def signed(ca: TestCA, *lines: str, dkim: DkimSigner | None = SIGNER) -> Transaction:
-    """What the sending relay hands to us."""
-    sent = mail(*(lines or LINES))
-    inserted = through(relay(ca, dkim=dkim), sent).insert
-    fields = tuple(Header(name, f" {value}".encode()) for name, value in inserted)
-    return replace(sent, headers=(*fields, *sent.headers), connection=CLIENT)
-
-
-def altered(sent: Transaction, name: str, value: bytes) -> Transaction:
-    headers = tuple(
-        Header(name, value) if header.named((name,)) else header
-        for header in sent.headers
-    )
-    assert headers != sent.headers
-    return replace(sent, headers=headers)
-
-
-def written(decision: Decision) -> list[str]:
-    """The result fields, unfolded."""
-    return [
-        value.replace("\n\t", " ")
-        for name, value in decision.insert
-        if name == "Authentication-Results"
-    ]
-
+from tests.mail.mails import FROM, POLICY, TO, US, mail
+from tests.mail.relays import (
+    CLIENT,
+    DOMAIN,
+    LINES,
+    SIGNER,
+    altered,
+    record,
+    relay,
+    signed,
+    through,
+    written,
+)
 
 Make = Callable[..., Methods]
 
@@ -244,24 +152,6 @@ def test_only_known_domains_protect_if_the_operator_says_so(
     ):
         judge = relay(ca, checks=methods(protecting=protecting))
         assert through(judge, received).event.outcome == word
-
-
-def test_a_carriers_token_under_the_dkim_of_another_is_marked(
-    ca: TestCA, names: DnsServer, methods: Make
-) -> None:
-    names.add(*record(replace(SIGNER, domain="other.example")))
-    peer = Peer(name="carrier", dkim={"1234": frozenset({DOMAIN})})
-    policy = replace(POLICY, actions=Policy(peers=(peer,)))
-    sent = mail(*LINES)
-    for domain, mark in ((DOMAIN, "match"), ("other.example", "mismatch")):
-        theirs = relay(ca, dkim=replace(SIGNER, domain=domain), signer="spc")
-        inserted = through(theirs, sent).insert
-        fields = tuple(Header(name, f" {value}".encode()) for name, value in inserted)
-        received = replace(sent, headers=(*fields, *sent.headers), connection=CLIENT)
-
-        decision = through(relay(ca, checks=methods(), policy=policy), received)
-
-        assert f"policy.carrier={mark}" in written(decision)[0]
 
 
 def test_a_name_server_that_is_silent_costs_dkim_and_no_more(

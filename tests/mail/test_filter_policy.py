@@ -205,14 +205,20 @@ def test_a_carrier_is_a_fact_once_its_signature_is_good(make: Make, ca: TestCA) 
 
 
 @pytest.mark.parametrize(
-    ("domain", "mark"), [("carrier.example", "match"), ("other.example", "mismatch")]
+    ("domain", "mark"),
+    [
+        ("carrier.example", "match"),
+        ("other.example", "mismatch"),
+        ("", "absent"),
+    ],
 )
 def test_a_carriers_token_is_held_against_the_dkim_it_came_under(
     make: Make, ca: TestCA, domain: str, mark: str
 ) -> None:
     peer = replace(PEER, dkim={"1234": frozenset({"carrier.example"})})
-    rules = (rule("stolen", "reject", binding="mismatch"),)
-    results = MailResults(dkim=(DkimSignature(word="pass", domain=domain),))
+    rules = (rule("stolen", "reject", binding="mismatch absent"),)
+    signature = DkimSignature(word="pass", domain=domain)
+    results = MailResults(dkim=(signature,) if domain else ())
     sent = mail(*PLAIN, signed(ca, name="spc"), connection=STRANGER)
 
     decision, _ = deciding(make, Policy(peers=(peer,), rules=rules)).verify(
@@ -220,7 +226,7 @@ def test_a_carriers_token_is_held_against_the_dkim_it_came_under(
     )
 
     assert facts_of(decision).binding == mark
-    assert decision.action == ("reject" if mark == "mismatch" else "accept")
+    assert decision.action == ("accept" if mark == "match" else "reject")
 
 
 def test_a_ladder_reads_the_clock_of_the_message(make: Make) -> None:

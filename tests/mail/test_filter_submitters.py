@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from stirmilter.errors import StoreError
-from stirmilter.mail.mailpolicy import Submitter
+from stirmilter.mail.mailpolicy import Refusal, Submitter
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.transaction import Connection
 from stirmilter.stir.tn import NumberSet
@@ -149,6 +149,76 @@ def test_who_is_not_listed_may_be_trusted_with_everything(
     decision = make(policy=policy).decide(mail(*PLAIN, connection=CLIENT))
 
     assert decision.event.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("default", "own", "action", "rule"),
+    [
+        pytest.param("unsigned", None, "accept", "sign.refused", id="unsigned"),
+        pytest.param("tempfail", None, "tempfail", "sign.refused", id="deferred"),
+        pytest.param("reject", None, "reject", "sign.refused", id="rejected"),
+        pytest.param("reject", "unsigned", "accept", "submitter:x", id="its-own"),
+        pytest.param(
+            "unsigned", "reject", "reject", "submitter:x", id="its-own-reject"
+        ),
+    ],
+)
+def test_a_number_that_was_not_given_is_handled_as_is_said(
+    make: Make, default: Refusal, own: Refusal | None, action: Action, rule: str
+) -> None:
+    submitter = replace(who("192.0.2.0/24", may=HIS), name="x", refused=own)
+    policy = replace(POLICY, submitters=(submitter,), refused=default)
+
+    decision = make(policy=policy).decide(mail(*PLAIN, connection=CLIENT))
+
+    assert not decision.insert
+    assert decision.action == decision.event.action == action
+    assert decision.event.rule == rule
+    assert (decision.event.outcome, decision.event.reason) == ("unsigned", OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("refused", "reply"),
+    [
+        pytest.param("tempfail", ("451", "4.7.1"), id="deferred"),
+        pytest.param("reject", ("550", "5.7.1"), id="rejected"),
+    ],
+)
+def test_who_was_given_no_numbers_is_answered_why(
+    make: Make, refused: Refusal, reply: tuple[str, str]
+) -> None:
+    policy = replace(POLICY, submitters=(who(logins=["other"]),), refused=refused)
+
+    decision = make(policy=policy).decide(mail(*PLAIN, connection=CLIENT))
+
+    assert decision.action == refused
+    text = "not your number to send from: unlisted-submitter"
+    assert decision.reply == (*reply, text)
+    assert decision.event.rule == "sign.refused"
+
+
+def test_of_several_blocks_the_strongest_counts(make: Make) -> None:
+    said: tuple[Refusal | None, ...] = ("tempfail", "reject", "unsigned", None)
+    submitters = tuple(
+        replace(who("192.0.2.0/24", may=HIS), name=f"x-{one}", refused=one)
+        for one in said
+    )
+    policy = replace(POLICY, submitters=submitters)
+
+    decision = make(policy=policy).decide(mail(*PLAIN, connection=CLIENT))
+
+    assert (decision.action, decision.event.rule) == ("reject", "submitter:x-reject")
+
+
+def test_what_is_not_to_be_signed_is_not_refused(make: Make) -> None:
+    """No token of ours would say anything about it."""
+    policy = replace(POLICY, submitters=(who(logins=["other"]),), refused="reject")
+    hidden = (*PLAIN, "X-Mms-Sender-Visibility: Hide")
+
+    decision = make(policy=policy).decide(mail(*hidden, connection=CLIENT))
+
+    assert (decision.action, decision.event.reason) == ("accept", "hidden-sender")
+    assert decision.event.rule == ""
 
 
 def test_a_client_without_an_address_is_in_no_network(make: Make) -> None:

@@ -16,7 +16,7 @@ from stirmilter.stir.msgi import digest_body
 from stirmilter.stores.dns import Dns
 from stirmilter.testca import TestCA
 from tests.dns_server import DnsServer
-from tests.mail.test_filter_methods import (
+from tests.mail.relays import (
     CLIENT,
     DOMAIN,
     SIGNER,

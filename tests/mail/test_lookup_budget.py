@@ -20,7 +20,7 @@ from stirmilter.stores.dns import Dns, DnsLimits
 from stirmilter.testca import TestCA
 from tests.dns_server import DnsServer
 from tests.mail.mails import mail
-from tests.mail.test_filter_methods import (
+from tests.mail.relays import (
     DOMAIN,
     LINES,
     SIGNER,

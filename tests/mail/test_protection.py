@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stirmilter.mail.protection import Carrier, Protection, bind, protect, withhold
-from stirmilter.mail.results import DkimSignature, DmarcResult, MailResults
+from stirmilter.mail.results import DkimSignature, DmarcResult, MailResults, Word
 from stirmilter.mail.transaction import Header
 from stirmilter.stir.result import Reason, StirResult
 
@@ -260,15 +260,58 @@ BINDINGS = {"1234": ["one.example"], "5678": ["two.example", "hub.example"]}
         pytest.param(
             ["9999"], ["x.example", "two.example"], "none", id="nobody-s-as-well"
         ),
-        pytest.param(["1234"], [], "none", id="no-domain"),
+        pytest.param(["1234"], [], "absent", id="no-domain"),
+        pytest.param(["9999", "1234"], [], "absent", id="one-of-several-bound"),
+        pytest.param(["9999"], [], "none", id="nobody-bound-and-no-domain"),
         pytest.param([], ["one.example"], "none", id="no-carrier"),
     ],
 )
 def test_a_carrier_s_token_belongs_under_its_own_domain(
     spcs: list[str], domains: list[str], found: Carrier
 ) -> None:
-    assert bind(spcs, domains, BINDINGS) == found
+    signatures = [DkimSignature(word="pass", domain=domain) for domain in domains]
+
+    assert bind(spcs, BINDINGS, signatures) == found
+
+
+@pytest.mark.parametrize(
+    ("signature", "found"),
+    [
+        pytest.param(("fail", "body-altered", "one.example"), "absent", id="fails"),
+        pytest.param(("permerror", "no-key", "one.example"), "absent", id="no-key"),
+        pytest.param(("policy", "short-key", "one.example"), "absent", id="short-key"),
+        pytest.param(("temperror", "dns", "one.example"), "none", id="no-answer"),
+        pytest.param(("temperror", "dns", "a.One.example"), "none", id="below"),
+        pytest.param(("temperror", "dns", "two.example"), "absent", id="another-s"),
+        pytest.param(("temperror", "dns", "x.example"), "absent", id="nobody-s"),
+        pytest.param(("temperror", "budget", "one.example"), "absent", id="used-up"),
+    ],
+)
+def test_a_signature_that_does_not_pass_is_as_good_as_none(
+    signature: tuple[Word, str, str], found: Carrier
+) -> None:
+    """But for one of the carrier itself, if it is the DNS that does not answer."""
+    word, reason, domain = signature
+    one = DkimSignature(word=word, reason=reason, domain=domain)
+
+    assert bind(["1234"], BINDINGS, [one]) == found
+
+
+def test_a_signature_that_passes_decides_beside_one_without_an_answer() -> None:
+    signatures = [
+        DkimSignature(word="temperror", reason="dns", domain="one.example"),
+        DkimSignature(word="pass", domain="two.example"),
+    ]
+
+    assert bind(["1234"], BINDINGS, signatures) == "mismatch"
 
 
 def test_without_bindings_nothing_is_known() -> None:
-    assert bind(["1234"], ["one.example"], {}) == "none"
+    signatures = [DkimSignature(word="pass", domain="one.example")]
+
+    assert bind(["1234"], {}, signatures) == "none"
+    assert bind(["1234"], {}, []) == "none"
+
+
+def test_where_nobody_looked_at_dkim_nothing_is_known() -> None:
+    assert bind(["1234"], BINDINGS, None) == "none"

@@ -94,6 +94,25 @@ def test_rules_make_a_bounded_number_of_series(metrics: Metrics) -> None:
     assert total(found, "stirmilter_messages_total") == 600
 
 
+def test_how_many_series_there_are_is_a_setting(tmp_path: Path) -> None:
+    """Of messages what is beyond shares one, of rules it is not counted."""
+    made = Metrics(tmp_path, series=2, lists=1)
+    for number in range(3):
+        made.handled(replace(EVENT, reason=f"x{number}", rule=f"r{number}"))
+        made.crl_age(f"https://crl.example/{number}", 5.0)
+
+    found = samples(made)
+    made.close()
+
+    kinds = [name for name in found if name.startswith("stirmilter_messages_total")]
+    assert len(kinds) == 3
+    assert sum("'other'" in name for name in kinds) == 1
+    assert total(found, "stirmilter_messages_total") == 3
+    assert total(found, "stirmilter_policy_total") == 2
+    ages = [name for name in found if name.startswith("stirmilter_crl_age")]
+    assert len(ages) == 2, "the first, and all others"
+
+
 def test_the_time_of_a_message_falls_into_a_bucket(metrics: Metrics) -> None:
     metrics.handled(replace(EVENT, seconds=0.003))
 

@@ -37,6 +37,9 @@ def configured(ca: TestCA, tmp_path: Path) -> Configured:
                     "numbers": [f"+{ALICE}"],
                 }
             ],
+            "submitter": [
+                {"name": "mmsc", "networks": ["192.0.2.0/24"], "numbers": ["+1*"]}
+            ],
             "verify": {"anchors": [str(ca.anchors)]},
             "fetch": {"store": "memory:"},
             "replay": {"store": "memory:"},

@@ -5,8 +5,9 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
+import dns.zone
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -43,7 +44,8 @@ def key(tmp_path: Path) -> Path:
 
 
 def write(
-    folder: Path, key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+    folder: Path,
+    key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
 ) -> Path:
     path = folder / "dkim.key"
     form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -77,6 +79,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             "longest_key": 4096,
             "signature_skew": 3.0,
             "arc_sets": 4,
+            "key_records": 18,
             "spf_lookups": 5,
             "spf_void_lookups": 6,
             "spf_names": 7,
@@ -86,14 +89,18 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             "spf_macros": 11,
             "authors": 12,
             "identifiers": 13,
+            "dmarc_record_octets": 19,
             "result_octets": 14,
             "results": 15,
+            "result_properties": 20,
+            "result_comments": 21,
             "result_value": 16,
         },
         "upstream": [{**HOP, "daemon_names": ["smtpd"], "strips": True}],
         "peer": [{"name": "x", "helo": ["x.example"], "dkim": {"1": ["x.example"]}}],
         "verify.headers": ["Identity"],
         "dns": {"dmarc_seconds": 1.5, "dmarc_questions": 17},
+        "limits.address_words": 22,
     }
 
     built = build(configured, change)
@@ -119,6 +126,7 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             longest_key=4096,
             skew=timedelta(seconds=3),
             arc_sets=4,
+            key_records=18,
         ),
         spf=SpfLimits(
             lookups=5,
@@ -129,9 +137,17 @@ def test_settings_reach_the_methods(configured: Configured) -> None:
             local_part=10,
             macros=11,
         ),
-        dmarc=DmarcLimits(authors=12, identifiers=13, seconds=1.5, questions=17),
+        dmarc=DmarcLimits(
+            authors=12,
+            lexemes=22,
+            identifiers=13,
+            record_octets=19,
+            seconds=1.5,
+            questions=17,
+        ),
         signatures=1,
-        results=Limits(length=14, resinfos=15),
+        results=Limits(length=14, resinfos=15, properties=20, depth=21),
+        result_length=16,
     )
     policy = built.filter.policy
     assert (policy.signatures, policy.result_length) == (1, 16)
@@ -234,7 +250,12 @@ def test_without_a_word_dkim_signs_nothing(configured: Configured) -> None:
 def test_settings_reach_our_dkim(configured: Configured, key: Path) -> None:
     plain = build(configured, ours(key)).filter.dkim
     change = ours(
-        key, fields=["From"], header_form="simple", body_form="simple", lifetime=60.0
+        key,
+        fields=["From"],
+        header_form="simple",
+        body_form="simple",
+        lifetime=60.0,
+        names_octets=300,
     )
     other = build(configured, change).filter.dkim
 
@@ -246,6 +267,7 @@ def test_settings_reach_our_dkim(configured: Configured, key: Path) -> None:
     assert other.names == ("From",)
     assert (other.header_form, other.body_form) == ("simple", "simple")
     assert other.lifetime == timedelta(minutes=1)
+    assert (plain.names_octets, other.names_octets) == (4_096, 300)
 
 
 def test_a_dkim_key_is_nobody_elses_business(configured: Configured, key: Path) -> None:
@@ -273,11 +295,40 @@ def names() -> Iterator[DnsServer]:
         yield server
 
 
-def test_the_record_to_publish_is_shown(configured: Configured, key: Path) -> None:
+def test_the_log_says_who_signs_and_leaves_the_key_to_check(
+    configured: Configured, key: Path
+) -> None:
+    """It would mask the key for a token."""
     [found] = dkimfindings.check_findings(build(configured, ours(key)))
 
+    assert (found.level, found.text) == (
+        "ok",
+        "ed25519-sha256 for one.example, selector s1",
+    )
+
+
+def test_the_record_to_publish_is_shown(configured: Configured, key: Path) -> None:
+    [found] = dkimfindings.record(build(configured, ours(key)))
+
     assert found.level == "ok"
-    assert found.text.startswith('s1._domainkey.one.example TXT "v=DKIM1; k=ed25519;')
+    assert found.text.startswith('s1._domainkey.one.example. TXT "v=DKIM1; k=ed25519;')
+
+
+def test_a_long_key_is_shown_as_name_servers_take_it(
+    configured: Configured, tmp_path: Path
+) -> None:
+    """In strings of 255 octets at most, which the parser of a zone file insists on."""
+    long = write(tmp_path, rsa.generate_private_key(65537, 2048))
+    built = build(configured, ours(long))
+    assert built.filter.dkim is not None
+    name, text = built.filter.dkim.record
+
+    [found] = dkimfindings.record(built)
+
+    zone = dns.zone.from_text(f"$TTL 60\n{found.text}", ".", check_origin=False)
+    [record] = zone.find_rdataset(f"{name}.", "TXT")
+    assert b"".join(record.strings).decode() == text
+    assert len(record.strings) > 1
 
 
 def test_the_record_is_looked_up(
@@ -287,14 +338,15 @@ def test_the_record_is_looked_up(
     built = build(configured, {**ours(key), "dns.servers": [f"{port}@{host}"]})
     assert built.filter.dkim is not None
     name, text = built.filter.dkim.record
+    line = f'{name}. TXT "{text}"'
 
     def said() -> tuple[str, str]:
         [found] = dkimfindings.published(built)
         return found.level, found.text
 
-    assert said() == ("error", f'{name} is not in the DNS; publish TXT "{text}"')
+    assert said() == ("error", f"{name} is not in the DNS; publish {line}")
     names.add(name, "TXT", "v=DKIM1; k=ed25519; p=AAAA")
-    assert said() == ("error", f'{name} has another key; publish TXT "{text}"')
+    assert said() == ("error", f"{name} has another key; publish {line}")
     names.add(name, "TXT", text.replace("p=", "p= "))
     assert said() == ("ok", f"{name} has our key")
     names.fails.add("one.example")

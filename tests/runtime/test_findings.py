@@ -313,3 +313,57 @@ def test_a_replay_server_that_is_down_is_an_error(configured: Configured) -> Non
     assert level == "error"
     assert text.startswith("replay store: redis://127.0.0.1:1/0: ")
     assert "s3cret" not in text
+
+
+NOBODY: Change = {"submitter": []}
+OPEN = "no [[submitter]]: whoever can hand in outgoing mail can have a token made for"
+
+
+@pytest.mark.parametrize(
+    ("change", "warned"),
+    [
+        pytest.param({}, False, id="submitters"),
+        pytest.param(NOBODY, True, id="a-network"),
+        pytest.param(
+            NOBODY | {"sign.clients": ["192.0.2.1/32"]}, False, id="one-address"
+        ),
+        pytest.param(
+            NOBODY | {"sign.clients": ["192.0.2.1/32", "192.0.2.2/32"]},
+            True,
+            id="two-addresses",
+        ),
+        pytest.param(
+            NOBODY | {"sign.clients": ["127.0.0.1/32"]}, True, id="this-machine"
+        ),
+        pytest.param(
+            NOBODY | {"sign.clients": ["192.0.2.1/32"], "sign.logins": True},
+            True,
+            id="logins",
+        ),
+        pytest.param(
+            NOBODY | {"sign.clients": [], "sign.daemon_names": ["submission"]},
+            True,
+            id="a-service",
+        ),
+        pytest.param(
+            NOBODY | {"sign.clients": [], "sign.tls_names": ["mmsc.example"]},
+            False,
+            id="one-certificate",
+        ),
+        pytest.param(
+            NOBODY
+            | {"sign.clients": ["192.0.2.1/32"], "sign.tls_names": ["m.example"]},
+            True,
+            id="an-address-or-a-certificate",
+        ),
+        pytest.param(NOBODY | {"signer": []}, False, id="nothing-to-sign-with"),
+    ],
+)
+def test_who_can_have_any_number_signed_is_a_warning_with_a_remedy(
+    configured: Configured, change: Change, warned: bool
+) -> None:
+    about = [f for f in found(runtime.build(configured(change))) if f.subject == "sign"]
+
+    assert [one.text.startswith(OPEN) for one in about] == [True] * warned
+    assert [one.level for one in about] == ["warning"] * warned
+    assert all(one.remedy.startswith("a [[submitter]] for each") for one in about)

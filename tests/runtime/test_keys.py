@@ -10,6 +10,7 @@ import pytest
 
 from stirmilter import runtime
 from stirmilter.errors import ConfigError
+from stirmilter.runtime import keys
 from stirmilter.stir import jws
 from stirmilter.testca import TestCA
 from tests.laboratory import NOW, message, private_key
@@ -113,6 +114,16 @@ def test_without_credentials_the_line_to_add_is_told(
 
     with pytest.raises(ConfigError, match=r"LoadCredential=carrier\.key:/path"):
         build(configured, "credential:carrier.key")
+
+
+def test_a_command_that_was_typed_sees_what_the_daemon_was_handed(
+    configured: Configured, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that check and doctor, started by hand, look at the same key."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr(keys, "HANDED", key.parent)
+
+    assert build(configured, "credential:one.key").filter.authentication.signers
 
 
 @pytest.mark.parametrize("name", ["", "../key", "a/b", ".."])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stirmilter import config, log, runtime
+from stirmilter.events import RemovedLimits
 from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.runtime import stores
 from stirmilter.stir.msgi import digest_body
@@ -114,6 +115,7 @@ def test_settings_reach_the_fetcher(
         "seconds": 1,
         "octets": 2,
         "header_octets": 9,
+        "interim": 11,
         "addresses": 3,
         "name_addresses": 10,
         "allow": [".example"],
@@ -135,6 +137,7 @@ def test_settings_reach_the_fetcher(
     assert policy.tls_ca == str(tmp_path / "tls.pem")
     assert (policy.seconds, policy.octets, policy.addresses) == (1, 2, 3)
     assert (policy.header_octets, policy.name_addresses) == (9, 10)
+    assert policy.interim == 11
     assert policy.allow == HostSet.of(".example")
     assert policy.deny == HostSet.of("198.51.100.0/24")
     assert policy.hosts == HostPolicy(
@@ -266,6 +269,8 @@ def test_settings_reach_the_journal(configured: Configured, tmp_path: Path) -> N
             "queue": 7,
             "flush_seconds": 2.5,
             "lock_seconds": 3.5,
+            "removed_fields": 8,
+            "removed_characters": 17,
             "numbers": "full",
         }
     }
@@ -279,8 +284,14 @@ def test_settings_reach_the_journal(configured: Configured, tmp_path: Path) -> N
     opened = made._open()
     assert isinstance(opened, Journal)
     assert opened._settings == JournalSettings(
-        age=timedelta(days=1.5), octets=4 << 20, full_numbers=True, seconds=3.5
+        age=timedelta(days=1.5),
+        octets=4 << 20,
+        full_numbers=True,
+        removed=RemovedLimits(fields=8, characters=17),
+        seconds=3.5,
     )
+    built = runtime.build(configured(journal)).filter
+    assert built.policy.removed == opened._settings.removed
     assert (tmp_path / "j.sqlite").exists()
     for _ in range(8):
         made(EVENT)

@@ -54,6 +54,20 @@ def test_a_block_becomes_what_it_says(configured: Configured) -> None:
     assert policy.tls_names == {"other.example"}
 
 
+def test_what_becomes_of_a_refused_message_is_too(configured: Configured) -> None:
+    blocks = [
+        block(logins=["mmsc"], numbers=[], refused="reject"),
+        block(name="y", logins=["other"], numbers=[]),
+    ]
+
+    default = runtime.build(configured({"submitter": blocks})).filter.policy
+    config = configured({"submitter": blocks, "sign.refused": "tempfail"})
+
+    assert default.refused == "unsigned"
+    assert [one.refused for one in default.submitters] == ["reject", None]
+    assert runtime.build(config).filter.policy.refused == "tempfail"
+
+
 def test_who_is_not_listed_is_the_operators_to_decide(configured: Configured) -> None:
     config = configured({"sign.unlisted": "any"})
 

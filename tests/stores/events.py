@@ -40,6 +40,7 @@ EVENT = Handled(
     x5u="https://certs.example/one.pem",
     queue_id="4Yx1ab",
     seconds=0.012,
+    stages=(("queue", 0.000125), ("stir", 0.0084), ("policy", 0.001)),
     evidence=Evidence(
         time=NOW,
         client="198.51.100.1",

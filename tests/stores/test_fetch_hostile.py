@@ -340,6 +340,20 @@ def test_a_body_that_somebody_on_the_way_cut_off_is_not_taken_for_whole(
         fetcher(ca).get(f"https://127.0.0.1:{server.port}/")
 
 
+def test_how_often_an_answer_may_be_promised_is_a_setting(ca: TestCA) -> None:
+    promises = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3
+    with https(ca, say(promises, OK, b"\r\n", CHAIN)) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        fewer, enough = (
+            Fetcher(FetchPolicy(laboratory=True, tls_ca=str(ca.tls_ca), interim=most))
+            for most in (2, 3)
+        )
+
+        with pytest.raises(FetchError, match="promised an answer and gave none"):
+            fewer.get(url)
+        assert enough.get(url).body == CHAIN
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 def test_how_large_a_header_may_be_is_a_setting(ca: TestCA, *, at_once: bool) -> None:
     filler = [b"X-Filler: " + b"y" * 990 + b"\r\n"] * 20

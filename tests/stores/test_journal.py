@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stirmilter.errors import StoreError
-from stirmilter.events import REMOVED_FIELDS, Evidence, Handled, Removed
+from stirmilter.events import Evidence, Handled, Removed, RemovedLimits
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.journalreader import FOUND, JournalReader
 from tests.stores.events import DAY, EVENT, LEAF, NOW, ROOT, TOKEN, event
@@ -24,6 +24,7 @@ def test_what_is_read_is_what_was_written(path: Path) -> None:
     assert written == 1
     assert read == EVENT
     assert read.evidence == EVENT.evidence
+    assert read.stages == EVENT.stages
 
 
 RULED = replace(
@@ -43,28 +44,36 @@ def test_what_the_policy_said_is_kept(path: Path) -> None:
     assert found(path, "4Yx1ab") == [EVENT]
 
 
-def test_what_the_policy_said_is_forgotten_with_its_message(path: Path) -> None:
+@pytest.mark.parametrize("table", ["rulings", "timings"])
+def test_what_is_told_of_a_message_is_forgotten_with_it(path: Path, table: str) -> None:
     journal = Journal(path)
     journal.write([RULED])
 
     journal.prune(NOW + 1000 * DAY)
 
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT count(*) FROM rulings").fetchone() == (0,)
+        query = f"SELECT count(*) FROM {table}"  # noqa: S608 - a name from above
+        assert connection.execute(query).fetchone() == (0,)
 
 
-def test_a_journal_from_before_there_was_a_policy_is_read_and_written(
-    path: Path,
+@pytest.mark.parametrize("table", ["rulings", "timings"])
+def test_a_journal_from_before_there_was_such_a_table_is_read_and_written(
+    path: Path, table: str
 ) -> None:
     journal = Journal(path)
     journal.write([EVENT])
     journal.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE rulings")
+        connection.execute(f"DROP TABLE {table}")
 
-    assert found(path, "4Yx1ab") == [EVENT]
+    [old] = found(path, "4Yx1ab")
     Journal(path).write([replace(RULED, queue_id="new")])
-    assert [one.rule for one in found(path, "new")] == ["ladder:two"]
+    [new] = found(path, "new")
+
+    assert old == EVENT
+    assert old.stages == (EVENT.stages if table != "timings" else ())
+    assert (new.rule, new.stages) == ("ladder:two", EVENT.stages)
+    assert found(path, "4Yx1ab") == [EVENT]
 
 
 def test_a_message_with_nothing_to_tell_is_kept_too(path: Path) -> None:
@@ -207,16 +216,20 @@ def test_a_journal_of_before_is_read_and_written_further(path: Path) -> None:
     assert later.evidence.removed == EVENT.evidence.removed
 
 
-def test_no_more_fields_are_kept_than_may_be(path: Path) -> None:
+def test_no_more_is_kept_of_removed_fields_than_may_be(path: Path) -> None:
     base = event("q", NOW).evidence
     assert base is not None
-    many = (Removed("A", "b"),) * (REMOVED_FIELDS + 5)
+    texts = ["x" * 16, "y" * 17, "z"]
+    given = replace(base, removed=tuple(Removed("A", text) for text in texts))
+    limits = RemovedLimits(fields=2, characters=16)
 
-    Journal(path).write([replace(EVENT, evidence=replace(base, removed=many))])
+    journal = Journal(path, JournalSettings(removed=limits))
+    journal.write([replace(EVENT, evidence=given)])
 
     [read] = found(path, "4Yx1ab")
     assert read.evidence is not None
-    assert len(read.evidence.removed) == REMOVED_FIELDS
+    kept = [field.text for field in read.evidence.removed]
+    assert kept == ["x" * 16, "y" * 13 + "..."]
 
 
 def test_a_certificate_is_kept_once_with_its_first_and_last_use(path: Path) -> None:

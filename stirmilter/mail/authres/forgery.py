@@ -15,7 +15,7 @@ _ID: Final = re.compile(
     r'(?:"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<token>[^\x00-\x20\x7f()<>@,;:\\"/\[\]?=]+))',
     re.DOTALL,
 )
-_SHRINKS: Final = 4
+_SHRINKS: Final = 4  # how many times longer than what it becomes a name can be
 _AT_THE_END: Final = ". \u2024\u2025\u2026\u3002\uff0e\uff61"  # dots, or become some
 # What is shown as nothing: RFC 3454 table B.1, and the like of later versions.
 _IGNORED: Final = re.compile(

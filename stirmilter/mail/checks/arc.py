@@ -40,7 +40,6 @@ NAMES: Final = (RESULTS, MESSAGE, SEAL)
 
 _INSTANCE: Final = re.compile(rb"[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]+)")
 _NUMBER: Final = re.compile(rb"[1-9][0-9]?")
-_START: Final = 256  # octets in which the instance of a results field stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,10 @@ def collect(block: HeaderBlock, limits: DkimLimits) -> list[ArcSet]:
         if len(block.fields[at].value) > limits.field_size:
             raise Refused("fail", "signature-too-long")
     numbered = [
-        sorted((_instance(name, block.fields[at].value), at) for at in of_name)
+        sorted(
+            (_instance(name, block.fields[at].value[: limits.field_size]), at)
+            for at in of_name
+        )
         for name, of_name in zip(NAMES, places, strict=True)
     ]
     expected = list(range(1, len(places[0]) + 1))
@@ -135,9 +137,9 @@ def collect(block: HeaderBlock, limits: DkimLimits) -> list[ArcSet]:
 
 
 def _instance(name: str, value: bytes) -> int:
-    """Return ``i=``, which stands first in a results field (§4.2.1)."""
+    """Return ``i=``, which stands first in a results field (§4.1.1)."""
     if name == RESULTS:
-        match = _INSTANCE.match(value[:_START])
+        match = _INSTANCE.match(value)
         found = match[1] if match else b""
     else:
         found = taglist.parse(value, "malformed-set").get("i", b"")

@@ -86,7 +86,8 @@ class HeaderBlock:
 
 def _field(header: Header) -> Field:
     name = header.name.encode("utf-8", "surrogateescape")
-    return Field(name, _LINE_END.sub(b"\r\n", header.value))
+    value = header.value
+    return Field(name, _LINE_END.sub(b"\r\n", value) if b"\n" in value else value)
 
 
 def _key(name: bytes) -> str:

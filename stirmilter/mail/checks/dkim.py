@@ -80,26 +80,22 @@ class DkimChecker:
             body: what the hashes found that it returned.
             now: aware time of evaluation.
         """
-        message = self.open(headers, body, now)
+        message = self.open(HeaderBlock(headers), body, now)
         return message.results([message.judge(at) for at in message.places])
 
-    def open(
-        self, headers: Sequence[Header], body: HashedBody, now: datetime
-    ) -> DkimMessage:
+    def open(self, block: HeaderBlock, body: HashedBody, now: datetime) -> DkimMessage:
         """Return what judges one signature after the other, in whatever order."""
-        block = HeaderBlock(headers)
         return DkimMessage(block, body, self._keys(), self._limits, now)
 
     def check_arc(
-        self, headers: Sequence[Header], body: HashedBody, now: datetime
+        self, block: HeaderBlock, body: HashedBody, now: datetime
     ) -> ArcResult:
         """Judge the chain of custody; arguments as for `check`."""
-        block = HeaderBlock(headers)
         return arc.validate(block, self._limits, self._keys(), body, now)
 
     def _keys(self) -> Keys:
         limits = self._limits
-        return Keys(self._resolver, limits.shortest_key, limits.longest_key)
+        return Keys(self._resolver, limits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,15 +23,17 @@ from stirmilter.mail.checks import taglist
 from stirmilter.mail.checks.dns import Resolver
 from stirmilter.mail.checks.signature import Signature
 from stirmilter.mail.checks.taglist import Refused
+from stirmilter.mail.checks.verification import DkimLimits
 from stirmilter.mail.results import BUDGET
 
 Kind = Literal["rsa", "ed25519"]
 
+_USUAL: Final = 2_048  # characters of a record that is remembered
 _EXPONENT_BITS: Final = 64
-"""OpenSSL's own limit for long keys. The owner of a key chooses its exponent: one as
-long as the modulus makes each verification a hundred times dearer."""
-
-_RECORDS: Final = 4  # of one name that are looked at; §3.6.2.2 wants there to be one
+"""OpenSSL's own limit for keys over 3072 bits (OPENSSL_RSA_MAX_PUBEXP_BITS), held
+against all. The owner of a key chooses its exponent: one as long as the modulus makes
+each verification a hundred times dearer. No setting: a wider one would not count where
+OpenSSL refuses, a narrower one has no use, since keys in use have 17 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +68,11 @@ class KeyRecord:
 class Keys:
     """The keys that one message needs, each asked for once."""
 
-    def __init__(self, resolver: Resolver, shortest: int, longest: int) -> None:
-        """Trust RSA keys whose modulus has `shortest` to `longest` bits."""
+    def __init__(self, resolver: Resolver, limits: DkimLimits) -> None:
+        """Trust RSA keys of the lengths that `limits` gives."""
         self._resolver = resolver
-        self._sizes = range(shortest, longest + 1)
+        self._sizes = range(limits.shortest_key, limits.longest_key + 1)
+        self._records = limits.key_records
         self._known: dict[str, KeyRecord | Refused] = {}
 
     def of(self, signature: Signature) -> KeyRecord:
@@ -108,7 +112,7 @@ class Keys:
             case "no-data" | "no-name":
                 return Refused("permerror", "no-key")
         refusals = [Refused("permerror", "no-key")]
-        for record in answer.records[:_RECORDS]:
+        for record in answer.records[: self._records]:
             try:
                 return read(record)
             except Refused as refused:
@@ -117,11 +121,16 @@ class Keys:
 
 
 def read(record: str) -> KeyRecord:
-    """Read a key record (§3.6.1).
+    """Read a key record (§3.6.1); the last few good ones are remembered.
 
     Raises:
         Refused: ``permerror``.
     """
+    return (_read if len(record) <= _USUAL else _read.__wrapped__)(record)
+
+
+@lru_cache(maxsize=256)
+def _read(record: str) -> KeyRecord:
     tags = taglist.parse(record.encode("latin-1", "replace"), "malformed-key")
     if tags.get("v", b"DKIM1") != b"DKIM1" or "p" not in tags:
         raise Refused("permerror", "malformed-key")

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from stirmilter.mail import addresses
 from stirmilter.mail.checks import dmarcwalk
-from stirmilter.mail.checks.dmarcrecord import Policy, Record
+from stirmilter.mail.checks.dmarcrecord import OCTETS, Policy, Record
 from stirmilter.mail.checks.dmarcwalk import Walk
 from stirmilter.mail.checks.dns import Resolver
 from stirmilter.mail.results import BUDGET, DkimSignature, DmarcResult, SpfResult, Word
@@ -33,8 +33,14 @@ class DmarcLimits:
     authors: int = 32
     """Addresses of From that are read."""
 
+    lexemes: int = addresses.LEXEMES
+    """Lexical tokens of each, on average."""
+
     identifiers: int = 10
-    """Domains whose alignment is looked at."""
+    """Domains whose alignment is looked at; those that pass, first."""
+
+    record_octets: int = OCTETS
+    """Of a record in the DNS; a longer one is none."""
 
     seconds: float = 3.0
     """Of the look-ups of a message, kept for DMARC: what a sender has us ask for SPF
@@ -71,9 +77,9 @@ def check_message(
     Source: RFC 9989 §5.3.1, §11.5.
     """
     limits = limits or DmarcLimits()
-    domain, reason = author(fields, limits.authors)
+    domain, reason = author(fields, limits)
     if domain:
-        return check(domain, spf, dkim, resolver, limits.identifiers)
+        return check(domain, spf, dkim, resolver, limits)
     word: Literal["none", "permerror"] = "none" if reason in _NOBODY else "permerror"
     return DmarcResult(word=word, reason=reason)
 
@@ -81,16 +87,17 @@ def check_message(
 _NOBODY: Final = frozenset({"no-from", "no-domain"})
 
 
-def author(fields: Sequence[str], limit: int = 32) -> tuple[str, str]:
+def author(fields: Sequence[str], limits: DmarcLimits | None = None) -> tuple[str, str]:
     """Return the Author Domain of the values of From, or none and the reason.
 
     One address without a domain, as MM4 writes a number, has none. Several must be of
     one domain, each of them: another program shows the number, or the address literal,
-    that no domain speaks for. At most `limit` are read.
+    that no domain speaks for.
     """
     if len(fields) != 1:
         return "", "several-from" if fields else "no-from"
-    entries = addresses.parse(fields[0], limit).entries
+    limits = limits or DmarcLimits()
+    entries = addresses.parse(fields[0], limits.authors, limits.lexemes).entries
     domains: set[str] = set()
     for mailbox in entries:
         domain, reason = _domain(mailbox)
@@ -119,7 +126,7 @@ def check(
     spf: SpfResult | None,
     dkim: Sequence[DkimSignature],
     resolver: Resolver,
-    limit: int = 10,
+    limits: DmarcLimits | None = None,
 ) -> DmarcResult:
     """Check DMARC of an Author Domain in its one spelling (RFC 9989 §5.3).
 
@@ -128,9 +135,10 @@ def check(
         spf: of MAIL FROM. The HELO identity says nothing here (§4.4.2).
         dkim: every signature that was looked at.
         resolver: asks for this message.
-        limit: domains that are looked at; those that pass, first.
+        limits: what is looked at.
     """
-    walk = dmarcwalk.walk(domain, resolver)
+    limits = limits or DmarcLimits()
+    walk = dmarcwalk.walk(domain, resolver, limits.record_octets)
     applicable = walk.applicable
     if walk.failed and walk.own is None:
         return DmarcResult(word="temperror", reason="dns", domain=domain)
@@ -140,7 +148,8 @@ def check(
     if not record.applies:
         return DmarcResult(word="none", reason="no-policy", domain=domain)
 
-    aligned, reason = _aligned(walk, _identifiers(record, spf, dkim, limit), resolver)
+    identifiers = _identifiers(record, spf, dkim, limits.identifiers)
+    aligned, reason = _aligned(walk, identifiers, resolver, limits.record_octets)
     organizational = "" if walk.failed else walk.organizational
     if reason.startswith("undecided"):
         return DmarcResult(
@@ -184,14 +193,14 @@ def _word(found: SpfResult | DkimSignature) -> Word:
 
 
 def _aligned(
-    walk: Walk, identifiers: Sequence[_Identifier], resolver: Resolver
+    walk: Walk, identifiers: Sequence[_Identifier], resolver: Resolver, octets: int
 ) -> tuple[tuple[str, ...], str]:
     """Return the identifiers that pass and are aligned, or the reason of none.
 
     What the DNS did not tell about an identifier that matters leaves it undecided
     (RFC 9989 §5.3.6).
     """
-    found = [(one, _alignment(walk, one, resolver)) for one in identifiers]
+    found = [(one, _alignment(walk, one, resolver, octets)) for one in identifiers]
     aligned = tuple(
         f"{one.method}={one.domain}"
         for one, how in found
@@ -208,7 +217,9 @@ def _aligned(
     return (), "not-aligned" if passed else "not-authenticated"
 
 
-def _alignment(walk: Walk, one: _Identifier, resolver: Resolver) -> _Alignment:
+def _alignment(
+    walk: Walk, one: _Identifier, resolver: Resolver, octets: int
+) -> _Alignment:
     """Compare with the Author Domain: itself, or the Organizational Domains.
 
     Source: RFC 9989 §4.10.2.
@@ -222,7 +233,7 @@ def _alignment(walk: Walk, one: _Identifier, resolver: Resolver) -> _Alignment:
         return "unknown" if domainname.is_within(one.domain, top) else "other"
     if not domainname.is_within(one.domain, walk.organizational):
         return "other"
-    theirs = dmarcwalk.walk(one.domain, resolver)
+    theirs = dmarcwalk.walk(one.domain, resolver, octets)
     if theirs.failed:
         return "unknown"
     return "aligned" if theirs.organizational == walk.organizational else "other"

@@ -15,7 +15,7 @@ from typing import Final, Literal
 Policy = Literal["none", "quarantine", "reject"]
 
 OCTETS: Final = 8_192
-"""Default for the length of a record; a longer one is none."""
+"""Default for the octets of a record; a longer one is none."""
 
 _VERSION: Final = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")
 _TAG: Final = re.compile(r"([A-Za-z]++)[ \t]*+=[ \t]*+([\x20-\x7e]+)")

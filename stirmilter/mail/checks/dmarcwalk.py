@@ -55,11 +55,17 @@ class Walk:
         return None
 
 
-def walk(domain: str, resolver: Resolver) -> Walk:
-    """Walk up from a domain in its one spelling, by at most eight questions."""
+def walk(domain: str, resolver: Resolver, octets: int = dmarcrecord.OCTETS) -> Walk:
+    """Walk up from a domain in its one spelling, by at most eight questions.
+
+    Args:
+        domain: where to begin.
+        resolver: asks for this message.
+        octets: of a record; a longer one is none.
+    """
     records: dict[str, Record] = {}
     for target in _targets(domain):
-        record, failed = find(target, resolver)
+        record, failed = find(target, resolver, octets)
         if failed:
             return Walk(domain, records, failed=True)
         if record is not None:
@@ -69,7 +75,9 @@ def walk(domain: str, resolver: Resolver) -> Walk:
     return Walk(domain, records)
 
 
-def find(domain: str, resolver: Resolver) -> tuple[Record | None, bool]:
+def find(
+    domain: str, resolver: Resolver, octets: int = dmarcrecord.OCTETS
+) -> tuple[Record | None, bool]:
     """Return the record of one domain, and whether the DNS failed to answer.
 
     Records of something else do not count; several of DMARC are as good as none
@@ -78,7 +86,7 @@ def find(domain: str, resolver: Resolver) -> tuple[Record | None, bool]:
     answer = resolver.ask(f"_dmarc.{domain}", "TXT")
     if answer.outcome == "temporary":
         return None, True
-    read = (dmarcrecord.parse(text) for text in answer.records)
+    read = (dmarcrecord.parse(text, octets) for text in answer.records)
     records = [record for record in read if record is not None]
     return (records[0] if len(records) == 1 else None), False
 

@@ -40,6 +40,10 @@ class DkimLimits:
     arc_sets: int = 10
     """ARC sets that are verified; a longer chain fails (RFC 8617 §4.2.1 allows 50)."""
 
+    key_records: int = 4
+    """Records of one key that are looked at, in the DNS's order; there should be one
+    (RFC 6376 §3.6.2.2)."""
+
 
 def check_times(signature: Signature, now: datetime, skew: timedelta) -> None:
     """Refuse a signature that has expired or was made in the future (§3.5, §6.1.1).

@@ -26,7 +26,8 @@ TEXT_LENGTH: Final = 400
 """Characters of a reply: a line may have 512 octets (RFC 5321 §4.5.3.1.5)."""
 
 VALUE_LENGTH: Final = 200
-"""Characters of a tag before its placeholders are filled."""
+"""Characters of a tag before its placeholders are filled: what they stand for must find
+room in a line of 998 (RFC 5322 §2.1.1)."""
 
 _SUBJECTS: Final = {
     "0": 0,

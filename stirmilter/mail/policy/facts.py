@@ -10,8 +10,9 @@ from stirmilter.mail.results import DkimSignature, MailResults
 from stirmilter.mail.verdict import Verdict
 from stirmilter.stir.result import Reason
 
-Binding = Literal["none", "match", "mismatch"]
-"""Whether the carrier of the certificate and the domain of DKIM belong together."""
+Binding = Literal["none", "match", "mismatch", "absent"]
+"""Whether the carrier of the certificate and the domain of DKIM belong together, or
+there is no DKIM signature that passes though the carrier's mail has one."""
 
 METHODS: Final = ("spf", "dkim", "dmarc", "arc")
 PLAIN: Final = "plain"

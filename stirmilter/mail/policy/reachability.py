@@ -19,7 +19,7 @@ from stirmilter.stir.result import Reason
 from stirmilter.stir.tn import NumberSet
 
 PIECES: Final = 2_000
-"""Boxes that are cut at most; a table that needs more is taken as it is."""
+"""Default for the boxes that one rule's is cut into at most."""
 
 _JOINT: Final = ("verdict", "stir", "reason", "dmarc")
 _OTHER: Final = "\0other"  # a value that no rule names
@@ -39,8 +39,16 @@ class _Box:
         return not all(self.sides)
 
 
-def unreachable(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str]]:
-    """Yield each rule that can never apply, and why."""
+def unreachable(
+    rules: Sequence[Rule], pieces: int = PIECES
+) -> Iterator[tuple[Rule, str]]:
+    """Yield each rule that can never apply, and why.
+
+    Args:
+        rules: a table, in its order.
+        pieces: boxes that a rule's is cut into at most; one that needs more is taken to
+            apply to something.
+    """
     universe = _universe(rules)
     above: list[_Box] = []
     for rule in rules:
@@ -48,18 +56,18 @@ def unreachable(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str]]:
         if box.empty:
             yield rule, "its conditions exclude each other"
             continue
-        if _covered(box, above):
+        if _covered(box, above, pieces):
             yield rule, "the rules above it leave no message to it"
         above.append(box)
 
 
-def _covered(box: _Box, above: Sequence[_Box]) -> bool:
+def _covered(box: _Box, above: Sequence[_Box], pieces: int) -> bool:
     left = [box]
     for other in above:
         if not _holds(other.when, box.when):
             continue
         left = [piece for one in left for piece in _cut(one, other)]
-        if len(left) > PIECES:
+        if len(left) > pieces:
             return False
     return not left
 

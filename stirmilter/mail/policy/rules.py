@@ -23,7 +23,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = {
     "dkim": _REPORTED | {"neutral", "policy"},
     "dmarc": _REPORTED,
     "arc": _REPORTED,
-    "binding": frozenset({"none", "match", "mismatch"}),
+    "binding": frozenset({"none", "match", "mismatch", "absent"}),
     "differs": frozenset(METHODS),
     "message_type": frozenset(
         {

@@ -5,7 +5,8 @@ signed, `KeptBody` keeps one that came with a token, and `diagnosis.explain` tel
 of the known changes makes another body of it than the one that was signed.
 """
 
+from stirmilter.mail.survival.boundaries import PartLimits
 from stirmilter.mail.survival.hazards import HAZARDS, BodyHazards, Hazard
 from stirmilter.mail.survival.keeping import BodyKeeper, KeptBody
 
-__all__ = ["HAZARDS", "BodyHazards", "BodyKeeper", "Hazard", "KeptBody"]
+__all__ = ["HAZARDS", "BodyHazards", "BodyKeeper", "Hazard", "KeptBody", "PartLimits"]

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from typing import Final
 
 from stirmilter.mail.survival import parts
-from stirmilter.mail.survival.mutations import OTHERS, WRAPPINGS
+from stirmilter.mail.survival.boundaries import PartLimits
+from stirmilter.mail.survival.mutations import OTHERS, WRAPPINGS, Mutation
 from stirmilter.stir.msgi import Digest
 
 _CRLF: Final = b"\r\n"
+# What is looked for is no limit of anybody's: the effort that is given for it is one.
 _LINES: Final = 1_000  # at the end, that may all have been appended
 _BANNER: Final = 20  # lines at the start, that may all have been put there
 _EMPTY_LINES: Final = 10  # at the end, that may have been lost
-_LINE_COST: Final = 256  # octets whose digest takes as long as finishing one
+# Octets whose digest takes as long; measured.
+_LINE_COST: Final = 256  # finishing a digest
+_JOIN_COST: Final = 256  # looking at one line of many
 _UNDOING: Final = 4  # how much less than a digest it costs to undo a change
 _PREAMBLES: Final = (
     b"\r\n",
@@ -29,7 +34,11 @@ _PREAMBLES: Final = (
 
 
 def explain(
-    body: bytes, claim: Digest, header: Iterable[tuple[str, bytes]], effort: int
+    body: bytes,
+    claim: Digest,
+    header: Iterable[tuple[str, bytes]],
+    effort: int,
+    limits: PartLimits = PartLimits(),  # noqa: B008 - frozen
 ) -> str | None:
     """Name the change after which `claim` is no longer the digest of a body, or None.
 
@@ -37,9 +46,11 @@ def explain(
         body: as it arrived.
         claim: digest of what it was.
         header: fields of the message's header, as they arrived.
-        effort: octets that may be digested, all attempts together.
+        effort: octets that may be digested, all attempts together; what else costs time
+            counts as so many octets.
+        limits: how far a multipart is taken apart.
     """
-    search = _Search(claim, effort)
+    search = _Search(claim, effort, limits)
     try:
         return next(search.run(body, tuple(header)), None)
     except _SpentError:
@@ -51,25 +62,26 @@ class _SpentError(Exception):
 
 
 class _Search:
-    def __init__(self, claim: Digest, effort: int) -> None:
+    def __init__(self, claim: Digest, effort: int, limits: PartLimits) -> None:
         self._claim = claim
         self._left = effort
+        self._limits = limits
 
     def run(self, body: bytes, header: Sequence[tuple[str, bytes]]) -> Iterator[str]:
         """Yield explanations, what costs least first."""
         yield from self._end("", body)
         bodies = [("", body)]
-        for text, undo in WRAPPINGS:
-            undone = self._changed(body, undo(body))
+        for mutation in WRAPPINGS:
+            undone = self._changed(body, mutation)
             if undone is not None:
-                bodies.append((f"{text}; ", undone))
-                yield from self._is(text, undone)
-        for text, undo in OTHERS:
-            undone = self._changed(body, undo(body))
+                bodies.append((f"{mutation.text}; ", undone))
+                yield from self._is(mutation.text, undone)
+        for mutation in OTHERS:
+            undone = self._changed(body, mutation)
             if undone is not None:
-                yield from self._is(text, undone)
+                yield from self._is(mutation.text, undone)
         for before, one in bodies:
-            for restored in parts.restored(one, header):
+            for restored in parts.restored(one, header, self._limits, self._spend):
                 yield from self._is(f"{before}8-bit parts recoded", restored)
         for before, one in bodies[1:]:
             yield from self._end(before, one)
@@ -82,7 +94,7 @@ class _Search:
         closing = _closing_line(body)
         if head.digest() == self._claim.octets:
             yield before + _appended(body, begin)
-        for line in body[begin:].splitlines(keepends=True):
+        for line in BytesIO(body[begin:]):  # which knows no other line end than LF
             self._spend(2 * _LINE_COST + len(line))
             content = line.removesuffix(_CRLF)
             if closing is not None and content == closing[:-2]:
@@ -124,8 +136,10 @@ class _Search:
         if digest == self._claim.octets:
             yield text
 
-    def _changed(self, body: bytes, undone: bytes) -> bytes | None:
-        self._spend(len(body) // _UNDOING)
+    def _changed(self, body: bytes, mutation: Mutation) -> bytes | None:
+        lines = body.count(b"\n") if mutation.by_line else 0
+        self._spend(len(body) // _UNDOING + _JOIN_COST * lines)
+        undone = mutation.undo(body)
         return None if undone == body else undone
 
     def _digest(self, octets: bytes) -> hashlib._Hash:

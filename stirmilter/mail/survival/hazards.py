@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
-from stirmilter.mail.survival.boundaries import boundary_of, encoding_of
+from stirmilter.mail.survival.boundaries import PartLimits, boundary_of, encoding_of
 
 Hazard = Literal["long-lines", "8bit", "binary", "no-final-newline"]
 """A line over 998 octets; octets over 127, or a part that says ``8bit``; NUL, CR and LF
@@ -24,10 +24,10 @@ LONGEST_LINE: Final = 998
 """Octets of a line without its end (RFC 5322 §2.1.1)."""
 
 _WINDOW: Final = LONGEST_LINE + 1  # with the CR
+_LARGE: Final = 16_384  # octets of a chunk for which it pays to look for even lines
+_DASH: Final = ord("-")
 _LINES: Final = re.compile(rb"(?s:(?:.{0,%d}\n)*+)" % _WINDOW)
-_PART_HEADER: Final = 8_192  # octets; one that is longer is not looked at
 _BOUNDARY_LINE: Final = 80  # octets, with room for white space at the end
-_BOUNDARIES: Final = 20
 
 
 class BodyHazards:
@@ -37,8 +37,16 @@ class BodyHazards:
     everywhere would cost more than the digest, and Postfix sends no such thing.
     """
 
-    def __init__(self, header: Iterable[tuple[str, bytes]] = ()) -> None:
-        """Begin, with the fields of the message's header."""
+    def __init__(
+        self,
+        header: Iterable[tuple[str, bytes]] = (),
+        limits: PartLimits = PartLimits(),  # noqa: B008 - frozen
+    ) -> None:
+        """Begin, with the fields of the message's header.
+
+        What is said in a part beyond `limits` is not a hazard; its octets are.
+        """
+        self._limits = limits
         self._found: set[Hazard] = set()
         self._boundaries: list[bytes] = []
         self._line = 0  # octets since the last LF
@@ -51,13 +59,14 @@ class BodyHazards:
         """Take the next octets of the body."""
         if not chunk:
             return
-        if "long-lines" not in self._found:
+        found = self._found
+        if "long-lines" not in found:
             self._measure(chunk)
-        if not {"8bit", "binary"} <= self._found:
+        if "8bit" not in found or "binary" not in found:
             self._classify(chunk)
-        if self._boundaries and (self._rest or b"-" in chunk):
+        if self._boundaries and (self._rest or _DASH in chunk):
             self._look_for_parts(chunk)
-        self._end = (self._end + chunk[-2:])[-2:]
+        self._end = chunk[-2:] if len(chunk) > 1 else self._end[-1:] + chunk
 
     def finish(self) -> frozenset[Hazard]:
         """Return what was found; this object is spent."""
@@ -74,8 +83,14 @@ class BodyHazards:
             if not begin:
                 self._line += len(chunk)
         if begin or not self._line:
-            match = _LINES.match(chunk, begin)
-            self._line = len(chunk) - (match.end() if match else begin)
+            if len(chunk) > _LARGE:
+                begin = _past_even_lines(chunk, begin)
+            if len(chunk) - begin > _WINDOW + 1:
+                match = _LINES.match(chunk, begin)
+                begin = match.end() if match else begin
+            else:  # whatever is in there, no line of it is too long
+                begin = chunk.rfind(b"\n", begin) + 1 or begin
+            self._line = len(chunk) - begin
         if self._line > _WINDOW:
             self._found.add("long-lines")
 
@@ -83,7 +98,7 @@ class BodyHazards:
         text = chunk.isascii()
         if not text:
             self._found.add("8bit")
-        if b"\0" in chunk or (not text and _has_bare_newline(chunk)):
+        if 0 in chunk or (not text and _has_bare_newline(chunk)):
             self._found.add("binary")
 
     def _look_for_parts(self, chunk: bytes) -> None:
@@ -93,7 +108,7 @@ class BodyHazards:
             at = data.find(boundary)
             while at >= 0:
                 if data[at - 1 : at] == b"\n" or (at == 0 and at_line_start):
-                    self._read_part(data[at : at + _PART_HEADER])
+                    self._read_part(data[at : at + self._limits.header_octets])
                 at = data.find(boundary, at + 1)
         line = data.rfind(b"\n", -_BOUNDARY_LINE) + 1
         last = data[line:]
@@ -104,7 +119,7 @@ class BodyHazards:
     def _read_part(self, octets: bytes) -> None:
         """Read the header of a part, its boundary line included, or wait for more."""
         head, end, _ = octets.partition(b"\r\n\r\n")
-        if not end and len(octets) < _PART_HEADER:
+        if not end and len(octets) < self._limits.header_octets:
             if len(octets) > len(self._rest):
                 self._rest = octets
             return
@@ -119,10 +134,26 @@ class BodyHazards:
                 self._found.add("8bit")
             elif encoding == b"binary":
                 self._found.add("binary")
-        elif name == b"content-type" and len(self._boundaries) < _BOUNDARIES:
+        elif (
+            name == b"content-type" and len(self._boundaries) < self._limits.boundaries
+        ):
             boundary = boundary_of(value)
             if boundary and b"--" + boundary not in self._boundaries:
                 self._boundaries.append(b"--" + boundary)
+
+
+def _past_even_lines(chunk: bytes, begin: int) -> int:
+    """Return the beginning of a line before which none is longer than they may be.
+
+    Encoded data has lines of one length. A line feed at each multiple of it shows as
+    much as all line feeds do, and is a slice; what is uneven is left to be looked at.
+    """
+    length = chunk.find(b"\n", begin, begin + _WINDOW + 1) + 1 - begin
+    if length <= 0:
+        return begin
+    step = (_WINDOW + 1) // length * length
+    ends = chunk[begin + step - 1 :: step]
+    return begin + step * (len(ends) - len(ends.lstrip(b"\n")))
 
 
 def _has_bare_newline(chunk: bytes) -> bool:

@@ -23,6 +23,8 @@ class Mutation(NamedTuple):
     """What happened, as it is told."""
 
     undo: Callable[[bytes], bytes]
+    by_line: bool = False
+    """Whether undoing it looks at each line."""
 
 
 def unwrap(body: bytes, limit: int) -> bytes:
@@ -31,6 +33,8 @@ def unwrap(body: bytes, limit: int) -> bytes:
     It writes CRLF and a space there, and the space counts for the next line, so that
     every piece but the last is of exactly `limit` octets.
     """
+    if _CRLF + b" " not in body:
+        return body
     first, *lines = body.split(_CRLF)
     joined = [first]
     full = len(first) == limit
@@ -55,30 +59,40 @@ def _everywhere(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
 
 
 def _without_trailing_blanks(body: bytes) -> bytes:
+    if not (b" \r\n" in body or b"\t\r\n" in body or body.endswith((b" ", b"\t"))):
+        return body
     return _CRLF.join(line.rstrip(b" \t") for line in body.split(_CRLF))
 
 
 def _single_line_ends(body: bytes) -> bytes:
+    if b"\r\r\n" not in body and body.count(b"\n") == body.count(_CRLF):
+        return body
     *lines, last = body.split(b"\n")
     return b"".join(line.rstrip(b"\r") + _CRLF for line in lines) + last
 
 
 WRAPPINGS: Final = (
-    Mutation(f"wrapped at {LONGEST_LINE}", lambda body: unwrap(body, LONGEST_LINE)),
-    Mutation(f"wrapped at {_OLD_LIMIT}", lambda body: unwrap(body, _OLD_LIMIT)),
+    Mutation(
+        f"wrapped at {LONGEST_LINE}",
+        lambda body: unwrap(body, LONGEST_LINE),
+        by_line=True,
+    ),
+    Mutation(
+        f"wrapped at {_OLD_LIMIT}", lambda body: unwrap(body, _OLD_LIMIT), by_line=True
+    ),
     Mutation("wrapped with exclamation marks", _everywhere(b"!\r\n ", b"")),
 )
 """Changes that others may follow on."""
 
 OTHERS: Final = (
-    Mutation("spaces added at line ends", _without_trailing_blanks),
+    Mutation("spaces added at line ends", _without_trailing_blanks, by_line=True),
     Mutation(
         "space lost at the signature separator", _at_line_starts(b"--\r", b"-- \r")
     ),
     Mutation("dots at line starts doubled", _at_line_starts(b"..", b".")),
     Mutation("dots at line starts halved", _at_line_starts(b".", b"..")),
     Mutation("From at line starts escaped", _at_line_starts(b">From ", b"From ")),
-    Mutation("CR added at line ends", _single_line_ends),
+    Mutation("CR added at line ends", _single_line_ends, by_line=True),
     Mutation("LF made CRLF", _everywhere(_CRLF, b"\n")),
     Mutation("empty lines added between lines", _everywhere(_CRLF * 2, _CRLF)),
 )

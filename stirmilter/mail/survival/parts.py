@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Final
 
-from stirmilter.mail.survival.boundaries import boundary_of, encoding_of
+from stirmilter.mail.survival.boundaries import PartLimits, boundary_of, encoding_of
 
 _FIELDS: Final = re.compile(rb"\r\n(?![ \t])")
 _ENCODING: Final = b"content-transfer-encoding"
@@ -27,12 +28,14 @@ _SPELLINGS: Final = (
     b"Content-transfer-encoding: 8bit",
     b"content-transfer-encoding: 8bit",
 )
-_PARTS: Final = 200
-_BOUNDARIES: Final = 20
-_DELIMITERS: Final = 10_000  # lines that begin with two hyphens
-_HEADER: Final = 8_192  # octets
+_CRLF: Final = b"\r\n"
+# What is tried is no limit of anybody's: the effort that is given for it is one.
 _ALONE: Final = 4  # parts up to which each is also tried alone
-_PLACES: Final = 8
+_PLACES: Final = 8  # in a header, where the field may have stood
+# Octets whose digest takes as long; measured.
+_LINE_COST: Final = 256  # a line that may be a boundary
+_FIELD_COST: Final = 3_072  # a field of a part's header
+_PIECE_COST: Final = 512  # a part that is written anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,12 @@ class _Part:
     """Where that ends; the CRLF after it belongs to the boundary."""
 
     fields: tuple[bytes, ...]
+    rest: bytes
+    """The lines of its header but for those of the encoding."""
+
+    places: tuple[int, ...]
+    """Where in it a field can stand, the first few."""
+
     decoded: bytes | None
     """The content without its encoding, if it has one."""
 
@@ -70,12 +79,20 @@ class _Part:
         return self.decoded is not None and not self.decoded.isascii()
 
 
-def restored(body: bytes, header: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+def restored(
+    body: bytes,
+    header: Iterable[tuple[str, bytes]],
+    limits: PartLimits,
+    spend: Callable[[int], None],
+) -> Iterator[bytes]:
     """Yield what the body may have been before parts of it were recoded.
 
     Args:
         body: as it arrived.
         header: fields of the message's header, as they arrived.
+        limits: beyond them, nothing is tried.
+        spend: told beforehand what comes costs, as octets that are digested; it may
+            raise something. What is yielded is not yet paid for.
     """
     fields = {name.lower(): value for name, value in header}
     boundary = boundary_of(fields.get("content-type", b""))
@@ -85,48 +102,51 @@ def restored(body: bytes, header: Iterable[tuple[str, bytes]]) -> Iterator[bytes
         if content is not None:
             yield content
         return
-    parts = list(_parts(body, boundary))
+    parts = list(islice(_parts(body, boundary, limits, spend), limits.parts + 1))
+    if len(parts) > limits.parts:
+        return
     for chosen in _choices(parts):
         places = min(_PLACES, max(len(part.fields) for part in chosen))
         for spelling in _SPELLINGS:
             for place in range(places):
+                spend(_PIECE_COST * len(chosen))
                 yield _rewritten(body, chosen, spelling, place)
 
 
-def _parts(body: bytes, boundary: bytes) -> Iterator[_Part]:
+def _parts(
+    body: bytes, boundary: bytes, limits: PartLimits, spend: Callable[[int], None]
+) -> Iterator[_Part]:
     """Yield the parts of a multipart, and those of multiparts in it, in their order."""
     boundaries = {b"--" + boundary}
-    lines = list(_delimiters(body))
     begin = -1
     fields: tuple[bytes, ...] = ()
     content = 0
-    for at in lines[:_DELIMITERS]:
+    for at in _delimiters(body):
+        spend(_LINE_COST)
         if at < content or not body.startswith(tuple(boundaries), at):
             continue
         if begin >= 0:
             yield _part(body, begin, content, at - 2, fields)
         begin = body.find(b"\r\n", at) + 2
-        head = body.find(b"\r\n\r\n", begin - 2, begin + _HEADER)
+        head = body.find(b"\r\n\r\n", begin - 2, begin + limits.header_octets)
         closing = body[at:begin].rstrip().endswith(b"--")
         if begin < 2 or closing or head < 0:  # noqa: PLR2004 - not found
             begin, content = -1, at + 2
             continue
         content = head + 4
+        spend(_FIELD_COST * (1 + body.count(_CRLF, begin, max(begin, head))))
         fields = tuple(_FIELDS.split(body[begin:head])) if head >= begin else (b"",)
         inner = _inner_boundary(fields)
-        if inner is not None and len(boundaries) < _BOUNDARIES:
+        if inner is not None and len(boundaries) < limits.boundaries:
             boundaries.add(b"--" + inner)
 
 
 def _delimiters(body: bytes) -> Iterator[int]:
-    """Yield where lines begin that may be boundaries, as many as are looked at."""
+    """Yield where lines begin that may be boundaries."""
     if body.startswith(b"--"):
         yield 0
     at = -1
-    for _ in range(_DELIMITERS):
-        at = body.find(b"\r\n--", at + 1)
-        if at < 0:
-            return
+    while (at := body.find(b"\r\n--", at + 1)) >= 0:
         yield at + 2
 
 
@@ -135,9 +155,19 @@ def _part(
 ) -> _Part:
     multipart = _inner_boundary(fields) is not None
     end = max(content, end)
-    encoding = b"".join(v for n, v in map(_split, fields) if n == _ENCODING)
+    named = [(*_split(field), field) for field in fields]
+    encoding = b"".join(value for name, value, _ in named if name == _ENCODING)
+    gone = (_ENCODING, _AUTOCONVERTED)
+    rest = [field + _CRLF for name, _, field in named if name not in gone]
     return _Part(
-        begin, content, end, fields, _decoded(body[content:end], encoding), multipart
+        begin,
+        content,
+        end,
+        fields,
+        b"".join(rest),
+        tuple(accumulate(map(len, rest[:_PLACES]), initial=0)),
+        _decoded(body[content:end], encoding),
+        multipart,
     )
 
 
@@ -170,14 +200,12 @@ def _rewritten(
     pieces: list[bytes] = []
     copied = 0
     for part in chosen:
-        gone = (_ENCODING, _AUTOCONVERTED)
-        fields = [field for field in part.fields if _split(field)[0] not in gone]
-        fields.insert(place, spelling)
+        at = part.places[min(place, len(part.places) - 1)]
         content = part.decoded
         if content is None:
             content = body[part.content : part.end]
-        head = b"\r\n".join(fields) + b"\r\n\r\n"
-        pieces += (body[copied : part.begin], head, content)
+        pieces += (body[copied : part.begin], part.rest[:at], spelling, _CRLF)
+        pieces += (part.rest[at:], _CRLF, content)
         copied = part.end
     return b"".join([*pieces, body[copied:]])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from stirmilter.mail.survival import diagnosis
+from stirmilter.mail.survival.boundaries import PartLimits
 from stirmilter.mail.survival.keeping import KeptBody
 from stirmilter.services import Verification
 from stirmilter.stir.msgi import Digest
@@ -17,6 +18,7 @@ def told(
     body: KeptBody,
     header: Iterable[tuple[str, bytes]],
     effort: int,
+    limits: PartLimits,
 ) -> Verification:
     """Explain the digests that did not match, as far as a known change explains them.
 
@@ -24,7 +26,8 @@ def told(
         found: what was concluded.
         body: as it arrived, if it was kept.
         header: fields of the message, as they arrived.
-        effort: octets that may be digested for each token.
+        effort: octets that may be digested, all tokens together.
+        limits: how far a multipart is taken apart.
     """
     claims = {claim for one in (found.result, *found.passports) if (claim := _of(one))}
     if not claims:
@@ -33,7 +36,7 @@ def told(
     texts = {
         claim: None
         if octets is None
-        else diagnosis.explain(octets, claim, fields, effort // len(claims))
+        else diagnosis.explain(octets, claim, fields, effort // len(claims), limits)
         for claim in claims
     }
 

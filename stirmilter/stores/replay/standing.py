@@ -7,12 +7,14 @@ as they are not waited for; and it is not told which.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from stirmilter.stores.replay.retention import Pace, began, implausible
 
@@ -24,14 +26,20 @@ CREATE TABLE IF NOT EXISTS standing (
 """
 _READ: Final = "SELECT boot, since, ahead, ahead_since FROM standing"
 _WRITE: Final = "INSERT OR REPLACE INTO standing VALUES (1, ?, ?, ?, ?)"
+BOOT_ID: Final = "STIRMILTER_BOOT_ID"
+"""Variable with the name of this run of the machine, as systemd writes it (``%b``)."""
+
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """Return what this run of the machine is called, or nothing."""
+    """Return what this run of the machine is called, or nothing if nobody tells.
+
+    Our unit keeps the kernel's own file away (ProcSubset=pid) and names it instead.
+    """
     try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
+        return str(UUID(os.environ.get(BOOT_ID) or _BOOT_ID.read_text().strip()))
+    except (OSError, ValueError):
         return ""
 
 

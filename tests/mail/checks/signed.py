@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from stirmilter.mail.checks.block import HeaderBlock
 from stirmilter.mail.checks.dkim import DkimChecker
 from stirmilter.mail.checks.dns import Answer, Kind
 from stirmilter.mail.checks.verification import DkimLimits
@@ -149,7 +150,7 @@ def check_arc(
     hashes = checker.prepare(raw.headers)
     hashes.update(raw.body)
     return checker.check_arc(
-        raw.headers, hashes.finish(), now or datetime.now(NOW.tzinfo)
+        HeaderBlock(raw.headers), hashes.finish(), now or datetime.now(NOW.tzinfo)
     )
 
 

@@ -206,10 +206,11 @@ def test_the_number_of_identifiers_is_bounded(
     publish(zone, {"example.com": "p=reject", "lab.example.com": "p=none; psd=n"})
     dkim = by_dkim(*(f"{n}.lab.example.com" for n in range(10)), "example.com")
 
+    eleven, one = (dmarc.DmarcLimits(identifiers=n) for n in (11, 1))
     assert dmarc.check("example.com", None, dkim, lookups).word == "fail"
-    assert dmarc.check("example.com", None, dkim, lookups, 11).word == "pass"
+    assert dmarc.check("example.com", None, dkim, lookups, eleven).word == "pass"
     failing = by_spf("example.com", "temperror")
-    assert dmarc.check("example.com", failing, dkim[-1:], lookups, 1).word == "pass"
+    assert dmarc.check("example.com", failing, dkim[-1:], lookups, one).word == "pass"
 
 
 @pytest.mark.parametrize(

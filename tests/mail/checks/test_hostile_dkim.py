@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stirmilter.mail.checks.block import HeaderBlock
 from stirmilter.mail.checks.canonical import BodyForm, BodyHashes
 from stirmilter.mail.checks.dkim import DkimChecker
 from stirmilter.mail.checks.dns import Answer
@@ -139,7 +140,7 @@ def test_a_header_costs_its_length(headers: list[Header]) -> None:
         digests = dict.fromkeys(hashes.digests, bytes(32))  # so that bh= holds
         body = type(hashes)(digests, hashes.lengths)
         checker.check(headers, body, NOW)
-        checker.check_arc(headers, body, NOW)
+        checker.check_arc(HeaderBlock(headers), body, NOW)
 
     assert seconds(work) < SECONDS
 
@@ -158,7 +159,9 @@ def judge(
     hashes = checker.prepare(headers)
     hashes.update(b"Hello\r\n")
     body = hashes.finish()
-    return checker.check(headers, body, NOW), checker.check_arc(headers, body, NOW)
+    return checker.check(headers, body, NOW), checker.check_arc(
+        HeaderBlock(headers), body, NOW
+    )
 
 
 def assert_judged(headers: list[Header], answer: Answer) -> None:

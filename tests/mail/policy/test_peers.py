@@ -9,6 +9,7 @@ import pytest
 from stirmilter.mail import protection
 from stirmilter.mail.policy import peers
 from stirmilter.mail.policy.peers import Peer
+from stirmilter.mail.results import DkimSignature
 from stirmilter.mail.transaction import Connection
 
 CLIENT = Connection(
@@ -108,7 +109,7 @@ BOUND = [
         pytest.param({"1234"}, ["b.example"], "mismatch", id="another-carriers"),
         pytest.param({"1234"}, ["nota.example"], "mismatch", id="only-looks-like-it"),
         pytest.param({"1234"}, ["b.example", "a.example"], "match", id="both"),
-        pytest.param({"1234"}, [], "none", id="no-dkim"),
+        pytest.param({"1234"}, [], "absent", id="no-dkim"),
         pytest.param({"9999"}, ["c.example"], "none", id="not-bound"),
         pytest.param(set(), ["a.example"], "none", id="no-carrier"),
     ],
@@ -116,4 +117,6 @@ BOUND = [
 def test_a_carriers_token_under_anothers_dkim_is_marked(
     spcs: set[str], domains: list[str], mark: str
 ) -> None:
-    assert protection.bind(spcs, domains, peers.bindings(BOUND)) == mark
+    signatures = [DkimSignature(word="pass", domain=domain) for domain in domains]
+
+    assert protection.bind(spcs, peers.bindings(BOUND), signatures) == mark

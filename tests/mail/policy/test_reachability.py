@@ -37,6 +37,21 @@ def test_several_rules_together_can_take_everything() -> None:
     assert names(*table[:2], rule("c", dkim="policy"), rule("some")) == []
 
 
+def test_a_rule_that_needs_more_pieces_than_may_be_is_taken_as_it_is() -> None:
+    """The first one leaves two of it: other words of DKIM, and other words of SPF."""
+    others = {method: " ".join(VALUES[method] - {"pass"}) for method in ("dkim", "spf")}
+    table = (
+        rule("both", dkim="pass", spf="pass"),
+        rule("dkim", dkim=others["dkim"]),
+        rule("spf", spf=others["spf"]),
+        rule("never"),
+    )
+
+    assert [one.name for one, _ in unreachable(table, pieces=2)] == ["never"]
+    assert [one.name for one, _ in unreachable(table, pieces=1)] == []
+    assert [one.name for one, _ in unreachable(table[-1:] * 2, pieces=0)] == ["never"]
+
+
 def test_conditions_on_different_things_do_not_take_each_other() -> None:
     assert names(rule("a", stir="fail"), rule("b", dkim="fail")) == []
 
@@ -115,7 +130,7 @@ SMALL = {
     "stir": ["pass", "fail", "none"],
     "dkim": ["pass", "fail", "none"],
     "dmarc": ["pass", "fail"],
-    "binding": ["match", "mismatch", "none"],
+    "binding": ["absent", "match", "mismatch", "none"],
 }
 CONDITIONS = st.fixed_dictionaries(
     {name: st.frozensets(st.sampled_from(words)) for name, words in SMALL.items()}
@@ -128,7 +143,7 @@ def everything() -> list[Facts]:
         for reason in Reason
         for dkim in sorted(VALUES["dkim"])
         for dmarc in sorted(VALUES["dmarc"])
-        for binding in ("match", "mismatch", "none")
+        for binding in ("absent", "match", "mismatch", "none")
         for protected in (True, False)
     ]
 

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stirmilter.mail.survival import BodyHazards
@@ -147,3 +147,27 @@ def test_boundaries_are_not_learnt_without_end() -> None:
     )
 
     assert len(collector._boundaries) == 20
+
+
+@given(
+    length=st.integers(1, 1_100),
+    lines=st.integers(0, 400),
+    before=st.integers(0, 1_100),
+    odd=st.one_of(st.none(), st.tuples(st.integers(0, 400), st.integers(0, 1_100))),
+    rest=st.integers(0, 1_100),
+)
+@example(length=98, lines=400, before=98, odd=(200, 1_098), rest=98)
+@example(length=98, lines=400, before=98, odd=(200, 998), rest=98)
+def test_even_lines_are_measured_as_all_are(
+    length: int, lines: int, before: int, odd: tuple[int, int] | None, rest: int
+) -> None:
+    """Lines of one length are not looked at one by one; what is among them is seen."""
+    lengths = [before, *[length] * lines, rest]
+    if odd is not None:
+        lengths.insert(min(odd[0], lines) + 1, odd[1])
+    body = b"".join(b"x" * one + b"\r\n" for one in lengths)
+
+    assert ("long-lines" in hazards(body)) is (max(lengths) > 998)
+    assert ("long-lines" in hazards(body, cuts=(20_000, 40_000))) is (
+        max(lengths) > 998
+    )

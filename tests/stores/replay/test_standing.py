@@ -10,6 +10,7 @@ import pytest
 
 from stirmilter.errors import StoreError
 from stirmilter.stores.replay import SqliteReplayStore
+from stirmilter.stores.replay import standing as standing_
 from tests.laboratory import NOW
 from tests.stores.replay.conftest import RETENTION, SIGNED, A, B, Clock, key
 
@@ -62,6 +63,38 @@ def test_a_machine_that_was_shut_down_has_not(path: Path) -> None:
         pytest.raises(StoreError, match="knows nothing"),
     ):
         store.claim([key(3)], A, NOW, later)
+
+
+DASHED = "c5f6ae0b-6f2f-4d6b-9d3e-0f2d9f1a7b11"
+
+
+@pytest.mark.parametrize(
+    ("told", "kernel", "known"),
+    [
+        (DASHED.replace("-", ""), None, DASHED),  # as systemd's %b in a sandbox
+        (None, f"{DASHED}\n", DASHED),
+        ("", f"{DASHED}\n", DASHED),
+        (None, None, ""),
+        ("%b", None, ""),
+    ],
+)
+def test_daemon_and_commands_call_this_run_of_the_machine_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    told: str | None,
+    kernel: str | None,
+    known: str,
+) -> None:
+    """Or the file takes each command that was typed for a machine that went down."""
+    file = tmp_path / "boot_id"
+    if kernel is not None:
+        file.write_text(kernel)
+    monkeypatch.setattr(standing_, "_BOOT_ID", file)
+    monkeypatch.delenv(standing_.BOOT_ID, raising=False)
+    if told is not None:
+        monkeypatch.setenv(standing_.BOOT_ID, told)
+
+    assert standing_.boot_id() == known
 
 
 def test_a_daemon_that_was_killed_has_lost_nothing(path: Path) -> None:

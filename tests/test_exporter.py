@@ -1,0 +1,48 @@
+"""What whoever scrapes may cost: exactly so much, and what becomes of more."""
+
+import socket
+import time
+from contextlib import suppress
+from threading import BoundedSemaphore, Thread
+
+import pytest
+
+from stirmilter import exporter
+from stirmilter.exporter import ScrapeLimits
+
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+LINE = len(REQUEST) - len(b"\r\n")
+"""What of it is kept while the rest is still to come."""
+
+
+def answer(limits: ScrapeLimits, *pieces: bytes) -> bytes:
+    """Send a request in pieces, and return what comes."""
+    ours, theirs = socket.socketpair()
+    places = BoundedSemaphore(1)
+    places.acquire()
+    arguments = theirs, lambda: b"counted", places, limits
+    thread = Thread(target=exporter._answer, args=arguments)
+    thread.start()
+    with ours:
+        ours.settimeout(10)
+        found = b""
+        with suppress(ConnectionError):
+            for piece in pieces:
+                ours.sendall(piece)
+                time.sleep(0.05)  # so that they are read one by one
+            found = b"".join(iter(lambda: ours.recv(65_536), b""))
+    thread.join(10)
+    assert places.acquire(blocking=False), "the place is free again"
+    return found
+
+
+@pytest.mark.parametrize(("octets", "status"), [(LINE, b"200"), (LINE - 1, b"")])
+def test_a_request_of_more_octets_is_not_answered(octets: int, status: bytes) -> None:
+    limits = ScrapeLimits(octets=octets)
+
+    assert answer(limits, REQUEST[:-2], REQUEST[-2:])[9:12] == status
+
+
+def test_a_request_that_takes_longer_is_not_answered() -> None:
+    assert answer(ScrapeLimits(seconds=0.2), REQUEST[:-2]) == b""
+    assert b"counted" in answer(ScrapeLimits(seconds=20), REQUEST[:-2], REQUEST[-2:])
