@@ -2,16 +2,37 @@
 
 import csv
 import math
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from tests.bench.growth import curves, keys, laws, lists, messages, plot, workers
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.mailpolicy import MailPolicy
+from stirmilter.mail.transaction import Connection, Decision, Header, Transaction
+from stirmilter.services import AuthenticationService
+from stirmilter.stir.msgi import digest_body
+from tests.bench.growth import (
+    curves,
+    keys,
+    laws,
+    lists,
+    mails,
+    messages,
+    plot,
+    workers,
+)
 from tests.bench.growth.curves import CPU, Curve, Effort, Rising
 from tests.bench.growth.laws import Law, Point
 from tests.bench.load import daemon
+from tests.bench.load.messages import Mail
 from tests.bench.load.plant import Plant, plant
+from tests.laboratory import signer, verifier
 
 RECIPIENTS = messages.RECIPIENTS
 BODIES = tuple(size / 1_000 for size in messages.BODIES)
@@ -167,3 +188,56 @@ def test_lists_hold_what_messages_come_from(running: Plant) -> None:
     lists._write_list(path, 10)
 
     assert path.read_text().split() == [f"+1202{n}000000" for n in range(10)]
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Count calls of functions, of Python's and of C's: work that no clock disturbs."""
+    count = 0
+
+    def look(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_work_is_linear_in_recipients(running: Plant) -> None:
+    relay = MailFilter(
+        policy=MailPolicy(
+            authserv_id="mx.one.example", networks=(ip_network("127.0.0.0/8"),)
+        ),
+        authentication=AuthenticationService([signer(running.ca, "spc")]),
+        verification=verifier(running.ca),
+        clock=lambda: datetime.now(UTC),
+    )
+
+    def judged(mail: Mail, client: str) -> tuple[int, Decision]:
+        transaction = Transaction(
+            connection=Connection(client=ip_address(client)),
+            sender=mail.sender.decode(),
+            recipients=tuple(one.decode() for one in mail.recipients),
+            headers=tuple(Header(name.decode(), text) for name, text in mail.fields),
+            body=digest_body(mail.body),
+        )
+        made: list[Decision] = []
+        count = calls(lambda: made.append(relay.decide(transaction)))
+        return count, made[0]
+
+    def both(recipients: int) -> tuple[int, int]:
+        [mail] = mails.sent(1_000, 1, recipients=recipients)
+        signing, signed = judged(mail, "127.0.0.1")
+        [(name, value)] = signed.insert
+        fields = [(name.encode(), b" " + value.encode()), *mail.fields]
+        verifying, verified = judged(replace(mail, fields=fields), "192.0.2.7")
+        assert (signed.event.outcome, verified.event.reason) == ("signed", "verified")
+        return signing, verifying
+
+    both(2)  # what is only done once
+    for ten, twenty, eighty in zip(both(10), both(20), both(80), strict=True):
+        assert (eighty - twenty) / 60 == pytest.approx((twenty - ten) / 10, rel=0.1)
