@@ -24,6 +24,9 @@ FUZZ_SECONDS = 60
 # Of each turn in `make bench`, of which there are about three hundred.
 BENCH_SECONDS = 0.7
 
+# Of the curves in `make bench`, which take three minutes.
+GROWTH_EFFORT = 1.0
+
 # Of `make soak`; each worker is weighed ten times.
 SOAK_MESSAGES = 100000
 
@@ -76,6 +79,8 @@ fuzz: fuzz-venv ## feed the parsers inputs that reach new branches; FUZZ_SECONDS
 bench: venv bench-venv ## ours beside OpenDKIM, dkimpy-milter and openssl; writes docs/performance
 	.venv/bin/python -m tests.bench.load --seconds $(BENCH_SECONDS) --out docs/performance
 	build/bench/venv/bin/python -m tests.bench.load.plots docs/performance
+	.venv/bin/python -m tests.bench.growth --effort $(GROWTH_EFFORT) --out docs/performance
+	build/bench/venv/bin/python -m tests.bench.growth.plot docs/performance
 
 costs: venv ## what the parts cost: hostile inputs, SPF, DKIM, ARC and DMARC, stores
 	.venv/bin/python -m tests.bench.core

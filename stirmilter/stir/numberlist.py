@@ -11,9 +11,8 @@ import heapq
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 _LINE: Final = re.compile(rb"\+[0-9]{1,15}", re.ASCII)
@@ -64,8 +63,14 @@ def read(chunks: Iterable[bytes]) -> tuple[NumberList, list[str]]:
         if found is None:
             found = []
             _read_slowly(lines, found, others)
+        if not found:
+            continue
         found.sort()
-        runs.append(array("Q", found))
+        # A file in order is one run, so that nothing is kept twice, not even for a
+        # moment: what is freed among all that stays is never given back.
+        if not runs or found[0] < runs[-1][-1]:
+            runs.append(array("Q"))
+        runs[-1].extend(array("Q", found))
     return NumberList(_merged(runs)), others
 
 
@@ -107,12 +112,6 @@ def _read_slowly(lines: bytes, numbers: list[int], others: list[str]) -> None:
             others.append(text.decode("utf-8", "replace"))
 
 
-def _merged(runs: list[array[int]]) -> array[int]:
-    """Put runs together, which are in order each; the list of them is used up."""
-    runs[:] = [run for run in runs if run]
-    if all(one[-1] <= two[0] for one, two in pairwise(runs)):
-        joined: array[int] = array("Q")
-        while runs:
-            joined.extend(runs.pop(0))
-        return joined
-    return array("Q", heapq.merge(*runs))
+def _merged(runs: Sequence[array[int]]) -> array[int]:
+    """Put runs together, which are in order each."""
+    return runs[0] if len(runs) == 1 else array("Q", heapq.merge(*runs))

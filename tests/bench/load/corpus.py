@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -87,10 +87,15 @@ def sent(size: int, count: int) -> Iterator[Mail]:
 
 def received(size: int, count: int, sender: Sender) -> Iterator[Mail]:
     """Sign them, and bring them from elsewhere."""
+    return signed(sent(size, count), sender)
+
+
+def signed(mails: Iterable[Mail], sender: Sender) -> Iterator[Mail]:
+    """Sign messages that share a body, and bring them from elsewhere."""
     relay = sender.filter()
     connection = Connection(client=ip_address(US))
     digests = None
-    for mail in sent(size, count):
+    for mail in mails:
         headers = tuple(Header(name.decode(), value) for name, value in mail.fields)
         recipients = tuple(one.decode() for one in mail.recipients)
         if digests is None:  # the body is always the same

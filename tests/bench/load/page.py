@@ -12,25 +12,30 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-BEGIN: Final = "<!-- figures: written by `make bench` -->"
-END: Final = "<!-- end of figures -->"
+BEGIN: Final = "<!-- {}: written by `make bench` -->"
+END: Final = "<!-- end of {} -->"
 
 _MODEL: Final = re.compile(r"^model name\s*: (.*)$", re.MULTILINE)
 _MEMORY: Final = re.compile(r"^MemTotal:\s+(\d+) kB$", re.MULTILINE)
 
 
-def refresh(page: Path, lines: Sequence[str]) -> None:
+def refresh(page: Path, lines: Sequence[str], name: str = "figures") -> None:
     """Replace what stands between the marks.
+
+    Args:
+        page: a file in Markdown.
+        lines: of the table.
+        name: of the marks.
 
     Raises:
         ValueError: the page has no such marks.
         OSError: it cannot be read or written.
     """
     text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(BEGIN.format(name))
+    _, end, after = rest.partition(END.format(name))
     if not begin or not end:
-        raise ValueError(f"{page} has no place for figures")
+        raise ValueError(f"{page} has no place for {name}")
     middle = "\n".join(["", "", machine(), "", *lines, "", ""])
     page.write_text(before + begin + middle + end + after, encoding="utf-8")
 
