@@ -25,6 +25,7 @@ import milter
 from stirmilter import log, selfcall
 from stirmilter.adapters import milter as adapter
 from stirmilter.adapters.draft import Bounds
+from stirmilter.adapters.service import Service
 from stirmilter.adapters.submission import Submitter
 from stirmilter.events import Handled
 from stirmilter.housekeeping import Housekeeper, Task
@@ -86,7 +87,7 @@ def serve(
         ThreadPoolExecutor(_LOOKERS, "look") as lookers,
     ):
         runtime.prefetcher.start(fetchers, lookers)
-        service = adapter.Service(
+        service = Service(
             filter=runtime.filter,
             executor=judges,
             observe=tell(
@@ -162,7 +163,7 @@ def tasks(
 
 def _sampler(
     runtime: Runtime,
-    service: adapter.Service,
+    service: Service,
     metrics: Metrics | None,
     recorder: Recorder | None,
     submitter: Submitter | None,
@@ -228,7 +229,7 @@ def _libmilter(background: Sequence[Recorder | Submitter]) -> NoReturn:
     _leave(1, background)
 
 
-def drain(service: adapter.Service, listener: socket.socket, seconds: float) -> int:
+def drain(service: Service, listener: socket.socket, seconds: float) -> int:
     """Accept no more, let open sessions end, and return how many had not.
 
     The siblings go on accepting: only our descriptor is turned to a socket that nobody

@@ -9,7 +9,7 @@ from typing import Final
 
 import milter
 
-from stirmilter.adapters.milter import NAME
+from stirmilter.adapters.service import NAME
 from stirmilter.doctor import asuser
 from stirmilter.findings import Finding
 

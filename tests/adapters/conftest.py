@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from stirmilter.adapters.milter import Service, Session
+from stirmilter.adapters.milter import Callbacks
+from stirmilter.adapters.service import Service
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.policy.failures import FailurePolicy
@@ -43,7 +44,7 @@ def talk(ca: TestCA) -> Iterator[Any]:
                 failed=lambda queue_id, error: ledger.failed.append((queue_id, error)),
                 **limits,
             )
-            session = Session(service)
+            session = Callbacks(service)
             session._ctx = context
             session._actions = 0x1FF
             session._protocol = 0

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from stirmilter.adapters.milter import Session
+from stirmilter.adapters.milter import Callbacks
 from stirmilter.events import Handled
 
 
@@ -14,9 +14,10 @@ class Context:
         self.added: list[str] = []
         self.removed: list[tuple[str, int]] = []
         self.progressed = 0
+        self.macros = {"i": "4Yx1ab"}
 
     def getsymval(self, name: str) -> str | None:
-        return {"i": "4Yx1ab"}.get(name)
+        return self.macros.get(name)
 
     def setreply(self, *reply: str) -> None:
         self.replies.append(reply)
@@ -41,10 +42,10 @@ class Ledger:
         self.failed: list[tuple[str, BaseException]] = []
 
 
-Talk = tuple[Session, Context, Ledger]
+Talk = tuple[Callbacks, Context, Ledger]
 
 
-def carry(session: Session) -> int:
+def carry(session: Callbacks) -> int:
     session.envfrom("<a@one.example>")
     session.envrcpt("<b@two.example>")
     session.header("From", b" a@one.example")

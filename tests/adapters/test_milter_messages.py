@@ -13,7 +13,7 @@ import Milter
 import pytest
 
 from stirmilter.adapters.draft import Bounds
-from stirmilter.adapters.milter import Session
+from stirmilter.adapters.milter import Callbacks
 from stirmilter.events import Handled
 from stirmilter.mail.survival import BodyHazards, BodyKeeper
 from stirmilter.mail.transaction import Decision, Preparation
@@ -29,7 +29,7 @@ def test_a_space_before_the_colon_makes_no_other_field(
     session.envfrom("<a@one.example>")
     session.header("From \t", b" a@one.example")
 
-    assert [header.name for header in session._draft.headers] == ["From"]
+    assert [header.name for header in session.session.draft.headers] == ["From"]
 
 
 @pytest.mark.parametrize("end", ["eom", "abort", "close", "envfrom", "broken eom"])
@@ -39,11 +39,11 @@ def test_whatever_ends_a_message_its_room_is_there_for_the_next(
 ) -> None:
     clock = broken if end.startswith("broken") else lambda: NOW
     session, context, _ = talk(clock, bounds=Bounds(held_octets=1_000))
-    other = Session(session._service)
+    other = Callbacks(session.session.service)
     other._ctx, other._actions, other._protocol = Context(), 0x1FF, 0
     other_context = other._ctx
 
-    def begin(one: Session) -> None:
+    def begin(one: Callbacks) -> None:
         one.envfrom("<a@one.example>")
         one.header("X-Filler", b"x" * 600)
 
@@ -84,16 +84,17 @@ def test_the_name_of_a_client_is_one_that_leads_back_to_it(
     known: str,
 ) -> None:
     session, context, _ = talk()
-    context.getsymval = {"{client_resolve}": resolved}.get
+    if resolved is not None:
+        context.macros["{client_resolve}"] = resolved
 
     session.connect(name, socket.AF_INET, ("192.0.2.1", 25))
 
-    assert session._connection.name == known
+    assert session.session.connection.name == known
 
 
 def test_a_session_counts_until_it_is_closed(talk: Any) -> None:  # noqa: ANN401
     session, _, _ = talk()
-    sessions = session._service.sessions
+    sessions = session.session.service.sessions
 
     assert sessions.wait_until_none(0) == 1
     session.close()
@@ -120,7 +121,7 @@ def test_what_it_waited_for_is_told(talk: Any) -> None:  # noqa: ANN401
     session.header("From", b" a@one.example")
     session.eoh()
     urls = ("https://certs.example/a.pem",)
-    session._draft.prepared = replace(session._draft.prepared, urls=urls)
+    session.session.draft.prepared = replace(session.session.draft.prepared, urls=urls)
 
     session.eom()
     carry(session)
@@ -137,11 +138,11 @@ def test_a_message_that_waits_for_a_thread_is_counted(
     """The one thread is busy; whoever gives up waiting is counted no more."""
     released = threading.Event()
     session, _, ledger = talk(message_seconds=0.3)
-    queue = session._service.queue
-    busy = session._service.executor.submit(released.wait, 30)
+    queue = session.session.service.queue
+    busy = session.session.service.executor.submit(released.wait, 30)
     waiting: list[int] = []
     session._ctx.progress = lambda: waiting.append(queue.count)
-    session._service = replace(session._service, progress_seconds=0.1)
+    session.session.service = replace(session.session.service, progress_seconds=0.1)
 
     carry(session)
     released.set()
@@ -189,7 +190,7 @@ def test_a_message_that_found_no_quarantine_is_told_as_deferred(
     session._actions = 0
     event = Handled("in", "failed", "stale", action="quarantine")
     decide = lambda _: Decision(event=event, action="quarantine", reply=None)  # noqa: E731
-    session._service.filter.decide = decide
+    session.session.service.filter.decide = decide
 
     assert carry(session) == Milter.TEMPFAIL
 
@@ -207,7 +208,7 @@ def test_a_second_sender_begins_a_second_message(
 
     session.envfrom("<b@one.example>")
 
-    assert (session._draft.recipients, session._draft.headers) == ([], [])
+    assert (session.session.draft.recipients, session.session.draft.headers) == ([], [])
 
 
 @pytest.mark.conformance("O-05")
@@ -220,12 +221,12 @@ def test_memory_does_not_grow_with_the_body(
     session, _, _ = talk()
     session.envfrom("<a@one.example>")
     session.eoh()
-    prepared = session._draft.prepared = Preparation(
+    prepared = session.session.draft.prepared = Preparation(
         BodyDigester(),
         hazards=BodyHazards([("Content-Type", b"multipart/mixed; boundary=x")]),
         kept=BodyKeeper(262_144, 262_144).body(),
     )
-    session._draft.readers = prepared.readers()
+    session.session.draft.readers = prepared.readers()
 
     tracemalloc.start()
     try:
