@@ -40,6 +40,10 @@ class Channel(Protocol):
     def can_quarantine(self) -> bool:
         """Whether the MTA lets us."""
 
+    @property
+    def may_decide(self) -> bool:
+        """Whether what waits for nobody may be decided on the thread that asks."""
+
     def macro(self, name: str) -> str | None:
         """Return the value of a macro, by its name with braces if it has some."""
 
@@ -147,13 +151,16 @@ class Ending:
     def _decide(
         self, transaction: Transaction
     ) -> Generator[Wait, bool, Decision | None]:
-        """Run the filter on our own threads; None when it takes too long."""
+        """Run the filter, mostly on our own threads; None when it takes too long."""
         draft, service = self.draft, self.service
         deadline = time.monotonic() + service.message_seconds
         if draft.prepared.urls:
             began = time.perf_counter()
             yield from self._await_urls(draft.prepared.urls)
             draft.waits.append(("prefetch", time.perf_counter() - began))
+        if draft.prepared.at_once and self.channel.may_decide:
+            draft.waits.append(("queue", 0.0))
+            return service.filter.decide(transaction)
         place = service.queue.enter()
 
         def judge() -> Decision:

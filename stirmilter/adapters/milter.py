@@ -8,6 +8,7 @@ still while other threads fetch and decide.
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from typing import Any, Final
@@ -20,6 +21,7 @@ from stirmilter.adapters.service import NAME, Service
 from stirmilter.adapters.session import Session
 
 ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
+_SETTLE: Final = 0.3  # seconds
 _ANSWERS: Final[dict[Answer, int]] = {
     "continue": Milter.CONTINUE,
     "reject": Milter.REJECT,
@@ -115,6 +117,11 @@ class Callbacks(Milter.Base):
         """Whether the MTA lets us."""
         return bool(self._actions & milter.QUARANTINE)
 
+    @property
+    def may_decide(self) -> bool:
+        """Never: nothing but collecting is done on libmilter's threads."""
+        return False
+
     def macro(self, name: str) -> str | None:
         """Return the value of a macro."""
         return self.getsymval(name)
@@ -144,10 +151,49 @@ class Callbacks(Milter.Base):
         return wait.future.done()
 
 
-def register(service: Service, descriptor: int) -> None:
-    """Bind libmilter to a listening descriptor; `milter.main()` then serves it.
+class Libmilter:
+    """The transport, once in a process: libmilter keeps its state in globals."""
 
-    Once in a process: libmilter keeps its state in globals.
+    def __init__(self, service: Service, listener: socket.socket) -> None:
+        """Take what all sessions share, and a listener.
+
+        Raises:
+            OSError: this libmilter cannot take a descriptor; Debian's and Ubuntu's can.
+        """
+        self._listener = listener
+        register(service, listener.fileno())
+
+    def serve(self) -> None:
+        """Serve; libmilter has threads of its own.
+
+        Raises:
+            OSError: libmilter has given up.
+        """
+        try:
+            milter.main()
+        except milter.error as error:
+            raise OSError(f"libmilter: {error}") from None
+
+    def answers(self, _hurry: socket.socket) -> None:
+        """Tell nothing: libmilter has to be called."""
+
+    def stop_accepting(self) -> None:
+        """Leave the listener to the others; what is connected goes on.
+
+        Only our descriptor is turned to a socket that nobody knows. A connection
+        accepted just before that is no session yet, so it is given a moment to become
+        one.
+        """
+        quiet = socket.socket(socket.AF_UNIX)
+        quiet.bind("")  # the kernel makes up an abstract name
+        quiet.listen()
+        quiet.setblocking(False)
+        os.dup2(quiet.fileno(), self._listener.fileno())
+        time.sleep(_SETTLE)
+
+
+def register(service: Service, descriptor: int) -> None:
+    """Bind libmilter to a listening descriptor.
 
     Raises:
         OSError: this libmilter cannot take a descriptor; Debian's and Ubuntu's can.

@@ -82,11 +82,10 @@ class Session:
     def mail(self, sender: str) -> None:
         """Begin a message; what we know of the session stays."""
         self._begin(sender)
-        self.connection = replace(
-            self.connection,
-            login=self.channel.macro("{auth_authen}") or "",
-            tls_name=self._tls_name(),
-        )
+        login, tls_name = self.channel.macro("{auth_authen}") or "", self._tls_name()
+        known = self.connection
+        if (login, tls_name) != (known.login, known.tls_name):
+            self.connection = replace(known, login=login, tls_name=tls_name)
 
     @_collects
     def recipient(self, recipient: str) -> None:
