@@ -1,7 +1,7 @@
-"""Whether a worker gets on: its judges finish something, and libmilter answers.
+"""Whether a worker gets on: its judges finish something, and it answers.
 
 A worker that only lives may still be of no use: judges that all wait for what never
-comes, or a library that takes connections no more, or takes them and does not serve
+comes, or a transport that takes connections no more, or takes them and does not serve
 them. Nobody else can see that: its siblings share its listener, so a connection from
 outside meets any of them. While messages come, they show that it works; when none has
 come for a while, the worker calls itself.

@@ -1,9 +1,10 @@
-"""One worker: libmilter on its threads, judging and fetching on ours, the main waits.
+"""One worker: a transport on its threads, judging and fetching on ours, the main waits.
 
 libmilter has a thread of its own that waits for SIGTERM, SIGHUP and SIGINT and drops
 what is in flight when one comes; which thread of a process gets a signal is chance. So
-a worker ignores all three, and listens to its supervisor through a pair of sockets: its
-end tells it to drain, be it that the supervisor closed it or that the supervisor died.
+a worker ignores all three, whichever the transport, and listens to its supervisor
+through a pair of sockets: its end tells it to drain, be it that the supervisor closed
+it or that the supervisor died.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, NoReturn
 
-import milter
-
 from stirmilter import log, selfcall
-from stirmilter.adapters import milter as adapter
 from stirmilter.adapters.draft import Bounds
+from stirmilter.adapters.service import Service
 from stirmilter.adapters.submission import Submitter
+from stirmilter.adapters.transport import Limits, Transport, transport
 from stirmilter.events import Handled
 from stirmilter.housekeeping import Housekeeper, Task
 from stirmilter.mail.transaction import Submission
@@ -39,9 +39,8 @@ from stirmilter.stores.recorder import Recorder
 
 Observer = Callable[[Handled], None]
 
-_SETTLE: Final = 0.3  # seconds
 _WRITE: Final = 0.6  # of the time to leave, for what still waits; the rest is spare
-_BROKEN: Final = 3.0  # seconds for it where libmilter gave up: nobody told us to go
+_BROKEN: Final = 3.0  # seconds for it where a transport gave up: nobody told us to go
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _SAMPLE: Final = 5.0  # seconds between two looks at caches and queues
 _REPLAYS: Final = 10.0  # seconds between two looks at a server
@@ -86,7 +85,7 @@ def serve(
         ThreadPoolExecutor(_LOOKERS, "look") as lookers,
     ):
         runtime.prefetcher.start(fetchers, lookers)
-        service = adapter.Service(
+        service = Service(
             filter=runtime.filter,
             executor=judges,
             observe=tell(
@@ -106,22 +105,38 @@ def serve(
                 held_octets=limits.held_octets,
             ),
         )
-        adapter.register(service, listener.fileno())
+        carrier = transport(
+            settings.transport,
+            service,
+            listener,
+            Limits(
+                connections=settings.connections,
+                frame_octets=settings.frame_octets,
+                idle_seconds=settings.idle_seconds,
+            ),
+            log.degraded,
+        )
         if metrics is not None:
             runtime.fetcher.watch(metrics.fetched)
             runtime.claims.watch(metrics.claimed)
         sampler = _sampler(runtime, service, metrics, recorder, submitter)
         Housekeeper(tasks(runtime, metrics, sampler)).start()
-        library = threading.Thread(
-            target=_libmilter, args=(background,), name="libmilter", daemon=True
+        thread = threading.Thread(
+            target=_carry, args=(carrier, background), name="milter", daemon=True
         )
-        library.start()
-        answers = selfcall.libmilter_answers(listener, library, control)
+        thread.start()
+        called = selfcall.libmilter_answers(listener, thread, control)
+
+        def answers() -> bool:
+            own = carrier.answers(control)
+            return called() if own is None else own
+
         pulse = Pulse(judges, lambda: service.sessions.total, answers, control)
         beat = settings.stuck_seconds / _BEATS
         while not select.select([control], [], [], beat)[0]:
             pulse.beat()
-        left = drain(service, listener, settings.drain_seconds)
+        carrier.stop_accepting()
+        left = service.sessions.wait_until_none(settings.drain_seconds)
         if left:
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
         if sampler is not None:
@@ -162,7 +177,7 @@ def tasks(
 
 def _sampler(
     runtime: Runtime,
-    service: adapter.Service,
+    service: Service,
     metrics: Metrics | None,
     recorder: Recorder | None,
     submitter: Submitter | None,
@@ -219,26 +234,12 @@ def _leave(
     os._exit(status)
 
 
-def _libmilter(background: Sequence[Recorder | Submitter]) -> NoReturn:
-    """Run libmilter; without it the worker is of no use, and is to be replaced."""
+def _carry(carrier: Transport, background: Sequence[Recorder | Submitter]) -> NoReturn:
+    """Serve; without that the worker is of no use, and is to be replaced."""
     try:
-        milter.main()
-    except milter.error as error:
-        log.logger.critical("worker %d: libmilter: %s", os.getpid(), error)
+        carrier.serve()
+    except OSError as error:
+        log.logger.critical("worker %d: %s", os.getpid(), error)
+    except Exception:  # noqa: BLE001 - a bug, which must not leave the worker deaf
+        log.logger.critical("worker %d serves no more", os.getpid(), exc_info=True)
     _leave(1, background)
-
-
-def drain(service: adapter.Service, listener: socket.socket, seconds: float) -> int:
-    """Accept no more, let open sessions end, and return how many had not.
-
-    The siblings go on accepting: only our descriptor is turned to a socket that nobody
-    knows. A connection accepted just before that is no session yet, so it is given a
-    moment to become one.
-    """
-    quiet = socket.socket(socket.AF_UNIX)
-    quiet.bind("")  # the kernel makes up an abstract name
-    quiet.listen()
-    quiet.setblocking(False)
-    os.dup2(quiet.fileno(), listener.fileno())
-    time.sleep(_SETTLE)
-    return service.sessions.wait_until_none(seconds)

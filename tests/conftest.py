@@ -1,5 +1,6 @@
 """Fixtures of all tests; the helpers behind them stand in `laboratory`."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,11 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate),
 )
 settings.load_profile("untimed")
+
+if os.environ.get("STIRMILTER_TRANSPORT"):  # of the daemons that tests start
+    before = os.environ.get("PYTHONPATH", "")
+    chosen = [str(Path(__file__).parent / "transport"), *before.split(os.pathsep)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, chosen))
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
 

@@ -22,6 +22,7 @@ _NO_REPLY: Final = {
     b"M": 0x4000,
     b"R": 0x8000,
     b"T": 0x10000,
+    b"U": 0x20000,
     b"N": 0x40000,
     b"B": 0x80000,
 }
@@ -33,7 +34,7 @@ _NOT_WANTED: Final = {
     b"B": 0x10,
     b"L": 0x20,
 }
-_NOT_WANTED.update({b"N": 0x40, b"T": 0x200})
+_NOT_WANTED.update({b"N": 0x40, b"U": 0x100, b"T": 0x200})
 
 
 @dataclass
@@ -66,11 +67,13 @@ class MTA:
         *,
         leading_space: bool = True,
         actions: int = _ACTIONS,
+        steps: int = _STEPS,
         seconds: float = 30.0,
     ) -> None:
         self._socket = connection
         self._socket.settimeout(seconds)
-        steps = _STEPS if leading_space else _STEPS & ~_HEADER_LEADSPC
+        if not leading_space:
+            steps &= ~_HEADER_LEADSPC
         self._send(b"O", struct.pack("!III", 6, actions, steps))
         kind, octets = self._receive()
         assert kind == b"O", kind

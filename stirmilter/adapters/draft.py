@@ -73,8 +73,8 @@ class Refusal:
     """In a word, for the log."""
 
 
-def _unprepared() -> Preparation:
-    return Preparation(BodyDigester(()))
+_UNPREPARED: Final = Preparation(BodyDigester(()))
+"""Of a message whose header has not ended; nothing feeds it, so all may share it."""
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Draft:
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
     headers: list[Header] = field(default_factory=list)
-    prepared: Preparation = field(default_factory=_unprepared)
+    prepared: Preparation = _UNPREPARED
     readers: tuple[Callable[[bytes], None], ...] = ()
     """Those of `prepared`."""
 

@@ -53,7 +53,7 @@ class Patient:
 def examine(patient: Patient, now: datetime) -> Iterable[Finding]:
     """Look at everything there is, whatever is wrong with the rest of it."""
     yield from _postfix(patient)
-    yield from library()
+    yield from library(patient.config)
     yield from network.name_servers(patient.config)
     yield from network.web_roots(patient.config)
     yield clock.synchronised(patient.seconds)

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from stirmilter.adapters.milter import ACTIONS
+from stirmilter.adapters.native.codec import ACTIONS
 
 VERSION: Final = 6
 _ALL_ACTIONS: Final = 0x1FF
@@ -37,7 +37,7 @@ class Offer:
         if self.version < VERSION:
             return f"it speaks version {self.version} of the protocol"
         if not self.steps & LEADING_SPACE:
-            return "its libmilter takes the leading space of header fields away"
+            return "it takes the leading space of header fields away"
         return ""
 
 

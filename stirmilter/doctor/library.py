@@ -1,4 +1,4 @@
-"""What the libmilter of this machine can do."""
+"""What carries the milter protocol, and what the libmilter of this machine can do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-import milter
-
-from stirmilter.adapters.milter import NAME
+from stirmilter.adapters.service import NAME
+from stirmilter.config import Config
 from stirmilter.doctor import asuser
 from stirmilter.findings import Finding
 
@@ -20,8 +19,14 @@ _POOL: Final = b"mi_pool_controller_init"
 _SECONDS: Final = 5.0
 
 
-def library() -> Iterable[Finding]:
+def library(config: Config) -> Iterable[Finding]:
     """Look at the library that this process has loaded, as the daemon will."""
+    if config.milter.transport == "native":
+        text = "not used: milter.transport is native"
+        yield Finding("ok", "libmilter", text)
+        return
+    import milter  # noqa: PLC0415 - only where the daemon will load it
+
     version = ".".join(map(str, milter.getversion()))
     path = _path()
     name = f"libmilter (API {version}{f', {path}' if path else ''})"
@@ -40,6 +45,8 @@ def library() -> Iterable[Finding]:
 
 def _serves_descriptors() -> bool:
     """Try it, on a socket that nobody knows; in a child, since once is for ever."""
+    import milter  # noqa: PLC0415
+
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("")  # the kernel makes up an abstract name
         listener.listen()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from stirmilter.events import Handled
 from stirmilter.mail import removals
@@ -36,6 +36,12 @@ from stirmilter.services import (
     VerificationService,
 )
 from stirmilter.stir.msgi import ALGORITHMS, BodyDigester
+
+_SMALL: Final = 16_384  # octets of header fields that are read in no time
+
+
+def _is_small(headers: Sequence[Header]) -> bool:
+    return sum(len(value) for _, value in headers) <= _SMALL
 
 
 class MailFilter:
@@ -77,6 +83,7 @@ class MailFilter:
         self._incoming = Incoming(policy, verification, self.peers, self.checks)
         passports = verification.policy.passports
         self._outgoing = Outgoing(policy, authentication, passports, dkim)
+        self._signs_at_once = self._outgoing.signs_at_once
 
     @property
     def verifying(self) -> tuple[VerificationService, ...]:
@@ -111,6 +118,7 @@ class MailFilter:
                 BodyDigester({*needed, self.authentication.algorithm}),
                 self._hashes(),
                 hazards=self._hazards(headers),
+                at_once=self._signs_at_once and not tokens and _is_small(headers),
             )
         hashes = self.checks.prepare(headers)
         if not tokens:

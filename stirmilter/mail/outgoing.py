@@ -27,7 +27,9 @@ from stirmilter.mail.transaction import (
 )
 from stirmilter.services import AuthenticationService, Message
 from stirmilter.stir import identity
+from stirmilter.stir.jws import SoftwareKey
 from stirmilter.stir.passport import Passport
+from stirmilter.stir.tn import NumberSet
 
 _STRENGTH: Final[tuple[Refusal, ...]] = ("unsigned", "tempfail", "reject")
 
@@ -62,6 +64,16 @@ class Outgoing:
         self.authentication = authentication
         self.passports = passports
         self.dkim = dkim
+
+    @property
+    def signs_at_once(self) -> bool:
+        """Whether signing asks nobody: keys and numbers are in memory, and no RSA."""
+        signers, submitters = self.authentication.signers, self.policy.submitters
+        return (
+            self.dkim is None
+            and all(isinstance(one.key, SoftwareKey) for one in signers)
+            and all(isinstance(n, NumberSet) for one in submitters for n in one.numbers)
+        )
 
     def sign(self, transaction: Transaction, now: datetime) -> Decision:
         """Insert a PASSporT where there is to be one, and DKIM over all that leaves."""

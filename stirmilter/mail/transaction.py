@@ -99,6 +99,8 @@ class Preparation:
 
     hazards: BodyHazards | None = None
     kept: KeptBody | None = None
+    at_once: bool = False
+    """Whether the decision waits for nobody, and takes well below a millisecond."""
 
     def readers(self) -> tuple[Callable[[bytes], None], ...]:
         """Return what is to be told each chunk of the body."""

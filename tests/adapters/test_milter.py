@@ -1,7 +1,6 @@
-"""The session object, driven without libmilter: what must happen when we are wrong.
+"""The session over either transport: what must happen when we are wrong.
 
-libmilter's context is the one thing played here. That the rest works with the real one
-is shown by tests/e2e.
+That the rest works with the real libmilter, and with Postfix, is shown by tests/e2e.
 """
 
 import threading
@@ -78,8 +77,8 @@ def test_an_error_while_a_decision_is_applied_is_answered_451_whatever_is_set(
     talk: Any,  # noqa: ANN401
 ) -> None:
     """Half of it may have been done: what is left in the header is not known."""
-    session, context, ledger = talk(lambda: NOW, "accept")
-    context.addheader = broken
+    session, _, ledger = talk(lambda: NOW, "accept")
+    session.session.channel.insert = broken
 
     answer = carry(session)
 
@@ -94,8 +93,9 @@ def test_an_error_in_a_callback_without_reply_is_answered_at_the_end(
     session.envfrom("<a@one.example>")
     session.eoh()
 
-    # What a bug in a callback would do; libmilter is told to go on all the same.
-    assert session.body(None) == Milter.CONTINUE
+    # What a bug in a callback would do; the MTA is told to go on all the same.
+    session.session.draft.readers = (broken,)
+    assert session.body(b"Hello\r\n") == Milter.CONTINUE
 
     assert session.eom() == Milter.TEMPFAIL
     assert context.replies[0][0] == "451"
@@ -108,7 +108,8 @@ def test_an_error_belongs_to_its_message_and_not_to_the_next(
     session, context, _ = talk()
     session.envfrom("<a@one.example>")
     session.eoh()
-    session.body(None)
+    session.session.draft.readers = (broken,)
+    session.body(b"Hello\r\n")
     session.eom()
 
     assert carry(session) == Milter.CONTINUE

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stirmilter.adapters.milter import ACTIONS
+from stirmilter.adapters.native.codec import ACTIONS
+from stirmilter.config import parse
 from stirmilter.demo import daemons
 from stirmilter.doctor.handshake import LEADING_SPACE, Offer
 from stirmilter.doctor.library import library
@@ -225,7 +226,7 @@ def test_an_offer_of_ours_has_no_problem() -> None:
 
 
 def test_libmilter_is_tried_and_not_only_named() -> None:
-    [found] = library()
+    [found] = library(parse({}, Path("stirmilter.toml")))
 
     assert found.level == "ok"
     assert "libmilter" in found.text

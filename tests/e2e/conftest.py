@@ -15,6 +15,9 @@ from stirmilter.demo.laboratory import Laboratory, laboratory
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 
+OVER_BOTH = pytest.mark.parametrize("transport", ["libmilter", "native"])
+"""What a transport may break; all the rest runs over one (STIRMILTER_TRANSPORT)."""
+
 CONFIGURATION = """\
 [milter]
 sockets = [{sockets}]

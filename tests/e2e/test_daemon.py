@@ -19,7 +19,7 @@ from stirmilter.stir import credential, jws
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 from tests import mta
-from tests.e2e.conftest import Daemon, Start
+from tests.e2e.conftest import OVER_BOTH, Daemon, Start
 from tests.e2e.test_milter import BOB, SENDER, headers, token_of
 
 pytestmark = pytest.mark.e2e
@@ -87,8 +87,11 @@ def test_an_unknown_group_is_named_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert not path.exists()
 
 
-def test_a_message_in_flight_at_sigterm_is_finished(start: Start) -> None:
-    daemon = start()
+@OVER_BOTH
+def test_a_message_in_flight_at_sigterm_is_finished(
+    start: Start, transport: str
+) -> None:
+    daemon = start(milter=f'transport = "{transport}"')
 
     with mta.session(daemon.socket) as session:
         session.begin(SENDER, [BOB])
@@ -103,8 +106,11 @@ def test_a_message_in_flight_at_sigterm_is_finished(start: Start) -> None:
     assert daemon.logged().endswith("stopped\n")
 
 
-def test_a_session_that_stays_is_cut_when_the_time_is_up(start: Start) -> None:
-    daemon = start(milter="drain_seconds = 0.5")
+@OVER_BOTH
+def test_a_session_that_stays_is_cut_when_the_time_is_up(
+    start: Start, transport: str
+) -> None:
+    daemon = start(milter=f'drain_seconds = 0.5\ntransport = "{transport}"')
 
     def stay() -> None:
         with mta.session(daemon.socket) as session:
@@ -119,6 +125,22 @@ def test_a_session_that_stays_is_cut_when_the_time_is_up(start: Start) -> None:
     assert daemon.process.returncode == 0
 
     assert "1 sessions cut short" in daemon.logged()
+
+
+@OVER_BOTH
+def test_only_the_transport_that_is_used_is_loaded(
+    start: Start, transport: str
+) -> None:
+    daemon = start(milter=f'transport = "{transport}"')
+    assert sign(daemon) == [b"PASSporT"]
+
+    loaded = {
+        pid
+        for pid in (daemon.process.pid, *workers(daemon))
+        if "libmilter" in Path(f"/proc/{pid}/maps").read_text()
+    }
+    assert bool(loaded) == (transport == "libmilter")
+    assert daemon.process.pid not in loaded
 
 
 def test_a_killed_worker_is_replaced(start: Start) -> None:

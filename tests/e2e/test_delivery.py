@@ -8,7 +8,7 @@ from stirmilter.demo.daemons import short_folder
 from stirmilter.stir import credential
 from stirmilter.testca import TestCA
 from tests.e2e.arrivals import Arrivals, take_nobody_for_ours, verdicts
-from tests.e2e.conftest import Hook, Start
+from tests.e2e.conftest import OVER_BOTH, Hook, Start
 from tests.e2e.traffic import Outcome, Relay, carry, is_signed, name, relay
 
 pytestmark = pytest.mark.e2e
@@ -25,12 +25,13 @@ def hold(running: Relay, outcome: Outcome, count: int, ca: TestCA) -> None:
     assert all(is_signed(octets, leaf) for [octets] in arrived.values())
 
 
+@OVER_BOTH
 def test_each_message_arrives_once_and_signed_whatever_happens_meanwhile(
-    start: Start, published: tuple[TestCA, str]
+    start: Start, published: tuple[TestCA, str], transport: str
 ) -> None:
     """One event of each kind; `make soak` has more of them, and more messages."""
     count = 300
-    daemon = start(milter="drain_seconds = 10.0")
+    daemon = start(milter=f'drain_seconds = 10.0\ntransport = "{transport}"')
     with short_folder() as folder, relay(daemon, Path(folder)) as running:
         events = [
             running.reload,
@@ -45,12 +46,13 @@ def test_each_message_arrives_once_and_signed_whatever_happens_meanwhile(
         assert "nonsense: no such setting" in running.logged()
 
 
+@OVER_BOTH
 def test_a_reload_costs_nobody_an_answer(
-    start: Start, published: tuple[TestCA, str]
+    start: Start, published: tuple[TestCA, str], transport: str
 ) -> None:
     """Who is connected is served to the end; who comes is served by the next."""
     count = 150
-    daemon = start()
+    daemon = start(milter=f'transport = "{transport}"')
     with short_folder() as folder, relay(daemon, Path(folder)) as running:
         outcome = carry(running, count, [running.reload] * 3)
 

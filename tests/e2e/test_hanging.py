@@ -1,4 +1,4 @@
-"""A worker whose libmilter hangs is replaced, though its siblings serve the socket."""
+"""A worker whose transport hangs is replaced, though its siblings serve the socket."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from tests import mta
-from tests.e2e.conftest import Daemon, Hook, Start
+from tests.e2e.conftest import OVER_BOTH, Daemon, Hook, Start
 from tests.e2e.test_daemon import alive, until, workers
 from tests.e2e.test_milter import BOB, SENDER, headers
 
@@ -22,28 +22,43 @@ _ATTACH = 16  # ptrace(2): stops one thread, and no other of its process
 _WALL = 0x40000000  # waitpid(2): threads, too
 _STUCK = "stuck_seconds = 5.0"
 
-# A session of a worker that is told to hang
-# never gets beyond its first callback; and each worker says which thread accepts.
+# A session of a worker that is told to hang never gets beyond its first callback, and
+# the native loop turns no more; and each worker says which thread accepts.
 _HOOK = """
 import os, pathlib, threading, time
 import milter
+from stirmilter.adapters.native.server import Server
 from stirmilter.adapters.occupancy import Sessions
 
 folder = pathlib.Path({folder!r})
-opened, main = Sessions.opened, milter.main
+opened, main, serve, turn = Sessions.opened, milter.main, Server.serve, Server.turn
 
-def hang(self, session):
+def wait():
     while (folder / f"hang-{{os.getpid()}}").exists():
         time.sleep(0.05)
+
+def hang(self, session):
+    wait()
     opened(self, session)
 
-def listen():
+def stand(self):
+    wait()
+    turn(self)
+
+def tell():
     folder.joinpath(f"listener-{{os.getpid()}}").write_text(
         str(threading.get_native_id())
     )
+
+def listen():
+    tell()
     main()
 
-Sessions.opened, milter.main = hang, listen
+def loop(self):
+    tell()
+    serve(self)
+
+Sessions.opened, milter.main, Server.serve, Server.turn = hang, listen, loop, stand
 """
 
 
@@ -83,12 +98,13 @@ def send(daemon: Daemon) -> bool:
     return [name for _, name, _ in answer.inserted] == [b"PASSporT"]
 
 
+@OVER_BOTH
 @pytest.mark.parametrize("hang", [block_callbacks, stop_the_listener])
 def test_it_is_replaced_while_mail_goes_through_its_siblings(
-    start: Start, hook: Hook, hang: Callable[[Path, int], None]
+    start: Start, hook: Hook, hang: Callable[[Path, int], None], transport: str
 ) -> None:
     folder = hook(_HOOK)
-    daemon = start(milter=_STUCK)
+    daemon = start(milter=f'{_STUCK}\ntransport = "{transport}"')
     until(lambda: len(workers(daemon)) == 2, "two workers")
     stuck, sibling = workers(daemon)
     hang(folder, stuck)

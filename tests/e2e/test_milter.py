@@ -16,7 +16,7 @@ from stirmilter.demo.postfix import free_port
 from stirmilter.stir import identity, jws, passport, strictjson
 from stirmilter.stir.msgi import digest_body
 from tests import mta
-from tests.e2e.conftest import Daemon, Start
+from tests.e2e.conftest import OVER_BOTH, Daemon, Start
 
 pytestmark = pytest.mark.e2e
 
@@ -49,15 +49,18 @@ def chunks(body: bytes, dice: random.Random) -> list[bytes]:
     return [body[a:b] for a, b in zip([0, *cut], [*cut, len(body)], strict=True)]
 
 
+@OVER_BOTH
 @pytest.mark.conformance("M-11", "M-19")
-def test_a_thousand_messages_over_eight_connections_do_not_mix(start: Start) -> None:
+def test_a_thousand_messages_over_eight_connections_do_not_mix(
+    start: Start, transport: str
+) -> None:
     """Each message is signed as itself, and judged as itself, whatever runs beside it.
 
     Half of the messages are signed; the other half carry those tokens back in, every
     third with another body. Debian's libmilter moves callbacks between threads, so
     this is where a worker would crash or confuse two messages.
     """
-    daemon = start()
+    daemon = start(milter=f'transport = "{transport}"')
 
     def carry(lane: int) -> tuple[int, list[str]]:
         dice = random.Random(lane)  # noqa: S311 - to repeat it
@@ -292,9 +295,10 @@ def test_inet_and_inet6_and_unix_are_served_at_once(start: Start) -> None:
         assert token_of(answer.value(b"PASSporT")).claims.orig.value == "12025550123"
 
 
-def test_a_slow_certificate_does_not_hang_the_mta(start: Start) -> None:
+@OVER_BOTH
+def test_a_slow_certificate_does_not_hang_the_mta(start: Start, transport: str) -> None:
     """Progress is reported while we wait, and the result is temperror in the end."""
-    daemon = start(milter="progress_seconds = 0.2")
+    daemon = start(milter=f'progress_seconds = 0.2\ntransport = "{transport}"')
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         configuration = daemon.configuration.read_text()
@@ -318,6 +322,31 @@ def test_a_slow_certificate_does_not_hang_the_mta(start: Start) -> None:
     assert answer.progress >= 3
     words = answer.value(b"Authentication-Results").split()
     assert words[1:3] == [b"stir=temperror", b"reason=credential-unavailable"]
+
+
+def test_the_bounds_of_the_native_transport_are_those_that_are_set(
+    start: Start,
+) -> None:
+    bounds = "connections = 1\nframe_octets = 65536\nidle_seconds = 1.5"
+    daemon = start(milter=f'workers = 1\ntransport = "native"\n{bounds}')
+
+    def carry_a_large_field() -> None:
+        with mta.session(daemon.socket) as session:
+            large = (b"X-Filler", b"x" * 65_536)
+            session.message(SENDER, [BOB], [large], b"Hello\r\n")
+
+    with mta.session(daemon.socket), pytest.raises(ConnectionError):
+        carry_a_large_field()
+    with pytest.raises(ConnectionError):
+        carry_a_large_field()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(daemon.socket)
+        assert silent.recv(1) == b""
+
+    logged = daemon.logged()
+    assert "more than 1 connections: one refused" in logged
+    assert "does not speak the milter protocol: a frame of 65547 octets" in logged
+    assert "a connection was silent for 2 seconds: closed" in logged
 
 
 def moved(value: bytes, x5u: str) -> bytes:

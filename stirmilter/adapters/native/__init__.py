@@ -1,0 +1,1 @@
+"""The milter protocol spoken by ourselves, without libmilter."""

@@ -1,0 +1,160 @@
+"""One SMTP session, whatever carries the milter protocol.
+
+A transport tells a `Session` what the MTA tells it, and does through a `Channel` what
+comes of it. Nothing here waits: what a message needs is fetched and decided elsewhere
+(`ending`). Nothing here knows what STIR is.
+
+What belongs to the SMTP session and what belongs to one message live in different
+objects: `Session` and its `Draft`, which is replaced after each message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Concatenate, ParamSpec
+
+from stirmilter.adapters.draft import Draft
+from stirmilter.adapters.ending import Channel, Ending, Steps
+from stirmilter.adapters.service import Service
+from stirmilter.mail.transaction import Connection
+
+_P = ParamSpec("_P")
+
+
+def _collects(
+    note: Callable[Concatenate[Session, _P], None],
+) -> Callable[Concatenate[Session, _P], None]:
+    """Make a method that only notes something down one that cannot fail.
+
+    The MTA does not wait for an answer, so an error is kept for the end of the message,
+    which can refuse it.
+    """
+
+    @wraps(note)
+    def guarded(self: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            note(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - reported at the end, with queue id
+            self.draft.error = error
+
+    return guarded
+
+
+class Session:
+    """One SMTP session and the message that arrives in it."""
+
+    def __init__(self, service: Service, channel: Channel) -> None:
+        """Take what all sessions share, and what is done through the transport."""
+        self.service = service
+        self.channel = channel
+        self.connection = Connection(client=None)
+        self.draft: Draft = service.draft()
+        service.sessions.opened(self)
+
+    @_collects
+    def connect(self, name: str, address: str) -> None:
+        """Note who speaks, and through which Postfix service.
+
+        Args:
+            name: of the host, as the MTA tells it.
+            address: IPv4 or IPv6; empty for a client that came over no network.
+        """
+        client: IPv4Address | IPv6Address | None = None
+        if address:
+            client = ip_address(address)
+            if isinstance(client, IPv6Address) and client.ipv4_mapped:
+                client = client.ipv4_mapped
+        self.connection = Connection(
+            client=client,
+            daemon_name=self.channel.macro("{daemon_name}") or "",
+            name=self._host_name(name),
+        )
+
+    @_collects
+    def helo(self, name: str) -> None:
+        """Note what the client calls itself."""
+        self.connection = replace(self.connection, helo=name)
+
+    @_collects
+    def mail(self, sender: str) -> None:
+        """Begin a message; what we know of the session stays."""
+        self._begin(sender)
+        login, tls_name = self.channel.macro("{auth_authen}") or "", self._tls_name()
+        known = self.connection
+        if (login, tls_name) != (known.login, known.tls_name):
+            self.connection = replace(known, login=login, tls_name=tls_name)
+
+    @_collects
+    def recipient(self, recipient: str) -> None:
+        """Note a recipient."""
+        self.draft.add_recipient(recipient)
+
+    @_collects
+    def header(self, name: str, value: bytes) -> None:
+        """Note a header field."""
+        self.draft.add_header(name, value)
+
+    @_collects
+    def header_end(self) -> None:
+        """Learn from the header which digests the body needs, and what to fetch."""
+        draft = self.draft
+        if draft.refusal is None:
+            draft.prepared = self.service.filter.prepare(
+                self.connection, draft.recipients, draft.headers, draft.sender
+            )
+            draft.readers = draft.prepared.readers()
+            self.service.prefetch(draft.prepared.urls)
+
+    @_collects
+    def body(self, chunk: bytes) -> None:
+        """Hash; of the body itself, only what may be wanted again is kept."""
+        for read in self.draft.readers:
+            read(chunk)
+
+    def end(self) -> Steps:
+        """Have the message decided, apply the decision, and tell what became of it."""
+        ending = Ending(self.service, self.channel, self.connection, self.draft)
+        try:
+            return (yield from ending.steps())
+        finally:
+            self._begin()
+
+    def abort(self) -> None:
+        """Forget the message; the session goes on."""
+        self._begin()
+
+    def close(self) -> None:
+        """Forget the session; again is once."""
+        self._begin()
+        self.service.sessions.closed(self)
+
+    def _begin(self, sender: str = "") -> None:
+        """Let go of the message before."""
+        self.draft.release()
+        self.draft = self.service.draft(sender)
+
+    def _host_name(self, name: str) -> str:
+        """Return the client's host name if its address and it lead to each other.
+
+        Postfix tells no other; Sendmail says in a macro how sure it is, if asked to.
+        """
+        known = self.channel.macro("{client_resolve}") or "OK"
+        if known != "OK" or name.startswith("[") or name.lower() == "unknown":
+            return ""
+        return name.lower().rstrip(".")
+
+    def _tls_name(self) -> str:
+        """Return the name in the client's certificate, if the MTA has verified it.
+
+        Sendmail names every certificate, and says in {verify} whether it is good.
+        Postfix has no {verify}, and names no certificate that it does not trust; it
+        tells who it is with the connection. Whoever says neither is not believed.
+        """
+        found = self.channel.macro("{cert_subject}") or ""
+        verified = self.channel.macro("{verify}")
+        if verified is None and (self.channel.macro("v") or "").startswith("Postfix"):
+            verified = "OK"
+        return found if verified == "OK" else ""

@@ -1,0 +1,388 @@
+"""One connection without a socket: octets in, octets out."""
+
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stirmilter.adapters.ending import Answer
+from stirmilter.adapters.native import codec
+from stirmilter.adapters.native.codec import ProtocolError
+from stirmilter.adapters.native.conversation import Conversation
+from stirmilter.adapters.service import Service
+from stirmilter.events import Handled
+from stirmilter.mail.transaction import Decision, Insertion, Preparation, Removal
+from stirmilter.stir.msgi import BodyDigester
+from tests.adapters.sessions import Ledger, frame
+
+LONGEST = 131_072
+CONNECT = frame(b"C", b"mx.one.example\x004\0\x19192.0.2.1\0")
+MAIL = frame(b"M", b"<a@one.example>\0SIZE=3\0")
+RCPT = frame(b"R", b"<b@two.example>\0")
+HEADER = frame(b"L", b"From\0 a@one.example\0")
+END_OF_HEADER, END = frame(b"N"), frame(b"E")
+MESSAGE = MAIL + RCPT + HEADER + END_OF_HEADER + frame(b"B", b"Hello\r\n") + END
+
+
+def offer(steps: int = 0x1FFFFF, actions: int = 0x1FF, version: int = 6) -> bytes:
+    return frame(b"O", struct.pack("!III", version, actions, steps))
+
+
+class Filter:
+    """Decides as it is told, at once, and keeps what it is asked about."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        self.asked: list[Any] = []
+
+    def prepare(self, *_: object) -> Preparation:
+        return Preparation(BodyDigester(), at_once=True)
+
+    def decide(self, transaction: Any) -> Decision:  # noqa: ANN401
+        self.asked.append(transaction)
+        return self.decision
+
+    def refused(self, _who: object, reason: str, action: Any = "tempfail") -> Handled:  # noqa: ANN401
+        return Handled("in", "undetermined", reason, action=action)
+
+    def undecided(self, _transaction: object) -> Decision:
+        return Decision(event=self.refused(None, "internal-error"), action="tempfail")
+
+
+class Talk:
+    """A conversation with a filter that decides as it is told."""
+
+    def __init__(self, decision: Decision | None = None) -> None:
+        event = Handled("in", "verified", "verified", rule="r")
+        self.filter = Filter(decision or Decision(event=event))
+        self.ledger = Ledger()
+        filter_: Any = self.filter
+        executor: Any = None  # all is decided at once
+        self.service = Service(
+            filter=filter_,
+            executor=executor,
+            observe=self.ledger.handled.append,
+            failed=lambda queue_id, error: self.ledger.failed.append((queue_id, error)),
+        )
+        self.conversation = Conversation(self.service, LONGEST)
+        self.rest = b""
+
+    def say(self, octets: bytes) -> bytes:
+        """What it answers; a message is answered where it ends."""
+        self.rest += octets
+        while True:
+            taken = self.conversation.receive(memoryview(self.rest))
+            self.rest = self.rest[taken:]
+            if (steps := self.conversation.steps) is None:
+                break
+            with pytest.raises(StopIteration) as end:
+                next(steps)
+            answer: Answer = end.value.value
+            self.conversation.finish(answer)
+        out = bytes(self.conversation.out)
+        self.conversation.out.clear()
+        return out
+
+
+def greeted(decision: Decision | None = None, **options: int) -> Talk:
+    talk = Talk(decision)
+    talk.say(offer(**options))
+    talk.say(CONNECT)
+    return talk
+
+
+EVENT = Handled("in", "failed", "stale", rule="r")
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_octets_may_be_cut_anywhere(data: st.DataObject) -> None:
+    octets = offer() + CONNECT + MESSAGE + MAIL + frame(b"A") + MESSAGE
+    talk = Talk()
+
+    answered = b""
+    while octets:
+        cut = data.draw(st.integers(1, min(60, len(octets))))
+        answered += talk.say(octets[:cut])
+        octets = octets[cut:]
+
+    assert answered == Talk().say(offer()) + codec.CONTINUE * 2
+    for asked in talk.filter.asked:
+        assert (asked.sender, asked.recipients) == (
+            "<a@one.example>",
+            ("<b@two.example>",),
+        )
+        assert [tuple(h) for h in asked.headers] == [("From", b" a@one.example")]
+        assert asked.body.length == 7
+
+
+@pytest.mark.parametrize("command", [MAIL, RCPT, HEADER, END_OF_HEADER])
+def test_an_mta_that_waits_for_answers_gets_one_for_each_command(
+    command: bytes,
+) -> None:
+    talk = Talk()
+    talk.say(offer(steps=0))
+    assert talk.say(CONNECT) == codec.CONTINUE
+
+    before = (MAIL + RCPT + HEADER + END_OF_HEADER).partition(command)[0]
+    talk.say(before)
+
+    assert talk.say(command) == codec.CONTINUE
+
+
+def test_what_nobody_asked_for_is_answered_and_not_looked_at() -> None:
+    talk = greeted(steps=0)
+
+    assert talk.say(frame(b"U", b"NOOP\0")) == codec.CONTINUE
+    assert talk.say(MAIL + RCPT + frame(b"T")) == codec.CONTINUE * 3
+
+
+def test_the_last_of_a_body_may_come_with_its_end() -> None:
+    """Of a milter that answers no piece of a body, libmilter then answers no end."""
+    talk = greeted()
+
+    talk.say(MAIL + RCPT + HEADER + END_OF_HEADER + frame(b"B", b"one"))
+    talk.say(frame(b"E", b"two"))
+
+    assert talk.filter.asked[0].body.length == 6
+
+
+def test_a_body_may_be_empty_and_so_may_its_pieces() -> None:
+    talk = greeted()
+
+    assert talk.say(MAIL + RCPT + END_OF_HEADER + frame(b"B") + END) == codec.CONTINUE
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        frame(b"Z"),
+        frame(b"\0"),
+        offer(),
+        CONNECT,
+        RCPT,
+        HEADER,
+        END_OF_HEADER,
+        END,
+        MAIL + HEADER,
+        MAIL + RCPT + END,
+        MAIL + RCPT + frame(b"B", b"x"),
+        MAIL + RCPT + END_OF_HEADER + HEADER,
+        MAIL + RCPT + END_OF_HEADER + RCPT,
+        frame(b"D"),
+        frame(b"D", b"Ci"),
+        frame(b"D", b"Ci\0"),
+        frame(b"M", b"<a@one.example>"),
+        frame(b"H"),
+        b"\0\0\0\0",
+        struct.pack("!I", LONGEST + 1),
+        struct.pack("!I", 0xFFFFFFFF),
+    ],
+)
+def test_what_is_no_milter_protocol_ends_the_connection(commands: bytes) -> None:
+    talk = greeted()
+
+    with pytest.raises(ProtocolError):
+        talk.say(commands)
+
+
+@pytest.mark.parametrize("first", [MAIL, CONNECT, frame(b"A"), frame(b"D", b"C")])
+def test_nothing_comes_before_an_offer(first: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        Talk().say(first)
+
+
+def test_the_longest_frame_is_still_one() -> None:
+    talk = greeted()
+    value = b"x" * (LONGEST - 1 - len("X\0\0"))
+
+    talk.say(MAIL + RCPT + frame(b"L", b"X\0" + value + b"\0") + END_OF_HEADER + END)
+
+    assert talk.filter.asked[0].headers[0].value == value
+
+
+@pytest.mark.parametrize("between", [b"", frame(b"A"), frame(b"H", b"again\0")])
+def test_a_message_may_be_given_up_anywhere(between: bytes) -> None:
+    talk = greeted()
+
+    for before in (b"", MAIL, MAIL + RCPT, MAIL + RCPT + HEADER + END_OF_HEADER):
+        assert talk.say(before + between + MESSAGE) == codec.CONTINUE
+
+    assert len(talk.filter.asked) == 4
+    assert {asked.recipients for asked in talk.filter.asked} == {("<b@two.example>",)}
+
+
+FRAMES = st.builds(
+    frame,
+    st.sampled_from([bytes([kind]) for kind in b"OCDHMRTLNBEAUQKZ"]),
+    st.binary(max_size=40)
+    | st.sampled_from([b"Ci\0x\0", b"x\0", b"X\0y\0", b"x\x004\0\x19192.0.2.1\0"]),
+)
+
+
+@given(st.lists(FRAMES | st.binary(max_size=12), max_size=30), st.booleans())
+def test_strangers_meet_no_other_error(said: list[bytes], greeting: bool) -> None:
+    talk = greeted() if greeting else Talk()
+
+    with suppress(ProtocolError):
+        talk.say(b"".join(said))
+
+    assert len(talk.ledger.failed) == 0
+    talk.conversation.close()
+    assert talk.service.sessions.count == 0
+    assert talk.service.held.take(talk.service.bounds.held_octets), "all given back"
+
+
+def defined(scope: bytes, **macros: str) -> bytes:
+    packed = "".join(f"{name}\0{value}\0" for name, value in macros.items())
+    return frame(b"D", scope + packed.encode())
+
+
+def test_macros_are_those_of_the_command_that_defined_them_last() -> None:
+    talk = Talk()
+    talk.say(offer() + defined(b"C", v="Postfix", j="one") + CONNECT)
+    talk.say(defined(b"M", j="two") + MAIL)
+    macro = talk.conversation.macro
+
+    assert [macro(name) for name in ("v", "j", "i", "{j}")] == [
+        "Postfix",
+        "two",
+        None,
+        None,
+    ]
+    talk.say(defined(b"R", i="three") + RCPT)
+    assert macro("i") == "three"
+
+
+def test_a_macro_may_stand_in_braces_where_it_needs_none() -> None:
+    talk = Talk()
+    talk.say(offer() + defined(b"C", **{"{v}": "Postfix"}) + CONNECT)
+
+    assert talk.conversation.macro("v") == "Postfix"
+
+
+def test_macros_of_commands_that_we_know_nothing_of_are_passed_over() -> None:
+    talk = greeted()
+
+    talk.say(defined(b"U", i="x") + defined(b"B", i="y"))
+
+    assert talk.conversation.macro("i") is None
+
+
+@pytest.mark.parametrize("end", [MESSAGE, MAIL + frame(b"A"), frame(b"H", b"x\0")])
+def test_a_message_inherits_no_macro_of_the_one_before(end: bytes) -> None:
+    """A login, say: libmilter keeps it until another one is defined."""
+    talk = greeted()
+    talk.say(defined(b"M", **{"{auth_authen}": "mmsc"}) + end)
+
+    talk.say(MAIL)
+
+    assert talk.conversation.session.connection.login == ""
+
+
+def test_a_session_may_end_and_another_one_begin_on_the_connection() -> None:
+    talk = greeted()
+    talk.say(defined(b"H", **{"{cert_subject}": "one"}) + frame(b"H", b"one\0"))
+    before = talk.conversation.session
+
+    talk.say(frame(b"K") + CONNECT + MESSAGE)
+
+    now = talk.conversation.session
+    assert now is not before
+    assert talk.conversation.macro("{cert_subject}") is None
+    assert now.connection.helo == ""
+    assert talk.conversation.leading_space
+    assert talk.service.sessions.count == 1
+
+
+def test_good_bye_is_the_last_word() -> None:
+    talk = greeted()
+
+    talk.say(frame(b"Q") + MESSAGE)
+
+    assert talk.conversation.ended
+    assert talk.filter.asked == []
+
+
+def test_edits_are_written_in_order_and_above_the_verdict() -> None:
+    talk = greeted(
+        Decision(
+            event=EVENT,
+            action="quarantine",
+            remove=(Removal("X", 1), Removal("X", 2)),
+            insert=(Insertion("A", "1"), Insertion("B", "2")),
+        )
+    )
+
+    assert talk.say(MESSAGE) == (
+        codec.remove_header("X", 2)
+        + codec.remove_header("X", 1)
+        + codec.insert_header("B", " 2")
+        + codec.insert_header("A", " 1")
+        + codec.quarantine("stirmilter: r")
+        + codec.CONTINUE
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "written"),
+    [
+        ("reject", "550", codec.reply("550", "5.7.1", "no")),
+        ("tempfail", "451", codec.reply("451", "4.7.1", "no")),
+        ("tempfail", "550", codec.TEMPFAIL),
+        ("reject", "451", codec.REJECT),
+    ],
+)
+def test_a_refusal_is_said_with_its_reply_if_that_is_one(
+    action: Any,  # noqa: ANN401 - one of two words
+    code: str,
+    written: bytes,
+) -> None:
+    reply = (code, f"{code[0]}.7.1", "no")
+    talk = greeted(Decision(event=EVENT, action=action, reply=reply))
+
+    assert talk.say(MESSAGE) == written
+
+
+def test_of_what_fails_half_way_nothing_is_written() -> None:
+    """libmilter has sent the first edits by then."""
+    talk = greeted(
+        Decision(event=EVENT, insert=(Insertion("A", "x\ny"), Insertion("B", "2")))
+    )
+
+    assert talk.say(MESSAGE) == codec.reply(
+        "451", "4.3.0", "internal error, try again later"
+    )
+    [(_, error)] = talk.ledger.failed
+    assert type(error) is ValueError
+    talk.filter.decision = Decision(event=EVENT)
+    assert talk.say(MESSAGE) == codec.CONTINUE
+
+
+def test_of_an_mta_that_has_left_nothing_is_told_as_done() -> None:
+    talk = greeted(Decision(event=EVENT, insert=(Insertion("A", "1"),)))
+    talk.conversation.gone = True
+
+    talk.say(MESSAGE)
+
+    assert [event.reason for event in talk.ledger.handled] == ["internal-error"]
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda t: setattr(t.conversation.session.draft, "readers", (None,))]
+)
+def test_an_error_in_a_command_is_answered_at_the_end(
+    spoil: Callable[[Talk], None],
+) -> None:
+    talk = greeted()
+    talk.say(MAIL + RCPT + END_OF_HEADER)
+    spoil(talk)
+
+    assert talk.say(frame(b"B", b"x") + END).startswith(
+        codec.reply("451", "4.3.0", "internal error, try again later")
+    )
+    assert talk.say(MESSAGE) == codec.CONTINUE

@@ -1,0 +1,180 @@
+"""The same octets given to libmilter and to ourselves: the same octets come back."""
+
+import itertools
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from tests.adapters.native.test_conversation import CONNECT, defined, offer
+from tests.adapters.sessions import frame
+
+BYE = frame(b"Q")
+
+
+@contextmanager
+def serving(transport: str) -> Iterator[str]:
+    """Serve by a transport, and give the address."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("")
+        listener.listen()
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.adapters.serving"),
+                *(transport, str(listener.fileno())),
+            ],
+            pass_fds=[listener.fileno()],
+        )
+        try:
+            yield listener.getsockname()
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[tuple[str, str]]:
+    with serving("libmilter") as libmilter, serving("native") as native:
+        yield libmilter, native
+
+
+def answers(address: str, *said: bytes) -> bytes:
+    """All that comes back until the connection is closed."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(address)
+        for octets in said:
+            connection.sendall(octets)
+        found = b""
+        with suppress(ConnectionResetError):  # closed with octets that it did not read
+            while more := connection.recv(65_536):
+                found += more
+        return found
+
+
+@pytest.mark.parametrize(
+    ("version", "actions", "steps"),
+    [
+        *itertools.product((6,), (0x1FF, 0x31, 0x11, 0x1, 0), (0x1FFFFF, 0xFFFFF, 0)),
+        (6, 0x1FF, 0x7F),
+        (6, 0x1FF, 0x1FF),
+        (6, 0x1FF, 0x301FFFFF),
+        (7, 0x1FF, 0x1FFFFF),
+        (5, 0x1FF, 0x7FF),
+        (4, 0x3F, 0x3FF),
+        (3, 0x3F, 0x17F),
+        (2, 0x3F, 0x7F),
+        (2, 0, 0),
+        (1, 0xF, 0x3F),
+        (0, 0, 0),
+        (1 << 31, 0x1FF, 0x1FFFFF),
+    ],
+)
+def test_an_offer_is_answered_alike(
+    both: tuple[str, str], version: int, actions: int, steps: int
+) -> None:
+    said = offer(steps, actions, version) + BYE
+
+    libmilter, native = (answers(address, said) for address in both)
+
+    assert native == libmilter
+
+
+def message(sender: bytes, *body: bytes) -> bytes:
+    """One as Postfix says it, macros included, with a field of each kind."""
+    fields = [
+        (b"From", b" +12025550123/TYPE=PLMN"),
+        (b"X-Seen", b"no space"),
+        (b"x-seen", b"\tfolded\n\tonce"),
+        (b"Subject", bytes(range(1, 256))),
+        (b"X-Empty", b""),
+    ]
+    return b"".join(
+        [
+            defined(b"M", **{"{auth_authen}": "mmsc", "{mail_addr}": "x"}),
+            frame(b"M", sender + b"\0SIZE=10\0BODY=8BITMIME\0"),
+            defined(b"R", i="4Yx1ab", **{"{rcpt_addr}": "b@two.example"}),
+            frame(b"R", b"<b@two.example>\0NOTIFY=NEVER\0"),
+            frame(b"R", b"<" + bytes(range(128, 256)) + b">\0"),
+            *(frame(b"L", name + b"\0" + value + b"\0") for name, value in fields),
+            defined(b"N", i="4Yx1ab"),
+            frame(b"N"),
+            *(frame(b"B", chunk) for chunk in body),
+            defined(b"E", i="4Yx1ab"),
+            frame(b"E"),
+        ]
+    )
+
+
+SESSION = defined(b"C", **{"{daemon_name}": "smtpd", "v": "Postfix 3.7.11"}) + CONNECT
+HELO = defined(b"H", **{"{cert_subject}": "mmsc.one.example"})
+HELO += frame(b"H", b"client.example\0")
+LARGE = b"line of a body\r\n" * 4_096
+
+
+@pytest.mark.parametrize("steps", [0x1FFFFF, 0xFFFFF, 0x7F, 0])
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(message(b"<a@one.example>", b"Hello\r\n"), id="accept"),
+        pytest.param(message(b"<a@one.example>"), id="no-body"),
+        pytest.param(message(b"<a@one.example>", b"x\r", b"\ny"), id="cut"),
+        pytest.param(
+            message(b"<a@one.example>", *[LARGE[:65_535]] * 4), id="large-body"
+        ),
+        pytest.param(message(b"<reject@one.example>", b"x"), id="reject"),
+        pytest.param(message(b"<tempfail@one.example>", b"x"), id="tempfail"),
+        pytest.param(message(b"<quarantine@one.example>", b"x"), id="quarantine"),
+        pytest.param(
+            message(b"<reject@one.example>", b"x") + message(b"<>", b"y"), id="two"
+        ),
+        pytest.param(
+            frame(b"M", b"<gone@one.example>\0")
+            + frame(b"A")
+            + message(b"<>", b"y")
+            + frame(b"A"),
+            id="abort",
+        ),
+        pytest.param(
+            frame(b"M", b"<gone@one.example>\0") + HELO + message(b"<>", b"y"),
+            id="helo-again",
+        ),
+        pytest.param(frame(b"M", b"<a@one.example>") + b"\0\0\0\0", id="no-frame"),
+        pytest.param(frame(b"Z"), id="no-command"),
+    ],
+)
+def test_a_session_is_answered_alike(
+    both: tuple[str, str], steps: int, said: bytes
+) -> None:
+    octets = offer(steps) + SESSION + HELO + said + BYE
+
+    libmilter, native = (answers(address, octets) for address in both)
+
+    assert native == libmilter
+    assert len(native) >= len(offer())
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        b"mx.one.example\x004" + struct.pack("!H", 25) + b"192.0.2.1\0",
+        b"mx.one.example\x006" + struct.pack("!H", 25) + b"2001:db8::7\0",
+        b"mx.one.example\x006" + struct.pack("!H", 25) + b"IPv6:2001:db8::7\0",
+        b"mx.one.example\x006" + struct.pack("!H", 25) + b"::ffff:192.0.2.1\0",
+        b"localhost\0L\0\0/run/socket\0",
+        b"localhost\0U",
+        b"localhost\0X\0\0x\0",
+        b"unknown\x004" + struct.pack("!H", 25) + b"192.0.2.256\0",
+        b"unknown\x006" + struct.pack("!H", 25) + b"2001:db8::x\0",
+    ],
+)
+def test_a_client_is_understood_alike(both: tuple[str, str], client: bytes) -> None:
+    octets = offer() + frame(b"C", client) + message(b"<>", b"x") + BYE
+
+    libmilter, native = (answers(address, octets) for address in both)
+
+    assert native == libmilter

@@ -1,0 +1,84 @@
+"""What may be decided on the thread that reads: what asks nobody, and is soon done."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stirmilter.mail.filter import MailFilter
+from stirmilter.mail.mailpolicy import Submitter
+from stirmilter.mail.transaction import Transaction
+from stirmilter.stir.tn import NumberSet
+from stirmilter.testca import TestCA
+from tests import laboratory
+from tests.mail.mails import PLAIN, POLICY, STRANGER, Make, mail, signed
+from tests.mail.test_dkimsign import ED25519
+
+
+class Slow:
+    """Numbers, or a key, that somebody else is asked for."""
+
+    def __init__(self, key: Any = None) -> None:  # noqa: ANN401 - a signing key
+        self.public_key = key and key.public_key
+
+    def __contains__(self, tn: str) -> bool:
+        return True
+
+
+def at_once(mail_filter: MailFilter, message: Transaction) -> bool:
+    prepared = mail_filter.prepare(
+        message.connection, message.recipients, message.headers
+    )
+    return prepared.at_once
+
+
+def test_mail_that_we_sign_with_what_is_in_memory_is_decided_at_once(
+    make: Make,
+) -> None:
+    known = Submitter(name="all", numbers=(NumberSet.parse(["+1*"]),))
+
+    assert at_once(make(), mail(*PLAIN))
+    assert at_once(make(policy=replace(POLICY, submitters=(known,))), mail(*PLAIN))
+
+
+@pytest.mark.parametrize("lines", [(), ("X-Filler: " + "x" * 16_384,)])
+def test_a_large_header_takes_its_time(make: Make, lines: tuple[str, ...]) -> None:
+    assert at_once(make(), mail(*PLAIN, *lines)) == (not lines)
+
+
+def test_what_strangers_send_may_have_to_wait(make: Make) -> None:
+    assert not at_once(make(), mail(*PLAIN, connection=STRANGER))
+
+
+def test_mail_that_carries_a_token_may_have_to_wait(make: Make, ca: TestCA) -> None:
+    assert not at_once(make(), mail(*PLAIN, signed(ca)))
+
+
+def test_numbers_that_are_looked_up_may_have_to_wait(make: Make) -> None:
+    asked = Submitter(name="table", numbers=(NumberSet.parse(["+1*"]), Slow()))
+
+    assert not at_once(make(policy=replace(POLICY, submitters=(asked,))), mail(*PLAIN))
+
+
+def test_a_key_elsewhere_may_have_to_wait(make: Make, ca: TestCA) -> None:
+    mail_filter = make()
+    one = laboratory.signer(ca, "one")
+    key: Any = Slow(one.key)
+    asked = [one, replace(one, key=key)]
+
+    other = mail_filter.using(mail_filter.authentication.using(asked, ()))
+
+    assert at_once(mail_filter, mail(*PLAIN))
+    assert not at_once(other, mail(*PLAIN))
+
+
+def test_a_second_signature_takes_its_time(make: Make) -> None:
+    plain = make()
+    both = MailFilter(
+        policy=plain.policy,
+        authentication=plain.authentication,
+        verification=plain.verification,
+        dkim=ED25519,
+    )
+
+    assert not at_once(both, mail(*PLAIN))
