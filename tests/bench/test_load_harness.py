@@ -164,12 +164,13 @@ def test_the_table_is_written_into_the_page(tmp_path: Path) -> None:
     text = table.lines(rows, reached)
     table.write(tmp_path, rows, reached)
     path = tmp_path / "performance.md"
-    path.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")
+    begin, end = page.BEGIN.format("figures"), page.END.format("figures")
+    path.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
     page.refresh(path, text)
 
     written = path.read_text()
-    assert written.startswith(f"before\n{page.BEGIN}\n\nMeasured on ")
-    assert written.endswith(f"\n{page.END}\nafter\n")
+    assert written.startswith(f"before\n{begin}\n\nMeasured on ")
+    assert written.endswith(f"\n{end}\nafter\n")
     assert "old" not in written
     assert "| sign | stirmilter | 10000 | 8 | 1234 |" in written
     csv = (tmp_path / "figures.csv").read_text()
