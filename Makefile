@@ -33,11 +33,8 @@ SOAK_MESSAGES = 100000
 # What is in the Debian of `make machine` beside its base.
 MACHINE = systemd-sysv,dbus,ca-certificates,iproute2,procps,python3,postfix,libmilter1.0.1
 
-# Mutants of `make mutants` that are tried at a time.
+# Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
-
-# Processes of `make test`: half of its time, tests wait for daemons.
-TESTERS = $(shell expr 2 '*' $(CHILDREN))
 
 .PHONY: help demo test check conformance fuzz soak bench costs mutants machine deb lock clean debian-packages venv fuzz-venv bench-venv oracles promtool
 
@@ -49,7 +46,7 @@ demo: venv ## carry a signed MMS from one operator to another, outcome in demo-o
 
 test: check oracles promtool ## check, then the tests with their coverage
 	.venv/bin/coverage erase
-	.venv/bin/coverage run -m pytest --numprocesses $(TESTERS) --dist worksteal
+	.venv/bin/coverage run -m pytest --numprocesses $(CHILDREN) --dist worksteal
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 
