@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Final, Protocol
+from typing import Protocol
 
 from cryptography import x509
 
@@ -14,6 +13,7 @@ from stirmilter.stir import identity, passport
 from stirmilter.stir.identity import IdentityValue
 from stirmilter.stir.msgi import BodyDigests
 from stirmilter.stir.passport import Limits, Passport
+from stirmilter.stir.remembering import remembered
 
 
 class CertificateRepository(Protocol):
@@ -83,10 +83,7 @@ class Message:
     """When the originator stops caring; the token is stale from then on."""
 
 
-_USUAL: Final = 4_096
-"""Characters of a value that is remembered; there are a hundred of them at most."""
-
-
+@remembered(4_096, entries=100)
 def read_value(value: str, limits: Limits) -> tuple[Passport, IdentityValue]:
     """Read a header value: its token, and the parameters that should mirror it.
 
@@ -96,11 +93,6 @@ def read_value(value: str, limits: Limits) -> tuple[Passport, IdentityValue]:
     Raises:
         Unverified: what `identity.parse` or `passport.parse` found.
     """
-    return (_read if len(value) <= _USUAL else _read.__wrapped__)(value, limits)
-
-
-@lru_cache(maxsize=100)
-def _read(value: str, limits: Limits) -> tuple[Passport, IdentityValue]:
     # Folds and parameters may take as much room again as the token.
     parsed = identity.parse(value, 2 * limits.token)
     return passport.parse(parsed.token, limits), parsed

@@ -17,6 +17,7 @@ from typing import Any, Final
 from stirmilter.stir import claims, jws, strictjson
 from stirmilter.stir.claims import DIV, MSG, Claims, Ppt
 from stirmilter.stir.jws import SigningKey
+from stirmilter.stir.remembering import remembered
 from stirmilter.stir.result import Reason, Unverified
 
 TYP: Final = "passport"
@@ -31,7 +32,6 @@ CALLS: Final = {
 }
 """Types that vouch for calls or dialogs, never for a message."""
 
-_SHORT: Final = 1_024  # characters of a header that is worth remembering
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")  # RFC 3986 §2
 
 
@@ -123,9 +123,7 @@ def parse(text: str, limits: Limits = Limits()) -> Passport:
     if len(parts) != 3 or not all(parts):  # noqa: PLR2004 - header, payload, signature
         # The compact form needs a protocol that says how to rebuild it.
         raise Unverified(Reason.MALFORMED, "not a token in full form", "RFC 8225 §7")
-    ppt, x5u = (_header if len(parts[0]) <= _SHORT else _header.__wrapped__)(
-        parts[0], limits.depth
-    )
+    ppt, x5u = _header(parts[0], limits.depth)
     payload = _part(parts[1], "payload", limits.depth)
     signature = jws.b64url_decode(parts[2])
     if len(signature) != jws.SIGNATURE_OCTETS:
@@ -166,7 +164,7 @@ def _part(text: str, name: str, depth: int) -> dict[str, Any]:
     return strictjson.parse(jws.b64url_decode(text), name, depth)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1_024, entries=1_024)
 def _header(text: str, depth: int) -> tuple[Ppt, str]:
     """Return the type and the URL of the chain; every token of a signer has them.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -25,10 +24,10 @@ from stirmilter.mail.checks.signature import Signature
 from stirmilter.mail.checks.taglist import Refused
 from stirmilter.mail.checks.verification import DkimLimits
 from stirmilter.mail.results import BUDGET
+from stirmilter.stir.remembering import remembered
 
 Kind = Literal["rsa", "ed25519"]
 
-_USUAL: Final = 2_048  # characters of a record that is remembered
 _EXPONENT_BITS: Final = 64
 """OpenSSL's own limit for keys over 3072 bits (OPENSSL_RSA_MAX_PUBEXP_BITS), held
 against all. The owner of a key chooses its exponent: one as long as the modulus makes
@@ -120,17 +119,13 @@ class Keys:
         return refusals[:2][-1]
 
 
+@remembered(2_048)
 def read(record: str) -> KeyRecord:
     """Read a key record (§3.6.1); the last few good ones are remembered.
 
     Raises:
         Refused: ``permerror``.
     """
-    return (_read if len(record) <= _USUAL else _read.__wrapped__)(record)
-
-
-@lru_cache(maxsize=256)
-def _read(record: str) -> KeyRecord:
     tags = taglist.parse(record.encode("latin-1", "replace"), "malformed-key")
     if tags.get("v", b"DKIM1") != b"DKIM1" or "p" not in tags:
         raise Refused("permerror", "malformed-key")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final, get_args
 
 from stirmilter.mail.checks import taglist
 from stirmilter.mail.checks.canonical import BodyForm, Canonicalization
 from stirmilter.mail.checks.taglist import Refused
+from stirmilter.stir.remembering import remembered
 
 ALGORITHMS: Final = frozenset({"rsa-sha256", "ed25519-sha256"})
 SHA1: Final = "rsa-sha1"
@@ -23,7 +23,6 @@ _NUMBER: Final = re.compile(rb"[0-9]{1,76}")
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NAME_LENGTH: Final = 253
 _FORMS: Final = frozenset(get_args(Canonicalization))
-_USUAL: Final = 2_048  # octets of a signature that is remembered
 _SHOWN: Final = 8  # octets of b= that name a signature (RFC 6008 §4)
 
 
@@ -66,17 +65,13 @@ class MessageSignature(Signature):
     identity: str = ""
 
 
+@remembered(2_048)
 def read_dkim(value: bytes) -> MessageSignature:
     """Read a DKIM-Signature; the last few good ones are remembered.
 
     Raises:
         Refused: ``permerror`` for one that is malformed, ``policy`` for rsa-sha1.
     """
-    return (_read if len(value) <= _USUAL else _read.__wrapped__)(value)
-
-
-@lru_cache(maxsize=128)
-def _read(value: bytes) -> MessageSignature:
     tags = taglist.parse(value, "malformed-signature")
     if _tag(tags, "v") != b"1":
         raise Refused("permerror", "unsupported-version")

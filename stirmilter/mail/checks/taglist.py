@@ -6,16 +6,15 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from stirmilter.mail.results import Word
+from stirmilter.stir.remembering import remembered
 
 _NAME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_]*")
 _VALUE: Final = re.compile(rb"[!-:<-~\x80-\xff \t\r\n]*")  # UTF-8: RFC 8616 §3
 _SPACE: Final = b" \t\r\n"
-_USUAL: Final = 2_048  # octets of a list that is remembered
 
 
 class Refused(Exception):  # noqa: N818 - not an error: a result that is on its way
@@ -27,6 +26,7 @@ class Refused(Exception):  # noqa: N818 - not an error: a result that is on its 
         self.reason = reason
 
 
+@remembered(2_048)
 def parse(octets: bytes, reason: str) -> Mapping[str, bytes]:
     """Split a tag list into names and values, white space around them removed.
 
@@ -37,11 +37,6 @@ def parse(octets: bytes, reason: str) -> Mapping[str, bytes]:
         Refused: it is none, or names a tag twice; the word is ``permerror``, and
             `reason` the reason.
     """
-    return (_parse if len(octets) <= _USUAL else _parse.__wrapped__)(octets, reason)
-
-
-@lru_cache(maxsize=256)
-def _parse(octets: bytes, reason: str) -> Mapping[str, bytes]:
     tags: dict[str, bytes] = {}
     specs = octets.split(b";")
     if len(specs) > 1 and not specs[-1].strip(_SPACE):
