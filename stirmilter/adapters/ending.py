@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from stirmilter.adapters.draft import Draft, Reply
 from stirmilter.adapters.service import NAME, Service
 from stirmilter.events import Handled
+from stirmilter.haste import TakesLong, haste
 from stirmilter.mail.transaction import (
     Connection,
     Decision,
@@ -42,7 +44,7 @@ class Channel(Protocol):
 
     @property
     def may_decide(self) -> bool:
-        """Whether what waits for nobody may be decided on the thread that asks."""
+        """Whether what takes not long may be decided on the thread that asks."""
 
     def macro(self, name: str) -> str | None:
         """Return the value of a macro, by its name with braces if it has some."""
@@ -151,16 +153,21 @@ class Ending:
     def _decide(
         self, transaction: Transaction
     ) -> Generator[Wait, bool, Decision | None]:
-        """Run the filter, mostly on our own threads; None when it takes too long."""
+        """Run the filter, on a judge's thread if it takes long.
+
+        None when it takes too long.
+        """
         draft, service = self.draft, self.service
         deadline = time.monotonic() + service.message_seconds
+        if draft.prepared.at_once and self.channel.may_decide:
+            with suppress(TakesLong), haste():
+                decision = service.filter.decide(transaction)
+                draft.waits.append(("queue", 0.0))
+                return decision
         if draft.prepared.urls:
             began = time.perf_counter()
             yield from self._await_urls(draft.prepared.urls)
             draft.waits.append(("prefetch", time.perf_counter() - began))
-        if draft.prepared.at_once and self.channel.may_decide:
-            draft.waits.append(("queue", 0.0))
-            return service.filter.decide(transaction)
         place = service.queue.enter()
 
         def judge() -> Decision:

@@ -84,6 +84,7 @@ class MailFilter:
         passports = verification.policy.passports
         self._outgoing = Outgoing(policy, authentication, passports, dkim)
         self._signs_at_once = self._outgoing.signs_at_once
+        self._judges_at_once = self._incoming.decides_at_once
 
     @property
     def verifying(self) -> tuple[VerificationService, ...]:
@@ -121,13 +122,25 @@ class MailFilter:
                 at_once=self._signs_at_once and not tokens and _is_small(headers),
             )
         hashes = self.checks.prepare(headers)
+        view = self._incoming.view(headers)
+        at_once = self._judges_at_once and _is_small(headers)
         if not tokens:
-            return Preparation(BodyDigester(()), hashes)
-        needs = self._incoming.needs(
-            connection, sender, recipients, headers, self.clock()
+            return Preparation(BodyDigester(()), hashes, view=view, at_once=at_once)
+        begun = Transaction(
+            connection=connection,
+            sender=sender,
+            recipients=tuple(recipients),
+            headers=tuple(headers),
+            view=view,
         )
+        needs = self._incoming.needs(begun, self.clock())
         return Preparation(
-            BodyDigester(needs.algorithms), hashes, needs.urls, kept=self._kept()
+            BodyDigester(needs.algorithms),
+            hashes,
+            needs.urls,
+            kept=self._kept(),
+            view=view,
+            at_once=at_once,
         )
 
     def whole(self, headers: Sequence[Header]) -> Preparation:

@@ -62,19 +62,22 @@ class Incoming:
         self.peers = peers
         self.checks = checks
 
-    def needs(
-        self,
-        connection: Connection,
-        sender: str,
-        recipients: Sequence[str],
-        headers: Sequence[Header],
-        now: datetime,
-    ) -> Needs:
+    @property
+    def decides_at_once(self) -> bool:
+        """Whether there is nobody to be asked about each message."""
+        services = (self.verification, *self.peers.values())
+        return not any(one.replays.store.remote for one in services)
+
+    def view(self, headers: Sequence[Header]) -> mm4.View:
+        """Read the header as a verifier does."""
+        return mm4.read(headers, self.policy.theirs)
+
+    def needs(self, transaction: Transaction, now: datetime) -> Needs:
         """Name what `verify` will need, while the body is still to come."""
-        view = mm4.read(headers, self.policy.theirs)
-        message = self._received(view, recipients)
-        service = self._service(connection, sender)
-        return service.needs(message, self.policy.tokens(headers), now)
+        view = transaction.view or self.view(transaction.headers)
+        message = self._received(view, transaction.recipients)
+        service = self._service(transaction.connection, transaction.sender)
+        return service.needs(message, self.policy.tokens(transaction.headers), now)
 
     def verify(
         self, transaction: Transaction, now: datetime, beside: Beside | None = None
@@ -87,7 +90,12 @@ class Incoming:
             beside: what the other methods found; None asks them.
         """
         watch = Stopwatch()
-        view = mm4.read(transaction.headers, self.policy.theirs)
+        # The methods first: the DNS may have to be waited for, and no token is used up
+        # before that.
+        if beside is None:
+            beside = self.checks.check(transaction, now)
+            watch.lap("methods")
+        view = transaction.view or self.view(transaction.headers)
         message = replace(
             self._received(view, transaction.recipients),
             body=transaction.body,
@@ -106,9 +114,6 @@ class Incoming:
                 survival.parts,
             )
         watch.lap("stir")
-        if beside is None:
-            beside = self.checks.check(transaction, now)
-            watch.lap("methods")
         if service.policy.protected:
             found = _withheld(found, beside.protection)
         facts = self._facts(view, transaction, found.result, beside)

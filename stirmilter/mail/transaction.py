@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stirmilter.events import Handled
 from stirmilter.mail.checks.canonical import NOTHING_HASHED, BodyHashes, HashedBody
@@ -17,6 +17,9 @@ from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.policy.ruling import Ruling
 from stirmilter.mail.survival import BodyHazards, Hazard, KeptBody
 from stirmilter.stir.msgi import BodyDigester, BodyDigests
+
+if TYPE_CHECKING:
+    from stirmilter.mail.mm4 import View
 
 NO_BODY: Final = BodyDigests({}, 0)
 """A body that is still to come."""
@@ -83,6 +86,9 @@ class Transaction:
     kept: KeptBody | None = None
     """The octets of the body, if they may be wanted again."""
 
+    view: View | None = None
+    """The header as it was read before the body came, if it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
@@ -99,8 +105,9 @@ class Preparation:
 
     hazards: BodyHazards | None = None
     kept: KeptBody | None = None
+    view: View | None = None
     at_once: bool = False
-    """Whether the decision waits for nobody, and takes well below a millisecond."""
+    """Whether it is worth trying to decide where there is no time (`haste`)."""
 
     def readers(self) -> tuple[Callable[[bytes], None], ...]:
         """Return what is to be told each chunk of the body."""
@@ -115,6 +122,7 @@ class Preparation:
             hashed=self.hashes.finish(),
             hazards=self.hazards.finish() if self.hazards else frozenset(),
             kept=self.kept,
+            view=self.view,
         )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from cryptography import x509
 
 from stirmilter.errors import FetchError
+from stirmilter.haste import takes_long
 from stirmilter.services.message import CertificateRepository
 from stirmilter.services.patience import Patience
 from stirmilter.services.revocation import PathStatus, RevocationService
@@ -147,6 +148,7 @@ class CredentialService:
         if found is not None:
             self.hits += 1
         else:
+            takes_long()
             self.misses += 1
             known.candidates = list(self._validate(chain, signed_at, now, patience))
             self._remember(known)
@@ -223,6 +225,7 @@ class CredentialService:
         end = vouched.status.until
         if looked.generation == generation and (end is None or now <= end):
             return vouched
+        takes_long()
         path = vouched.credential.path
         status = self.revocation.status(path, vouched.trust, now, patience)
         vouched = Vouched(vouched.credential, vouched.trust, status)

@@ -27,6 +27,11 @@ class CertificateRepository(Protocol):
 class ReplayStore(Protocol):
     """Who used a key first; `stores.replay` has several."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether each question is for somebody beyond this machine."""
+        ...
+
     def claim(
         self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
     ) -> bool:

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Final
 
 from stirmilter.errors import StoreError
+from stirmilter.haste import hurries, takes_long
 
 _PAGE_OCTETS: Final = 4096
 _RETRY: Final = 0.01  # seconds
+_HASTE: Final = 0.004  # seconds to wait for another writer where there is no time
 # What SQLite says while a sibling makes the files, or turns to the log first.
 _WAITED_FOR: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
@@ -90,7 +92,7 @@ class Database:
         self._schema = schema
         self._settings = settings
         self._rebuilt = rebuilt
-        self._local = threading.local()
+        self._patient, self._hasty = threading.local(), threading.local()
         try:
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")  # a file we may only read fails here
@@ -135,6 +137,10 @@ class Database:
         return connection
 
     @property
+    def _local(self) -> threading.local:
+        return self._hasty if hurries() else self._patient
+
+    @property
     def inode(self) -> int:
         """Number of the file that this thread's connection works on."""
         return int(getattr(self._local, "file", 0))
@@ -156,6 +162,7 @@ class Database:
 
     def _set_aside(self) -> None:
         """Rename a broken file, unless a sibling has put a new one there already."""
+        takes_long()
         aside = self.path.with_name(f"{self.path.name}.broken-{time.time_ns()}")
         with suppress(OSError):
             folder = os.open(self.path.parent, os.O_RDONLY)
@@ -187,12 +194,13 @@ class Database:
                 connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        settings = self._settings
-        connection = sqlite3.connect(
-            self.path, timeout=settings.seconds, isolation_level=None
-        )
+        settings, hasty = self._settings, hurries()
+        seconds = min(settings.seconds, _HASTE) if hasty else settings.seconds
+        connection = sqlite3.connect(self.path, timeout=seconds, isolation_level=None)
         try:
-            self._share(connection)
+            self._share(connection, seconds)
+            if hasty:  # the file is left to be put in order by those who have time
+                connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute("PRAGMA synchronous = NORMAL")
             pages = max(settings.octets // _PAGE_OCTETS, 16)
             connection.execute(f"PRAGMA max_page_count = {pages:d}")
@@ -203,9 +211,9 @@ class Database:
             raise
         return connection
 
-    def _share(self, connection: sqlite3.Connection) -> None:
+    def _share(self, connection: sqlite3.Connection, seconds: float) -> None:
         """Turn to write-ahead logging; which does not wait for locks by itself."""
-        deadline = time.monotonic() + self._settings.seconds
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")

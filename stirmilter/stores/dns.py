@@ -24,6 +24,7 @@ import dns.rdatatype
 import dns.resolver
 
 from stirmilter.errors import StoreError
+from stirmilter.haste import takes_long
 from stirmilter.stores import domainname
 from stirmilter.stores.answers import Answer, AnswerMemory, Kind
 from stirmilter.stores.deadline import Deadline
@@ -222,6 +223,7 @@ class Lookups:
         known = self._dns.recall(spelling, kind)
         if known is not None:
             return known
+        takes_long()
         refusal = self._refusal()
         if refusal:
             return Answer("temporary", detail=refusal, cause="spent")

@@ -15,6 +15,7 @@ from threading import BoundedSemaphore, Lock
 from typing import Final, Protocol
 
 from stirmilter.errors import FetchError, StirmilterError, StoreError, bare
+from stirmilter.haste import takes_long
 from stirmilter.stores.document import Document, Kind
 from stirmilter.stores.flights import Flights
 from stirmilter.stores.response import Response
@@ -144,6 +145,7 @@ class DocumentStore:
         if found is not None:
             self.hits += 1
         else:
+            takes_long()
             self.misses += 1
             if not wait:
                 return self._without_network(url, kind, key).body

@@ -19,6 +19,7 @@ from redis.connection import Connection
 from redis.retry import Retry
 
 from stirmilter.errors import StoreError
+from stirmilter.haste import takes_long
 
 SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
@@ -96,6 +97,7 @@ class RedisServer:
         Raises:
             StoreError: no answer, now or a moment ago.
         """
+        takes_long()
         with self._lock:
             if self._clock() < self._rests_until:
                 raise StoreError(f"{self._why} (not asked again yet)")

@@ -10,6 +10,7 @@ from typing import Any
 import Milter
 import pytest
 
+from stirmilter.haste import takes_long
 from tests.adapters.sessions import broken, carry, told
 from tests.laboratory import NOW
 
@@ -61,6 +62,7 @@ def test_a_decision_that_comes_too_late_may_let_the_message_go(
     released = threading.Event()
 
     def slow() -> datetime:
+        takes_long()
         released.wait(30)
         return NOW
 
@@ -123,6 +125,7 @@ def test_a_decision_that_takes_too_long_is_answered_451_with_progress_meanwhile(
     released = threading.Event()
 
     def slow() -> datetime:
+        takes_long()
         released.wait(30)
         return NOW
 

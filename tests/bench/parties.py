@@ -41,6 +41,8 @@ class Cached:
 class Forgetful:
     """Takes every token for new: what is measured is the token, not the store."""
 
+    remote = False
+
     def claim(
         self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
     ) -> bool:

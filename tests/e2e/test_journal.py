@@ -76,7 +76,7 @@ def test_a_signed_message_that_comes_back_is_found_with_both_halves(
     assert {
         name: [stage for stage, _ in one.stages] for name, one in found.items()
     } == {
-        "IN": ["prefetch", "queue", "stir", "methods", "policy"],
+        "IN": ["prefetch", "queue", "methods", "stir", "policy"],
         "OUT": ["queue", "sign"],
     }
     [made], [judged] = (

@@ -9,6 +9,7 @@ from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import Submitter
 from stirmilter.mail.transaction import Transaction
 from stirmilter.stir.tn import NumberSet
+from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA
 from tests import laboratory
 from tests.mail.mails import PLAIN, POLICY, STRANGER, Make, mail, signed
@@ -23,6 +24,12 @@ class Slow:
 
     def __contains__(self, tn: str) -> bool:
         return True
+
+
+class Remote(MemoryReplayStore):
+    """What another machine keeps."""
+
+    remote = True
 
 
 def at_once(mail_filter: MailFilter, message: Transaction) -> bool:
@@ -46,8 +53,28 @@ def test_a_large_header_takes_its_time(make: Make, lines: tuple[str, ...]) -> No
     assert at_once(make(), mail(*PLAIN, *lines)) == (not lines)
 
 
-def test_what_strangers_send_may_have_to_wait(make: Make) -> None:
-    assert not at_once(make(), mail(*PLAIN, connection=STRANGER))
+def test_what_strangers_send_is_tried_where_there_is_no_time(
+    make: Make, ca: TestCA
+) -> None:
+    assert at_once(make(), mail(*PLAIN, connection=STRANGER))
+    assert at_once(make(), mail(*PLAIN, signed(ca), connection=STRANGER))
+
+
+@pytest.mark.parametrize("whose", ["everybody's", "a peer's"])
+def test_replays_that_are_asked_for_elsewhere_may_have_to_wait(
+    make: Make, ca: TestCA, whose: str
+) -> None:
+    plain = make()
+    far = laboratory.verifier(ca, replays=Remote())
+    near = plain.verification
+    mail_filter = MailFilter(
+        policy=plain.policy,
+        authentication=plain.authentication,
+        verification=far if whose == "everybody's" else near,
+        peers={"one": far if whose == "a peer's" else near},
+    )
+
+    assert not at_once(mail_filter, mail(*PLAIN, signed(ca), connection=STRANGER))
 
 
 def test_mail_that_carries_a_token_may_have_to_wait(make: Make, ca: TestCA) -> None:

@@ -153,7 +153,7 @@ def test_settings_reach_the_replay_store(
     def note(kind: type) -> Callable[..., object]:
         def make(*given: object, **named: object) -> object:
             made[kind.__name__] = (given, named)
-            return object()
+            return MemoryReplayStore()
 
         return make
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from stirmilter.haste import takes_long
 from stirmilter.mail.survival import diagnosis
 from stirmilter.mail.survival.boundaries import PartLimits
 from stirmilter.mail.survival.keeping import KeptBody
@@ -32,6 +33,7 @@ def told(
     claims = {claim for one in (found.result, *found.passports) if (claim := _of(one))}
     if not claims:
         return found
+    takes_long()
     octets, fields = body.octets, tuple(header)
     texts = {
         claim: None

@@ -33,6 +33,8 @@ class MemoryReplayStore:
     holder's and two references: about 150 octets.
     """
 
+    remote = False
+
     def __init__(
         self,
         limit: int = 1_000_000,

@@ -71,6 +71,8 @@ _DIGITS: Final = 32  # of a key, in the name of its entry
 class RedisReplayStore:
     """As exact as the server: it must never evict keys (``maxmemory-policy``)."""
 
+    remote = True
+
     def __init__(
         self,
         server: RedisServer,

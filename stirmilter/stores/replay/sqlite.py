@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from stirmilter.errors import StoreError
+from stirmilter.haste import takes_long
 from stirmilter.stores.database import Database, DatabaseSettings
 from stirmilter.stores.replay import standing
 from stirmilter.stores.replay.entries import Entry, Stats
@@ -51,6 +52,8 @@ class SqliteReplayStore:
     disk otherwise. After one, and in a new file that takes the place of a broken one,
     nothing is known of tokens signed before.
     """
+
+    remote = False
 
     def __init__(
         self,
@@ -120,6 +123,7 @@ class SqliteReplayStore:
                 raise
             connection.execute("COMMIT" if good else "ROLLBACK")
         except sqlite3.Error as error:
+            takes_long()  # whoever has the time learns what is wrong, or how it ends
             raise self._failed(error) from None
         return good
 
@@ -195,12 +199,13 @@ class SqliteReplayStore:
 
         In a transaction of its own, as a claim that fails takes back what it did.
         """
-        self._made += 1
         known = self._since is not None and self._since[0] == self._database.inode
         if known and self._monotonic() - self._swept <= _BETWEEN:
+            self._made += 1
             return
+        takes_long()
         self._swept = self._monotonic()
-        most, self._made = max(_SWEEP, 2 * self._made), 0
+        most, self._made = max(_SWEEP, 2 * (self._made + 1)), 0
         with _writing(connection):
             kept = self._settled(connection)
             horizon = self._paced(connection, kept, now)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stirmilter.events import Handled
+from stirmilter.haste import takes_long
 from stirmilter.mail.transaction import Decision
 from tests.adapters.native.test_conversation import CONNECT, offer
 from tests.adapters.sessions import Ledger, Running
@@ -25,6 +26,7 @@ class Gate:
         self.decision = Decision(event=EVENT)
 
     def decide(self, _transaction: object) -> Decision:
+        takes_long()
         self.asked += 1
         assert self.open.wait(30)
         return self.decision

@@ -5,7 +5,10 @@ import socket
 import threading
 from concurrent.futures import Future
 
+import pytest
+
 from stirmilter.adapters.transport import Limits
+from stirmilter.haste import takes_long
 from stirmilter.mail.transaction import Decision, Insertion, Preparation
 from stirmilter.stir.msgi import BodyDigester
 from tests.adapters.native.peers import (
@@ -195,25 +198,32 @@ def test_a_message_leaves_nothing_behind_for_the_collector(serve: Serve) -> None
         gc.enable()
 
 
-def test_what_waits_for_nobody_is_decided_on_the_thread_that_read_it(
-    serve: Serve,
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("takes", ["long", "no time"])
+def test_what_takes_no_time_is_decided_on_the_thread_that_read_it(
+    serve: Serve, takes: str, *, at_once: bool
 ) -> None:
     running, ledger = serve()
-    threads: list[str] = []
+    begun: list[str] = []
+    decided: list[str] = []
 
     def decide(_transaction: object) -> Decision:
-        threads.append(threading.current_thread().name)
+        begun.append(threading.current_thread().name)
+        if takes == "long":
+            takes_long()
+        decided.append(threading.current_thread().name)
         return Decision(event=EVENT)
 
     told(running).decide = decide
+    prepare = lambda *_: Preparation(BodyDigester(), at_once=at_once)  # noqa: E731
+    told(running).prepare = prepare
     connection = greet(running)
     connection.sendall(MESSAGE)
     assert verdict(connection) == b"c"
-    prepare = lambda *_: Preparation(BodyDigester(), at_once=True)  # noqa: E731
-    told(running).prepare = prepare
-    connection.sendall(MESSAGE)
-    assert verdict(connection) == b"c"
 
-    first, second = threads
-    assert first != second == "milter"
-    assert {event.stages[0][0] for event in ledger.handled} == {"queue"}
+    assert (begun[0] == "milter") == at_once
+    assert (decided == ["milter"]) == (at_once and takes == "no time")
+    assert len(begun) == 1 + (at_once and takes == "long")
+    [event] = ledger.handled
+    assert [stage for stage, _ in event.stages] == ["queue"]
+    assert not ledger.failed

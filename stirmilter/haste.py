@@ -1,0 +1,63 @@
+"""A thread that serves everybody is not made to wait: what takes long says so first.
+
+    with haste():
+        decision = decide(message)    # or TakesLong, and another thread decides
+
+What may wait (for the network, a disk, a lock) or calculate for long calls `takes_long`
+before it begins. Anywhere else that does nothing; in haste it ends what was tried,
+without a trace of it, so that it can be begun again where there is time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class TakesLong(BaseException):
+    """There is no time for this here.
+
+    No `Exception`: nobody on the way is to take it for a failure of what was asked.
+    """
+
+
+class _State(threading.local):
+    hurries = False
+    asked = False
+
+
+_state = _State()
+
+
+@contextmanager
+def haste() -> Iterator[None]:
+    """Have nothing in the block take long on this thread.
+
+    Raises:
+        TakesLong: something would; also where somebody on the way has swallowed it, as
+            what he made of that is worth nothing.
+    """
+    _state.hurries, _state.asked = True, False
+    try:
+        yield
+    finally:
+        _state.hurries = False
+        if _state.asked:
+            raise TakesLong
+
+
+def hurries() -> bool:
+    """Tell whether this thread has no time now."""
+    return _state.hurries
+
+
+def takes_long() -> None:
+    """Say that what follows takes long, perhaps.
+
+    Raises:
+        TakesLong: this thread has no time for it.
+    """
+    if _state.hurries:
+        _state.asked = True
+        raise TakesLong
