@@ -109,7 +109,7 @@ def test_mail_goes_through_postfix_past_each_milter(
     run.through_postfix(bench, results, count=4, rounds=1)
 
     found = results.rates["postfix"]
-    ours = ["stirmilter", "stirmilter (native)"]
+    ours = ["stirmilter", "stirmilter (libmilter)"]
     assert [*found] == ["no milter", "no-op pymilter", *ours, targets.OPENDKIM]
     assert all(rate > 0 for [rate] in found.values())
 

@@ -37,7 +37,7 @@ STARTS: Final = 5
 _FIELDS: Final = {
     targets.FLOOR: b"",
     targets.SIGNS: b"PASSporT",
-    f"{targets.SIGNS} (native)": b"PASSporT",
+    f"{targets.SIGNS} (libmilter)": b"PASSporT",
     targets.OPENDKIM: b"DKIM-Signature",
 }
 """What goes beside Postfix, and the field that each message gets there."""
@@ -48,7 +48,7 @@ Say = Callable[[str], None]
 def candidates() -> list[Candidate]:
     """Return all that there are here."""
     found = [peers.responder(), *peers.noops()]
-    for transport in ours.transports():
+    for transport in ours.TRANSPORTS:
         found += ours.candidates(transport)
     return [*found, *peers.opendkim(), *peers.dkimpy(), *ours.parts()]
 
@@ -145,7 +145,6 @@ def _absent(chosen: Sequence[Candidate]) -> str:
         why
         for name, why in {
             targets.DKIMPY: "no dkimpy-milter here: make bench-venv",
-            f"{targets.SIGNS} (native)": "no setting milter.transport in this version",
         }.items()
         if name not in names
     ]

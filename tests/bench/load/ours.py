@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from stirmilter.config.sections import Milter
 from tests.bench.load import daemon
 from tests.bench.load.daemon import Daemon
 from tests.bench.load.plant import Candidate, Fields, Kind, Plant
 
 WORKERS: Final = 2
-TRANSPORT: Final = "transport"
-"""The setting of [milter] that chooses who speaks the protocol."""
+TRANSPORTS: Final = ("native", "libmilter")
+"""Who speaks the protocol; the first is how it is shipped."""
 
 _CONFIGURATION: Final = """\
 [milter]
@@ -93,15 +92,10 @@ def running(
         yield made
 
 
-def transports() -> list[str]:
-    """Return those that this version has; the empty one where it has no choice."""
-    return ["libmilter", "native"] if TRANSPORT in Milter.model_fields else [""]
-
-
 def candidates(transport: str) -> list[Candidate]:
     """Return what is measured with a transport."""
-    suffix = f" ({transport})" if transport == "native" else ""
-    milter = f'{TRANSPORT} = "{transport}"' if transport else ""
+    suffix = "" if transport == TRANSPORTS[0] else f" ({transport})"
+    milter = f'transport = "{transport}"'
 
     def make(
         title: str, name: str, kind: Kind, insert: Fields, checks: str
@@ -140,9 +134,8 @@ def parts() -> list[Candidate]:
             yield made
 
     @contextmanager
-    def one_thread(plant: Plant) -> Iterator[Daemon]:
-        milter = "threads = 1"
-        with running(plant, "thread", checks=_EVERYTHING, milter=milter) as made:
+    def alone(plant: Plant) -> Iterator[Daemon]:
+        with running(plant, "alone", checks=_EVERYTHING, workers=1) as made:
             yield made
 
     @contextmanager
@@ -154,7 +147,7 @@ def parts() -> list[Candidate]:
     return [
         Candidate("stirmilter, no log lines", "sign", quiet, _SIGNED, apart=True),
         Candidate("stirmilter, no journal", "sign", forgetful, _SIGNED, apart=True),
-        Candidate("stirmilter, threads = 1", "sign", one_thread, _SIGNED, apart=True),
+        Candidate("stirmilter, one worker", "sign", alone, _SIGNED, apart=True),
         Candidate(
             "stirmilter STIR, replays in memory",
             "verify",

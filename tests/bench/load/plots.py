@@ -18,11 +18,11 @@ Row = dict[str, str]
 
 COLOURS: Final = {
     "stirmilter": "#0b5fa5",
-    "stirmilter (native)": "#5aa9e6",
+    "stirmilter (libmilter)": "#5aa9e6",
     "stirmilter STIR": "#0b5fa5",
-    "stirmilter STIR (native)": "#5aa9e6",
+    "stirmilter STIR (libmilter)": "#5aa9e6",
     "stirmilter STIR+SPF+DKIM+DMARC": "#123a5c",
-    "stirmilter STIR+SPF+DKIM+DMARC (native)": "#7d93a8",
+    "stirmilter STIR+SPF+DKIM+DMARC (libmilter)": "#7d93a8",
     "OpenDKIM RSA-2048": "#c8553d",
     "OpenDKIM Ed25519": "#e39a7b",
     "dkimpy-milter RSA-2048": "#8c6bb1",

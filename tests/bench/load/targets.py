@@ -20,8 +20,8 @@ FLOOR: Final = "no-op pymilter"
 SIGNS: Final = "stirmilter"
 STIR: Final = "stirmilter STIR"
 WHOLE: Final = "stirmilter STIR+SPF+DKIM+DMARC"
-TRANSPORTS: Final = ("", " (native)")
-"""What names of candidates end with."""
+TRANSPORTS: Final = ("", " (libmilter)")
+"""What names of candidates end with; targets are of the first, which is shipped."""
 
 POSTFIX: Final = "postfix"
 HELP: Final = "stirmilter --help"
@@ -58,7 +58,9 @@ _RATIOS: Final = (
 
 def targets(results: Results) -> list[Figure]:
     """Return those whose figures were measured, each with its bound."""
-    found = [one for suffix in TRANSPORTS for one in _of(suffix, results)]
+    shipped, *others = TRANSPORTS
+    found = list(_of(shipped, results))
+    found += [replace(o, target=None) for s in others for o in _of(s, results)]
     found += _client(results)
     for name, most in ((HELP, 0.3), (READY, 1.5)):
         if values := results.seconds.get(name):
