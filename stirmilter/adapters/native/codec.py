@@ -14,6 +14,9 @@ from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 LENGTH: Final = struct.Struct("!I")
+BEGIN: Final = struct.Struct("!IB")
+"""How a frame begins: its length, and what it is."""
+
 _OPTIONS: Final = struct.Struct("!III")
 _PORT: Final = 2  # octets
 

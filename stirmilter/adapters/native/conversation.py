@@ -81,19 +81,24 @@ class Conversation:
             ProtocolError: this is no milter protocol; nothing more can be read.
         """
         position, end = 0, len(octets)
-        while end - position >= codec.LENGTH.size:
+        length: int
+        while end - position >= codec.BEGIN.size:
+            length, kind = codec.BEGIN.unpack_from(octets, position)
+            if not 0 < length <= self._longest:
+                break
+            begin = position + codec.BEGIN.size
+            after = begin + length - 1
+            if after > end:
+                return position
+            # A copy: the memory is used again, and who hashes would copy it anyway.
+            self._take(kind, octets[begin:after].tobytes())
+            position = after
+            if self.steps is not None or self.ended:
+                return position
+        if end - position >= codec.LENGTH.size:
             [length] = codec.LENGTH.unpack_from(octets, position)
             if not 0 < length <= self._longest:
                 raise ProtocolError(f"a frame of {length} octets")
-            begin = position + codec.LENGTH.size
-            after = begin + length
-            if after > end:
-                break
-            # A copy: the memory is used again, and who hashes would copy it anyway.
-            self._take(octets[begin], bytes(octets[begin + 1 : after]))
-            position = after
-            if self.steps is not None or self.ended:
-                break
         return position
 
     def finish(self, answer: Answer) -> None:
@@ -166,15 +171,17 @@ class Conversation:
         if self._greets and kind not in _GREETING:
             self.refused = self.ended = True
             return
-        command = _COMMANDS.get(kind)
-        if command is None:
-            raise ProtocolError(f"command {chr(kind)!r}, which there is not")
-        if not command.follows & self._state:
+        try:
+            take, follows, state, no_reply = _COMMANDS[kind]
+        except KeyError:
+            problem = f"command {chr(kind)!r}, which there is not"
+            raise ProtocolError(problem) from None
+        if not follows & self._state:
             raise ProtocolError(f"command {chr(kind)!r} out of its order")
-        self._state = command.state or self._state
-        command.take(self, data)
-        no_reply = command.no_reply
-        if no_reply is not None and not no_reply & self._agreed.steps:
+        if state:
+            self._state = state
+        take(self, data)
+        if no_reply and not no_reply & self._agreed.steps:
             self.out += codec.CONTINUE
 
     def _forget(self, scope: int) -> None:
@@ -192,13 +199,14 @@ class Conversation:
 
     def on_define(self, data: bytes) -> None:
         """Keep macros as they came: of most, nobody asks for one."""
-        scope = _SCOPES.find(data[:1])
         if not data:
             raise ProtocolError("macros of no command")
+        scope = _SCOPES.find(data[0])
+        if scope < 0:  # Postfix repeats them with each header field
+            return
         if data.count(0, 1) % 2 or not (len(data) == 1 or data.endswith(b"\0")):
             raise ProtocolError("macros that are not names and values")
-        if scope >= 0:
-            self._macros[scope] = data[1:]
+        self._macros[scope] = data[1:]
 
     def on_connect(self, data: bytes) -> None:
         """Begin an SMTP session."""
@@ -266,8 +274,8 @@ class _Command(NamedTuple):
     state: int = 0
     """What it leads to; 0 for the same."""
 
-    no_reply: int | None = None
-    """The option by which it needs no answer; None if it never gets one."""
+    no_reply: int = 0
+    """The option by which it needs no answer; 0 if it never gets one."""
 
 
 _ANY: Final = _AGREED | _SESSION
