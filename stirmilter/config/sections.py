@@ -58,7 +58,7 @@ class Milter(Section):
     leave_seconds: Seconds = 5.0
     stuck_seconds: Seconds = 60.0
     backlog: Count = 128
-    transport: Literal["libmilter", "native"] = "libmilter"
+    transport: Literal["native", "libmilter"] = "native"
     connections: Count = 800
     frame_octets: Annotated[int, Field(ge=65_536, le=1 << 24)] = 131_072
     idle_seconds: Seconds = 7_210.0

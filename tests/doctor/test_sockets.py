@@ -226,8 +226,16 @@ def test_an_offer_of_ours_has_no_problem() -> None:
 
 
 def test_libmilter_is_tried_and_not_only_named() -> None:
-    [found] = library(parse({}, Path("stirmilter.toml")))
+    table = {"milter": {"transport": "libmilter"}}
+    [found] = library(parse(table, Path("stirmilter.toml")))
 
     assert found.level == "ok"
     assert "libmilter" in found.text
     assert "fd:" in found.text
+
+
+def test_of_libmilter_nothing_is_asked_where_it_is_not_used() -> None:
+    """Whatever it can, the daemon does not load it."""
+    [found] = library(parse({"milter": {"transport": "native"}}, Path("s.toml")))
+
+    assert (found.level, found.text) == ("ok", "not used: milter.transport is native")

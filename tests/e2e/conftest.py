@@ -15,7 +15,7 @@ from stirmilter.demo.laboratory import Laboratory, laboratory
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 
-OVER_BOTH = pytest.mark.parametrize("transport", ["libmilter", "native"])
+OVER_BOTH = pytest.mark.parametrize("transport", ["native", "libmilter"])
 """What a transport may break; all the rest runs over one (STIRMILTER_TRANSPORT)."""
 
 CONFIGURATION = """\

@@ -123,8 +123,11 @@ def test_it_is_replaced_while_mail_goes_through_its_siblings(
     assert all(send(daemon) for _ in range(20))
 
 
-def test_nobody_is_replaced_who_only_has_nothing_to_do(start: Start) -> None:
-    daemon = start(milter="stuck_seconds = 2.0")
+@OVER_BOTH
+def test_nobody_is_replaced_who_only_has_nothing_to_do(
+    start: Start, transport: str
+) -> None:
+    daemon = start(milter=f'stuck_seconds = 2.0\ntransport = "{transport}"')
     until(lambda: len(workers(daemon)) == 2, "two workers")
     before = workers(daemon)
 

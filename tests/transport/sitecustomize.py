@@ -1,7 +1,8 @@
 """Gives `milter.transport` another default, in every process that tests start.
 
 tests/conftest.py puts this folder into PYTHONPATH where STIRMILTER_TRANSPORT is set, so
-that the whole suite can be run over either transport.
+that the whole suite can be run over the one that is no default:
+`STIRMILTER_TRANSPORT=libmilter pytest tests/e2e`. Tests that name a transport keep it.
 """
 
 import os
