@@ -65,12 +65,15 @@ class SelfCall:
                 self._wake()
 
     def _await(self, call: socket.socket, deadline: float) -> bool:
+        poll = select.poll()  # select(2) knows no descriptor from 1024 on
+        poll.register(call, select.POLLIN)
+        poll.register(self._hurry, select.POLLIN)
         while (left := deadline - time.monotonic()) > 0:
             self._wake()
-            ready = select.select([call, self._hurry], [], [], min(left, _NUDGE))[0]
-            if self._hurry in ready:
+            ready = {one for one, _ in poll.poll(1_000 * min(left, _NUDGE))}
+            if self._hurry.fileno() in ready:
                 return True
-            if call in ready:
+            if ready:
                 try:
                     handshake.take_answer(call, deadline)
                 except OSError:

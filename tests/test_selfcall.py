@@ -1,5 +1,7 @@
 """Whether a worker answers its own call, whoever else listens to the same socket."""
 
+import os
+import resource
 import select
 import signal
 import socket
@@ -103,6 +105,20 @@ def test_one_that_serves_answers(
     one = process(stack, listen(stack, family, address))
 
     assert call(stack, one)[0].answered(10)
+
+
+def test_one_with_thousands_of_descriptors_answers(stack: ExitStack) -> None:
+    """select(2) takes none from 1024 on, and its error ended the worker."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(2_048, hard), hard))
+    stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+    one = process(stack, listen(stack, socket.AF_UNIX, ""))
+    calls = call(stack, one)[0]
+    while (taken := os.dup(one.listener.fileno())) < 1_024:
+        stack.callback(os.close, taken)
+    stack.callback(os.close, taken)
+
+    assert calls.answered(10)
 
 
 @pytest.mark.parametrize(("family", "address"), ADDRESSES)
