@@ -147,14 +147,19 @@ class Server:
             self._refused()
             connection.close()
             return
-        connection.setblocking(False)
-        if connection.family != socket.AF_UNIX:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         octets = self._limits.frame_octets
         talk = Conversation(self._service, octets, greets=excess >= 0)
         peer = Peer(connection, talk)
         self._peers[connection.fileno()] = peer
+        self._guarded(peer, partial(self._welcome, peer, now))
+
+    def _welcome(self, peer: Peer, now: float) -> None:
+        """Begin to listen to a connection."""
+        connection = peer.socket
+        connection.setblocking(False)
+        if connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._heard(peer, now)
         self._look_for(peer, select.EPOLLIN)
 

@@ -203,6 +203,38 @@ def test_a_system_without_descriptors_is_asked_again_later(
     assert verdict(there) == b"c"
 
 
+def test_a_connection_that_is_no_more_when_it_is_accepted_ends_alone(
+    serve: Serve,
+) -> None:
+    running, ledger = serve()
+    real = running.server._listener
+
+    class Hasty:
+        """A listener whose first connection is closed by then."""
+
+        first = True
+
+        def fileno(self) -> int:
+            return real.fileno()
+
+        def accept(self) -> Any:  # noqa: ANN401 - what a socket returns
+            accepted = real.accept()
+            if self.first:
+                self.first = False
+                accepted[0].close()
+            return accepted
+
+    hasty: Any = Hasty()
+    running.server._listener = hasty
+    assert answer(running.connected()) == b""
+
+    good = greet(running)
+    good.sendall(MESSAGE)
+    assert verdict(good) == b"c"
+    assert running.peers() == [running.newest()]
+    assert ledger.failed == []
+
+
 def test_a_frame_may_be_as_long_as_is_set(serve: Serve) -> None:
     running, _ = serve(limits=Limits(frame_octets=1 << 20))
     connection = greet(running)
