@@ -158,6 +158,21 @@ def test_a_session_is_answered_alike(
     assert len(native) >= len(offer())
 
 
+@pytest.mark.parametrize("actions", [0x31, 0x11, 0x1, 0])
+@pytest.mark.parametrize("sender", [b"<a@one.example>", b"<quarantine@one.example>"])
+def test_an_mta_that_forbids_is_answered_alike(
+    both: tuple[str, str], actions: int, sender: bytes
+) -> None:
+    octets = offer(actions=actions) + SESSION + message(sender, b"x") + BYE
+
+    libmilter, native = (answers(address, octets) for address in both)
+
+    assert native == libmilter
+    assert (b"y451 4.3." in native) == (
+        not actions & 0x10 or (b"quarantine" in sender and not actions & 0x20)
+    )
+
+
 @pytest.mark.parametrize(
     "client",
     [

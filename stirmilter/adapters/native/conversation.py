@@ -98,6 +98,8 @@ class Conversation:
         if end - position >= codec.LENGTH.size:
             [length] = codec.LENGTH.unpack_from(octets, position)
             if not 0 < length <= self._longest:
+                if self._state == _START:  # a browser, say: that is no length at all
+                    raise ProtocolError("what came first is no offer")
                 raise ProtocolError(f"a frame of {length} octets")
         return position
 
@@ -147,24 +149,27 @@ class Conversation:
 
     def insert(self, name: str, value: str) -> None:
         """Insert a header field above all others."""
-        self._edit(codec.insert_header(name, value))
+        self._edit(codec.ADD_HEADERS, codec.insert_header(name, value))
 
     def remove(self, name: str, occurrence: int) -> None:
         """Remove a header field: which of that name, from 1."""
-        self._edit(codec.remove_header(name, occurrence))
+        self._edit(codec.CHANGE_HEADERS, codec.remove_header(name, occurrence))
 
     def quarantine(self, reason: str) -> None:
         """Have the message held."""
-        self._edit(codec.quarantine(reason))
+        self._edit(codec.QUARANTINE, codec.quarantine(reason))
 
     def set_reply(self, code: str, enhanced: str, text: str) -> None:
         """Say how a message is refused that is about to be."""
         answer: Answer = "reject" if code.startswith("5") else "tempfail"
         self._reply = answer, codec.reply(code, enhanced, text)
 
-    def _edit(self, octets: bytes) -> None:
+    def _edit(self, action: int, octets: bytes) -> None:
         if self.gone:
             raise ConnectionError("the MTA has left before it was answered")
+        if not action & self._agreed.actions:
+            # It would pass over this without a word, and a forged result would stay.
+            raise PermissionError("the MTA does not let us change the message so")
         self._edits.append(octets)
 
     def _take(self, kind: int, data: bytes) -> None:

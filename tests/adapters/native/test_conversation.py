@@ -363,6 +363,36 @@ def test_of_what_fails_half_way_nothing_is_written() -> None:
     assert talk.say(MESSAGE) == codec.CONTINUE
 
 
+@pytest.mark.parametrize(
+    ("actions", "decision"),
+    [
+        (codec.ADD_HEADERS, Decision(event=EVENT, remove=(Removal("X", 1),))),
+        (codec.CHANGE_HEADERS, Decision(event=EVENT, insert=(Insertion("X", "1"),))),
+        (0, Decision(event=EVENT, remove=(Removal("X", 1),))),
+    ],
+)
+def test_what_the_mta_does_not_let_us_do_is_not_passed_over(
+    actions: int, decision: Decision
+) -> None:
+    """Sendmail ignores such an edit: a forged result would reach the reader."""
+    talk = greeted(decision, actions=actions)
+
+    assert talk.say(MESSAGE) == codec.reply(
+        "451", "4.3.0", "internal error, try again later"
+    )
+    [(_, error)] = talk.ledger.failed
+    assert type(error) is PermissionError
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"GET / HTTP/1.0\r\n", b"\x16\x03\x01\x02\x00\x01", b"EHLO x\r\n", b"\0" * 4],
+)
+def test_of_a_stranger_no_length_is_told(octets: bytes) -> None:
+    with pytest.raises(ProtocolError, match="what came first is no offer"):
+        Talk().say(octets)
+
+
 def test_of_an_mta_that_has_left_nothing_is_told_as_done() -> None:
     talk = greeted(Decision(event=EVENT, insert=(Insertion("A", "1"),)))
     talk.conversation.gone = True
