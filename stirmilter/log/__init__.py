@@ -20,7 +20,7 @@ from typing import Final
 
 from stirmilter.events import Fetched, Handled
 from stirmilter.log.lines import Line
-from stirmilter.log.masking import clean, without_query
+from stirmilter.log.masking import clean, queue_name, without_query
 from stirmilter.log.repeats import Repeats
 from stirmilter.log.waiting import Writer
 from stirmilter.log.writing import (
@@ -146,7 +146,7 @@ def _message(event: Handled, *, full: bool) -> Line:
         return printable(text) if full else clean(text, DETAIL_LENGTH, known)
 
     x5u, detail = shown(without_query(event.x5u)), shown(event.detail)
-    queue_id = clean(event.queue_id, DETAIL_LENGTH)
+    queue_id = queue_name(event.queue_id)
     milliseconds = f"{event.seconds * 1000:.0f}"
     methods = [(method, shown(result)) for method, result in event.methods]
     words = [
@@ -261,7 +261,7 @@ def rebuilt(name: str) -> Callable[[Path], None]:
 
 def failed(queue_id: str, error: BaseException) -> None:
     """Write a bug of ours down, once, with its trace and the queue id."""
-    shown, text = clean(queue_id, DETAIL_LENGTH), clean(str(error), DETAIL_LENGTH)
+    shown, text = queue_name(queue_id), clean(str(error), DETAIL_LENGTH)
     table = {"queue_id": shown, "text": text}
     line = Line("internal-error", f"{shown}: internal error: {text}", table)
     logger.error(line, exc_info=error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from stirmilter.stir.result import printable
+from stirmilter.stir.result import DETAIL_LENGTH, printable
 from stirmilter.stir.tn import mask
 
 _LENGTH: Final = 1_000  # characters of a text that says nothing else: how a line looks
@@ -35,6 +35,7 @@ _TOKEN: Final = re.compile(
 )
 _KEY: Final = re.compile(r"-----BEGIN.*", re.DOTALL)
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]*@")
+_QUEUE_ID: Final = re.compile(r"(?=[0-9]*[A-Za-z])[0-9A-Za-z]{1,24}")
 _QUERY: Final = re.compile(r"[?#].*", re.DOTALL)
 
 
@@ -55,6 +56,15 @@ def clean(text: str, length: int = _LENGTH, known: str | None = None) -> str:
     if known:
         text = text.replace(known, mask(known))
     return printable(_CALLED.sub(_hidden, text), length)
+
+
+def queue_name(text: str) -> str:
+    """Show a queue id as it stands in the MTA's log: people look for it there.
+
+    One of Postfix's is hexadecimal, so one in twenty has as many digits in a row as a
+    number; what has no letter, or is no word, is cleaned like any text.
+    """
+    return text if _QUEUE_ID.fullmatch(text) else clean(text, DETAIL_LENGTH)
 
 
 def without_query(url: str) -> str:

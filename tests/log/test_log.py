@@ -190,6 +190,26 @@ def test_a_stranger_writes_no_control_character(
     assert line.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("CC01723456B", "CC01723456B"),
+        ("4Yx12025550123z", "4Yx12025550123z"),
+        ("12025550123", "1202555xxxx"),
+        ("tel:12025550123", "tel:1202555xxxx"),
+        ("A12025550123" * 3, "A1202555xxxx" * 3),
+    ],
+)
+def test_a_queue_id_is_written_as_the_mta_writes_it(
+    lines: list[str], text: str, written: str
+) -> None:
+    """However many digits of it stand in a row; a number alone is none."""
+    log.handled()(replace(PASSED, queue_id=text))
+    log.failed(text, ValueError())
+
+    assert [line.split()[1] for line in lines[:2]] == [f"{written}:"] * 2
+
+
 def test_a_stranger_closes_no_quotation(lines: list[str]) -> None:
     """Whoever reads ``key=value`` would take what follows for ours."""
     log.handled()(replace(PASSED, detail='ppt a" action=accept b="'))
