@@ -118,11 +118,11 @@ def collect(block: HeaderBlock, limits: DkimLimits) -> list[ArcSet]:
     if max(map(len, places)) > limits.arc_sets:
         raise Refused("fail", "too-many-sets")
     for at in (*places[1], *places[2]):
-        if len(block.fields[at].value) > limits.field_size:
+        if len(block.field(at).value) > limits.field_size:
             raise Refused("fail", "signature-too-long")
     numbered = [
         sorted(
-            (_instance(name, block.fields[at].value[: limits.field_size]), at)
+            (_instance(name, block.field(at).value[: limits.field_size]), at)
             for at in of_name
         )
         for name, of_name in zip(NAMES, places, strict=True)
@@ -149,7 +149,7 @@ def _instance(name: str, value: bytes) -> int:
 
 
 def _read_message(block: HeaderBlock, at: int) -> MessageSignature:
-    tags = taglist.parse(block.fields[at].value, "malformed-set")
+    tags = taglist.parse(block.field(at).value, "malformed-set")
     found = read_message_signature(tags)
     if SEAL in found.names:  # §4.1.2
         raise Refused("fail", "seal-signed-by-message-signature")
@@ -157,7 +157,7 @@ def _read_message(block: HeaderBlock, at: int) -> MessageSignature:
 
 
 def _read_seal(block: HeaderBlock, at: int) -> Seal:
-    tags = taglist.parse(block.fields[at].value, "malformed-set")
+    tags = taglist.parse(block.field(at).value, "malformed-set")
     if "h" in tags or "bh" in tags:  # §4.1.3: it covers sets and nothing else
         raise Refused("fail", "malformed-set")
     return Seal(read_common(tags), tags.get("cv", b"").decode("ascii", "replace"))

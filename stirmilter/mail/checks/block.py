@@ -1,21 +1,23 @@
 """The header block as signatures see it: fields, chosen from the bottom up.
 
-Every field is brought to a canonical form once and every name is looked up in an index,
-so that a signature costs the octets that it covers. To search the header for each name
-in ``h=`` would cost their product, and a stranger chooses both.
+A field is brought to a canonical form when it is wanted, and once, and every name is
+looked up in an index, so that a signature costs the octets that it covers. To search
+the header for each name in ``h=`` would cost their product, and a stranger chooses
+both.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from stirmilter.mail.checks.canonical import Canonicalization, canonical_field
+from stirmilter.mail.checks.canonical import (
+    CRLF,
+    Canonicalization,
+    canonical_field,
+)
 from stirmilter.mail.transaction import Header
-
-_LINE_END: Final = re.compile(rb"\r?\n")
 
 
 class Field(NamedTuple):
@@ -37,10 +39,11 @@ class HeaderBlock:
     """The header of one message, for any number of signatures."""
 
     def __init__(self, headers: Iterable[Header]) -> None:
-        self.fields = [_field(header) for header in headers]
+        self._headers = tuple(headers)
         self._places: defaultdict[str, list[int]] = defaultdict(list)
-        for at, field in enumerate(self.fields):
-            self._places[_key(field.name)].append(at)
+        for at, header in enumerate(self._headers):
+            self._places[_key(header.name)].append(at)
+        self._fields: dict[int, Field] = {}
         self._canonical: dict[tuple[int, Canonicalization], bytes] = {}
 
     @property
@@ -52,12 +55,21 @@ class HeaderBlock:
         """Return where fields of a name (in lower case) stand, from the top."""
         return self._places.get(name, ())
 
+    def field(self, at: int) -> Field:
+        """Return the field at a place."""
+        found = self._fields.get(at)
+        if found is None:
+            found = self._fields[at] = _field(self._headers[at])
+        return found
+
     def canonical(self, at: int, form: Canonicalization) -> bytes:
         """Return a field in a canonical form, without its final CRLF."""
         key = at, form
-        if key not in self._canonical:
-            self._canonical[key] = canonical_field(*self.fields[at], form)
-        return self._canonical[key]
+        found = self._canonical.get(key)
+        if found is None:
+            name, value = self.field(at)
+            found = self._canonical[key] = canonical_field(name, value, form)
+        return found
 
     def select(self, names: Iterable[str], but: int | None = None) -> list[int]:
         """Choose fields for the names in ``h=`` (RFC 6376 §5.4.2).
@@ -66,17 +78,22 @@ class HeaderBlock:
         nothing at all. `but` is the signature itself: it was not there when it was
         made.
         """
-        left = {
-            name: [at for at in self.places(name) if at != but] for name in set(names)
-        }
-        return [left[name].pop() for name in names if left[name]]
+        left: dict[str, list[int]] = {}
+        chosen = []
+        for name in names:
+            places = left.get(name)
+            if places is None:
+                places = left[name] = [at for at in self.places(name) if at != but]
+            if places:
+                chosen.append(places.pop())
+        return chosen
 
     def coverage(self, names: Sequence[str], but: int | None = None) -> Coverage:
         """Compare how often a name is signed with how often it occurs."""
         covers, sealed = set(), set()
+        own = _key(self._headers[but].name) if but is not None else None
         for name, signed in Counter(names).items():
-            places = self.places(name)
-            occurs = len(places) - (but in places)
+            occurs = len(self.places(name)) - (name == own)
             if signed >= occurs:
                 covers.add(name)
             if signed > occurs:
@@ -87,8 +104,15 @@ class HeaderBlock:
 def _field(header: Header) -> Field:
     name = header.name.encode("utf-8", "surrogateescape")
     value = header.value
-    return Field(name, _LINE_END.sub(b"\r\n", value) if b"\n" in value else value)
+    if b"\n" in value:
+        value = value.replace(CRLF, b"\n").replace(b"\n", CRLF)
+    return Field(name, value)
 
 
-def _key(name: bytes) -> str:
-    return name.rstrip(b" \t").lower().decode("utf-8", "surrogateescape")
+def _key(name: str) -> str:
+    """Return a name in lower case, of ASCII alone: ``K`` is not the Kelvin sign."""
+    name = name.rstrip(" \t")
+    if name.isascii():
+        return name.lower()
+    octets = name.encode("utf-8", "surrogateescape")
+    return octets.lower().decode("utf-8", "surrogateescape")

@@ -27,12 +27,12 @@ The reasons, by word:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from stirmilter.mail.checks import arc
-from stirmilter.mail.checks.block import HeaderBlock
+from stirmilter.mail.checks.block import Coverage, HeaderBlock
 from stirmilter.mail.checks.canonical import BodyForm, BodyHashes, HashedBody
 from stirmilter.mail.checks.dkimkey import Keys
 from stirmilter.mail.checks.dns import Resolver
@@ -45,7 +45,7 @@ from stirmilter.mail.checks.verification import (
     covers_whole_body,
     signed_octets,
 )
-from stirmilter.mail.results import ArcResult, DkimSignature
+from stirmilter.mail.results import ArcResult, DkimSignature, Word
 from stirmilter.mail.transaction import Header
 
 FIELD: Final = "dkim-signature"
@@ -115,7 +115,7 @@ class DkimMessage:
 
     def domain(self, at: int) -> str:
         """Return ``d=`` of a signature; nothing if it cannot be read."""
-        return labelled(self.block.fields[at].value, self.limits.field_size)[0]
+        return labelled(self.block.field(at).value, self.limits.field_size)[0]
 
     def results(self, judged: Sequence[DkimSignature]) -> tuple[DkimSignature, ...]:
         """Add one result for all signatures that are not judged, if there are any."""
@@ -129,21 +129,35 @@ class DkimMessage:
         try:
             signature = _read(self.block, at, self.limits)
         except Refused as refused:
-            domain, value = labelled(
-                self.block.fields[at].value, self.limits.field_size
-            )
+            domain, value = labelled(self.block.field(at).value, self.limits.field_size)
             return DkimSignature(
                 word=refused.word, reason=refused.reason, domain=domain, value=value
             )
-        found = self._describe(signature, at)
+        coverage = self.block.coverage(signature.names, but=at)
+        whole = covers_whole_body(signature, self.body)
+        word: Word = "pass"
         try:
-            testing = self._verify(signature, at)
+            testing = self._verify(signature, at, coverage)
+            notes = [] if whole else ["body-partly-signed"]
+            reason = " ".join([*notes, *testing])
         except Refused as refused:
-            return replace(found, word=refused.word, reason=refused.reason)
-        notes = [] if found.whole_body else ["body-partly-signed"]
-        return replace(found, reason=" ".join([*notes, *testing]))
+            word, reason = refused.word, refused.reason
+        return DkimSignature(
+            word=word,
+            reason=reason,
+            domain=signature.domain,
+            selector=signature.selector,
+            identity=signature.identity,
+            algorithm=signature.algorithm,
+            value=signature.value,
+            covers=coverage.covers,
+            sealed=coverage.sealed,
+            whole_body=whole,
+        )
 
-    def _verify(self, signature: MessageSignature, at: int) -> list[str]:
+    def _verify(
+        self, signature: MessageSignature, at: int, coverage: Coverage
+    ) -> list[str]:
         """Verify one signature, and return what is to be noted of its key.
 
         Raises:
@@ -163,27 +177,13 @@ class DkimMessage:
         testing = ["testing"] if key.testing else []
         if not key.verifies(signature.octets, octets):
             raise Refused("fail", " ".join(["bad-signature", *testing]))
-        if "from" not in self.block.coverage(signature.names, but=at).covers:
+        if "from" not in coverage.covers:
             raise Refused("policy", "from-repeated")
         return testing
 
-    def _describe(self, signature: MessageSignature, at: int) -> DkimSignature:
-        coverage = self.block.coverage(signature.names, but=at)
-        return DkimSignature(
-            word="pass",
-            domain=signature.domain,
-            selector=signature.selector,
-            identity=signature.identity,
-            algorithm=signature.algorithm,
-            value=signature.value,
-            covers=coverage.covers,
-            sealed=coverage.sealed,
-            whole_body=covers_whole_body(signature, self.body),
-        )
-
 
 def _read(block: HeaderBlock, at: int, limits: DkimLimits) -> MessageSignature:
-    value = block.fields[at].value
+    value = block.field(at).value
     if len(value) > limits.field_size:
         raise Refused("policy", "signature-too-long")
     return read_dkim(value)

@@ -90,6 +90,6 @@ def signed_octets(
         at: place of the signature.
         form: canonicalization of the header.
     """
-    name, value = block.fields[at]
+    name, value = block.field(at)
     own = canonical_field(name, without_value(value, b"b"), form)
     return b"".join(block.canonical(one, form) + CRLF for one in chosen) + own
