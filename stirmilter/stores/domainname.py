@@ -13,6 +13,8 @@ import re
 import unicodedata
 from typing import Final
 
+from stirmilter.stir.remembering import remembered
+
 LENGTH: Final = 253
 """Characters of the longest name (RFC 1035 §2.3.4), its dots included."""
 
@@ -21,9 +23,11 @@ _DOTS: Final = str.maketrans(dict.fromkeys("\u3002\uff0e\uff61", "."))
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
 
 
+@remembered(LENGTH + 1)
 def canonical(name: str) -> str | None:
     """Return the one spelling of a name that may be asked for, or None.
 
+    The last few are remembered: of one message, some names are looked at ten times.
     Any printable label will do: SPF puts local parts into names (RFC 7208 §7).
     """
     if len(name) > LENGTH + 1:  # before any work on it; Punycode makes nothing shorter

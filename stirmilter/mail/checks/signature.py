@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, get_args
 
 from stirmilter.mail.checks import taglist
@@ -75,15 +75,20 @@ def read_dkim(value: bytes) -> MessageSignature:
     tags = taglist.parse(value, "malformed-signature")
     if _tag(tags, "v") != b"1":
         raise Refused("permerror", "unsupported-version")
-    found = read_message_signature(tags)
-    return replace(found, identity=_identity(tags, found.domain))
+    return read_message_signature(tags, identified=True)
 
 
-def read_message_signature(tags: Mapping[str, bytes]) -> MessageSignature:
+def read_message_signature(
+    tags: Mapping[str, bytes], *, identified: bool = False
+) -> MessageSignature:
     """Read what DKIM-Signature and ARC-Message-Signature have in common.
 
-    That is all but ``v=``, which only the first has, and ``i=``, which is no identity
-    in the second (RFC 8617 §4.1.2).
+    That is all but ``v=``, which only the first has.
+
+    Args:
+        tags: of the field.
+        identified: whether ``i=`` is an identity; in an ARC set it is a number
+            (RFC 8617 §4.1.2).
 
     Raises:
         Refused: as above.
@@ -109,6 +114,7 @@ def read_message_signature(tags: Mapping[str, bytes]) -> MessageSignature:
         header_form=header_form,
         body=BodyForm(body_form, "sha256", _number(tags, "l")),
         body_hash=_base64(_tag(tags, "bh")),
+        identity=_identity(tags, common.domain) if identified else "",
     )
 
 
@@ -159,8 +165,11 @@ def labelled(value: bytes, limit: int) -> tuple[str, str]:
     return domain, shown
 
 
+@remembered(_NAME_LENGTH)
 def to_a_labels(name: str) -> str:
     """Return a domain name in A-labels and lower case (RFC 8616 §3).
+
+    The last few that are one are remembered.
 
     Raises:
         ValueError: it is none that the DNS can be asked for.

@@ -26,16 +26,25 @@ class Refused(Exception):  # noqa: N818 - not an error: a result that is on its 
         self.reason = reason
 
 
-@remembered(2_048)
 def parse(octets: bytes, reason: str) -> Mapping[str, bytes]:
     """Split a tag list into names and values, white space around them removed.
-
-    A field is read when the header is complete, and again for each thing that is asked
-    of it; so the last few good ones are remembered.
 
     Raises:
         Refused: it is none, or names a tag twice; the word is ``permerror``, and
             `reason` the reason.
+    """
+    tags = _split(octets)
+    if tags is None:
+        raise Refused("permerror", reason)
+    return tags
+
+
+@remembered(2_048)
+def _split(octets: bytes) -> Mapping[str, bytes] | None:
+    """Return the tags, or None if it is no tag list; the last few are remembered.
+
+    A field is read when the header is complete, and again for each thing that is asked
+    of it.
     """
     tags: dict[str, bytes] = {}
     specs = octets.split(b";")
@@ -45,10 +54,11 @@ def parse(octets: bytes, reason: str) -> Mapping[str, bytes]:
         name, equals, value = spec.partition(b"=")
         name = name.strip(_SPACE)
         if not (equals and _NAME.fullmatch(name) and _VALUE.fullmatch(value)):
-            raise Refused("permerror", reason)
-        if name.decode("ascii") in tags:
-            raise Refused("permerror", reason)
-        tags[name.decode("ascii")] = value.strip(_SPACE)
+            return None
+        tag = name.decode("ascii")
+        if tag in tags:
+            return None
+        tags[tag] = value.strip(_SPACE)
     return MappingProxyType(tags)
 
 
@@ -79,7 +89,11 @@ def unspaced(value: bytes) -> bytes:
     return value.translate(None, _SPACE)
 
 
+@remembered(512)
 def items(value: bytes) -> tuple[str, ...]:
-    """Split a list at its colons, in lower case, each item without white space."""
+    """Split a list at its colons, in lower case, each item without white space.
+
+    The last few are remembered: a domain's signatures name the same fields.
+    """
     text = value.decode("utf-8", "surrogateescape").lower()
     return tuple(item.strip(" \t\r\n") for item in text.split(":"))
