@@ -1,9 +1,11 @@
 """What stirmilter uses of pyspf, which ships no types."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 DNSLookup: Callable[..., Any]
+RE_SPF: re.Pattern[bytes]
 
 class TempError(Exception):
     msg: str

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from stirmilter.mail.checks.dns import Resolver
-from stirmilter.mail.checks.spfrecord import Evaluation, SpfLimits
+from stirmilter.mail.checks.spfrecord import SpfLimits, check_host
 from stirmilter.mail.results import SpfResult, Word
 from stirmilter.stores import domainname
 
@@ -95,7 +95,7 @@ def _check(
     elif len(identity.local_part) > limits.local_part:
         word, reason = "permerror", "too-long"
     else:
-        evaluation = Evaluation(
+        word, reason = check_host(
             client,
             helo,
             local_part=identity.local_part,
@@ -103,7 +103,6 @@ def _check(
             resolver=resolver,
             limits=limits,
         )
-        word, reason = evaluation.run()
     return SpfResult(
         word=word,
         reason=reason,

@@ -17,13 +17,15 @@ a stranger's text for our replies, and §6.2 leaves the choice to us.
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
-from stirmilter.mail.checks.dns import Kind, Resolver
+from stirmilter.mail.checks.dns import Answer, Kind, Resolver
 from stirmilter.mail.results import BUDGET, Word
+from stirmilter.stir.remembering import remembered
 from stirmilter.stores import domainname
 
 with warnings.catch_warnings():  # its source has escapes that Python came to dislike
@@ -47,6 +49,10 @@ _WORDS: Final[dict[str, Word]] = {
     "permerror": "permerror",
 }
 _MECHANISMS: Final = ("all", "include", "exists", "ptr", "ip4", "ip6", "mx", "a")
+_DECIDED: Final = frozenset({"pass", "fail", "softfail", "neutral"})
+_ADDRESSES: Final = re.compile(
+    r"[-+?~]?(?:all|ip4:[0-9./]+|ip6:[0-9a-f:./]+)", re.ASCII | re.IGNORECASE
+)
 _PROBLEMS: Final = (
     # How pyspf's messages begin, which go on with a stranger's text.
     ("Too many DNS lookups", "too-many-lookups"),
@@ -82,6 +88,76 @@ class SpfLimits:
     """Expanded in all; each may stand for the whole sender, turned and quoted."""
 
 
+def check_host(
+    client: IPv4Address | IPv6Address,
+    helo: str,
+    *,
+    local_part: str,
+    domain: str,
+    resolver: Resolver,
+    limits: SpfLimits,
+) -> tuple[Word, str]:
+    """Evaluate the record of a domain (RFC 7208 §4): the word and the code of why.
+
+    Args:
+        client: who speaks.
+        helo: as given.
+        local_part: of the sender.
+        domain: of the sender, in its one spelling.
+        resolver: asks for this message.
+        limits: what it may cost.
+    """
+    answer = resolver.ask(domain, "TXT")
+    records = [one for one in answer.records if spf.RE_SPF.match(one.encode("latin-1"))]
+    if len(records) == 1 and len(records[0]) <= limits.record_octets:
+        found = _of_addresses(records[0], _plain(client), limits.term_octets)
+        if found is not None:
+            return found
+    evaluation = Evaluation(
+        client,
+        helo,
+        local_part=local_part,
+        domain=domain,
+        resolver=resolver,
+        limits=limits,
+        answer=answer,
+    )
+    return evaluation.run()
+
+
+@remembered(2_048)
+def _of_addresses(record: str, client: str, longest: int) -> tuple[Word, str] | None:
+    """Evaluate a record that names nothing but addresses; None if there is more to it.
+
+    Nobody is asked then, and no macro stands for anything, so what it says of a client
+    is up to nothing else; the last few results are remembered.
+
+    Args:
+        record: its text.
+        client: an address without scope.
+        longest: octets of a term.
+    """
+    terms = record.split(" ")[1:]
+    if not all(_ADDRESSES.fullmatch(term) for term in terms if term):
+        return None
+    evaluation = Evaluation(
+        ip_address(client),
+        "",
+        local_part="",
+        domain="",
+        resolver=_Nobody(),
+        limits=SpfLimits(record_octets=len(record), term_octets=longest),
+    )
+    return evaluation.run(record)
+
+
+class _Nobody:
+    """Stands for the DNS where nothing is asked."""
+
+    def ask(self, _name: str, _kind: Kind) -> Answer:
+        return Answer("temporary")
+
+
 class Evaluation(spf.query):
     """One run of check_host() (RFC 7208 §4)."""
 
@@ -94,10 +170,16 @@ class Evaluation(spf.query):
         domain: str,
         resolver: Resolver,
         limits: SpfLimits,
+        answer: Answer | None = None,
     ) -> None:
-        """Take what the macros stand for; the domain in its one spelling."""
+        """Take what the macros stand for; the domain in its one spelling.
+
+        `answer` is that to the first question, for the records of the domain, if it
+        was asked before.
+        """
+        self._client = _plain(client)
         super().__init__(
-            _plain(client),
+            self._client,
             f"{local_part}@{domain}",
             domainname.canonical(helo) or "unknown",
         )
@@ -105,14 +187,15 @@ class Evaluation(spf.query):
         self.l, self.o, self.d = local_part, domain, domain
         self._resolver = resolver
         self._limits = limits
+        self._answer = answer
         self._macros = 0
         self._spent = False
         """Whether the last look-up that failed did so for want of time or questions."""
 
-    def run(self) -> tuple[Word, str]:
-        """Return the word and the code of why."""
+    def run(self, record: str | None = None) -> tuple[Word, str]:
+        """Return the word and the code of why; of a record without asking for it."""
         try:
-            word = _WORDS.get(self.check()[0], "permerror")
+            word = _WORDS.get(self.check(record)[0], "permerror")
         except Exception:  # noqa: BLE001 - whatever a record makes pyspf raise
             return "permerror", "malformed"
         if word == "temperror":
@@ -130,6 +213,10 @@ class Evaluation(spf.query):
             len(term) > self._limits.term_octets for term in terms
         ):
             raise spf.PermError("too long")
+        if record and recursion:  # at the top `check_host` has seen to it
+            found = _of_addresses(record, self._client, self._limits.term_octets)
+            if found is not None and found[0] in _DECIDED:
+                return found[0], 250, ""
         return super().check0(record, recursion)
 
     def check_lookups(self) -> None:
@@ -183,7 +270,9 @@ class Evaluation(spf.query):
     def _ask(self, name: str, kind: Kind) -> list[Any]:
         if not name.isascii():  # a local part in UTF-8 never matches (RFC 8616 §4)
             return []
-        answer = self._resolver.ask(name, kind)
+        answer, self._answer = self._answer, None
+        if answer is None:
+            answer = self._resolver.ask(name, kind)
         if answer.outcome == "temporary":
             self._spent = answer.cause == "spent"
             raise spf.TempError(answer.detail)
