@@ -110,12 +110,13 @@ class Methods:
         block = HeaderBlock(headers)
         authors = [field.text for field in headers if field.name.lower() == "from"]
         whole = part = self._lookups()
+        author = dmarc.author(authors, limits)
         if "dmarc" in wanted:
             part = whole.reserve(limits.seconds, limits.questions)
-        sender, dkim = self._identifiers(transaction, block, authors, part, now)
+        sender, dkim = self._identifiers(transaction, block, author[0], part, now)
         found = arc = None
         if "dmarc" in wanted:
-            found = dmarc.check_message(authors, sender, dkim or (), whole, limits)
+            found = dmarc.check_author(author, sender, dkim or (), whole, limits)
         if "arc" in wanted:
             checker = DkimChecker(part.reserve(), self.policy.dkim)
             arc = checker.check_arc(block, transaction.hashed, now)
@@ -130,7 +131,7 @@ class Methods:
         self,
         transaction: Transaction,
         block: HeaderBlock,
-        authors: Sequence[str],
+        author: str,
         part: Lookups,
         now: datetime,
     ) -> tuple[SpfResult | None, tuple[DkimSignature, ...] | None]:
@@ -149,7 +150,6 @@ class Methods:
         if wanted & {"spf", "dmarc"}:
             domain = spf.mail_from_domain(connection.helo, transaction.sender)
             asked.append((domain, None))
-        author, _ = dmarc.author(authors, self.policy.dmarc)
         sender: SpfResult | None = None
         judged: dict[int, DkimSignature] = {}
         for _, at in sorted(asked, key=lambda one: nearness.rank(one[0], author)):

@@ -76,8 +76,18 @@ def check_message(
 
     Source: RFC 9989 §5.3.1, §11.5.
     """
-    limits = limits or DmarcLimits()
-    domain, reason = author(fields, limits)
+    return check_author(author(fields, limits), spf, dkim, resolver, limits)
+
+
+def check_author(
+    found: tuple[str, str],
+    spf: SpfResult | None,
+    dkim: Sequence[DkimSignature],
+    resolver: Resolver,
+    limits: DmarcLimits | None = None,
+) -> DmarcResult:
+    """Check DMARC of a message, as above, by what `author` found."""
+    domain, reason = found
     if domain:
         return check(domain, spf, dkim, resolver, limits)
     word: Literal["none", "permerror"] = "none" if reason in _NOBODY else "permerror"

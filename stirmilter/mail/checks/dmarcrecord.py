@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from stirmilter.stir.remembering import remembered
+
 Policy = Literal["none", "quarantine", "reject"]
 
 OCTETS: Final = 8_192
@@ -78,8 +80,12 @@ class Record:
         return _MILDER[chosen] if self.testing else chosen
 
 
+@remembered(2_048)
 def parse(text: str, limit: int = OCTETS) -> Record | None:
-    """Read a record; None if it is not one of DMARC. Never raises."""
+    """Read a record; None if it is not one of DMARC. Never raises.
+
+    What the last few say is remembered.
+    """
     match = _VERSION.match(text)
     if match is None or len(text) > limit:
         return None
