@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from stirmilter.mail.authres.values import FOLD_AT, KEYWORD, NAME, Property, ResInfo
+from stirmilter.stir.remembering import remembered
 
 _TOKEN: Final = re.compile(r"[!#-'*+.0-9A-Z^-~-]+", re.ASCII)  # of MIME, no quotes
 # Addresses need no quotes, but one of MM4 (+1/TYPE=PLMN@host) does: OpenDMARC reads
@@ -82,8 +83,14 @@ def _words(resinfo: ResInfo) -> Iterable[str]:
     if resinfo.reason is not None:
         yield f"reason={_pvalue(resinfo.reason)}"
     for name, value in resinfo.properties:
-        ptype, _, kind = name.partition(".")
-        yield f"{_keyword(ptype)}.{_keyword(kind)}={_pvalue(value)}"
+        yield f"{_property(name)}={_pvalue(value)}"
+
+
+@remembered(64)
+def _property(name: str) -> str:
+    """Check the name of a property, of which there are a few."""
+    ptype, _, kind = name.partition(".")
+    return f"{_keyword(ptype)}.{_keyword(kind)}"
 
 
 def _keyword(name: str) -> str:

@@ -115,6 +115,8 @@ def collect(block: HeaderBlock, limits: DkimLimits) -> list[ArcSet]:
             not make up whole sets from 1 on.
     """
     places = [block.places(name) for name in NAMES]
+    if not any(places):
+        return []
     if max(map(len, places)) > limits.arc_sets:
         raise Refused("fail", "too-many-sets")
     for at in (*places[1], *places[2]):

@@ -51,6 +51,10 @@ class HeaderBlock:
         """The names that occur, in lower case."""
         return frozenset(self._places)
 
+    def key(self, at: int) -> str:
+        """Return the name of the field at a place, in lower case."""
+        return _key(self._headers[at].name)
+
     def places(self, name: str) -> Sequence[int]:
         """Return where fields of a name (in lower case) stand, from the top."""
         return self._places.get(name, ())
@@ -67,7 +71,7 @@ class HeaderBlock:
         key = at, form
         found = self._canonical.get(key)
         if found is None:
-            name, value = self.field(at)
+            name, value = _field(self._headers[at])
             found = self._canonical[key] = canonical_field(name, value, form)
         return found
 
@@ -79,11 +83,14 @@ class HeaderBlock:
         made.
         """
         left: dict[str, list[int]] = {}
+        if but is not None:
+            own = self.key(but)
+            left[own] = [at for at in self.places(own) if at != but]
         chosen = []
         for name in names:
             places = left.get(name)
             if places is None:
-                places = left[name] = [at for at in self.places(name) if at != but]
+                places = left[name] = list(self.places(name))
             if places:
                 chosen.append(places.pop())
         return chosen
@@ -91,7 +98,7 @@ class HeaderBlock:
     def coverage(self, names: Sequence[str], but: int | None = None) -> Coverage:
         """Compare how often a name is signed with how often it occurs."""
         covers, sealed = set(), set()
-        own = _key(self._headers[but].name) if but is not None else None
+        own = None if but is None else self.key(but)
         for name, signed in Counter(names).items():
             occurs = len(self.places(name)) - (name == own)
             if signed >= occurs:

@@ -36,7 +36,12 @@ from stirmilter.mail.checks.block import Coverage, HeaderBlock
 from stirmilter.mail.checks.canonical import BodyForm, BodyHashes, HashedBody
 from stirmilter.mail.checks.dkimkey import Keys
 from stirmilter.mail.checks.dns import Resolver
-from stirmilter.mail.checks.signature import MessageSignature, labelled, read_dkim
+from stirmilter.mail.checks.signature import (
+    MessageSignature,
+    claimed,
+    labelled,
+    read_dkim,
+)
 from stirmilter.mail.checks.taglist import Refused
 from stirmilter.mail.checks.verification import (
     DkimLimits,
@@ -115,7 +120,7 @@ class DkimMessage:
 
     def domain(self, at: int) -> str:
         """Return ``d=`` of a signature; nothing if it cannot be read."""
-        return labelled(self.block.field(at).value, self.limits.field_size)[0]
+        return claimed(self.block.field(at).value, self.limits.field_size)
 
     def results(self, judged: Sequence[DkimSignature]) -> tuple[DkimSignature, ...]:
         """Add one result for all signatures that are not judged, if there are any."""

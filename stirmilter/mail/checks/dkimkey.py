@@ -28,6 +28,9 @@ from stirmilter.stir.remembering import remembered
 
 Kind = Literal["rsa", "ed25519"]
 
+_PADDING: Final = PKCS1v15()
+_DIGEST: Final = Prehashed(SHA256())
+
 _EXPONENT_BITS: Final = 64
 """OpenSSL's own limit for keys over 3072 bits (OPENSSL_RSA_MAX_PUBEXP_BITS), held
 against all. The owner of a key chooses its exponent: one as long as the modulus makes
@@ -56,7 +59,7 @@ class KeyRecord:
         digest = hashlib.sha256(signed).digest()
         try:
             if isinstance(self.key, RSAPublicKey):
-                self.key.verify(octets, digest, PKCS1v15(), Prehashed(SHA256()))
+                self.key.verify(octets, digest, _PADDING, _DIGEST)
             else:
                 self.key.verify(octets, digest)
         except InvalidSignature:

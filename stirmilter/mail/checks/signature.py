@@ -150,19 +150,24 @@ def labelled(value: bytes, limit: int) -> tuple[str, str]:
     Empty is what cannot be told: a result names a signature even if it is malformed.
     Nothing is told of one longer than `limit` octets.
     """
+    domain = claimed(value, limit)
+    if not domain:
+        return "", ""
+    try:
+        encoded = taglist.unspaced(taglist.parse(value, "").get("b", b""))
+        _base64(encoded)
+    except Refused:
+        return domain, ""
+    return domain, encoded[:_SHOWN].decode("ascii")
+
+
+def claimed(value: bytes, limit: int) -> str:
+    """Tell the domain of a field that may be anything, as `labelled` does."""
     try:
         tags = taglist.parse(value if len(value) <= limit else b"", "")
+        return _domain(tags.get("d", b""))
     except Refused:
-        return "", ""
-    domain = shown = ""
-    try:
-        domain = _domain(tags.get("d", b""))
-        encoded = taglist.unspaced(tags.get("b", b""))
-        _base64(encoded)
-        shown = encoded[:_SHOWN].decode("ascii")
-    except Refused:
-        pass
-    return domain, shown
+        return ""
 
 
 @remembered(_NAME_LENGTH)

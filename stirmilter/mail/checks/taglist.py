@@ -89,7 +89,7 @@ def unspaced(value: bytes) -> bytes:
     return value.translate(None, _SPACE)
 
 
-@remembered(512)
+@remembered(1_024, entries=100)
 def items(value: bytes) -> tuple[str, ...]:
     """Split a list at its colons, in lower case, each item without white space.
 
