@@ -183,7 +183,7 @@ class DkimSigner:
         )
         block = HeaderBlock([_header(Insertion(NAME, unsigned)), *fields])
         chosen = block.select(signed, but=0)
-        octets = signed_octets(block, chosen, 0, self.header_form)
+        octets = signed_octets(block, chosen.places, 0, self.header_form)
         return Insertion(NAME, unsigned + _wrapped(_base64(self._sign(octets))))
 
     def _signed(self, block: HeaderBlock) -> list[str]:

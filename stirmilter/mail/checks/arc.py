@@ -93,7 +93,9 @@ def validate(
         check_times(message, now, limits.skew)
         check_body(message, body)
         chosen = block.select(message.names, but=sets[-1].message)
-        octets = signed_octets(block, chosen, sets[-1].message, message.header_form)
+        octets = signed_octets(
+            block, chosen.places, sets[-1].message, message.header_form
+        )
         if not keys.of(message).verifies(message.octets, octets):
             raise Refused("fail", "bad-message-signature")
         # Step 6: Validate each AS beginning with the greatest instance value

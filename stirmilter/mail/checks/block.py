@@ -8,7 +8,7 @@ both.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -28,8 +28,11 @@ class Field(NamedTuple):
     """All after the colon, folds as CRLF, without the final one."""
 
 
-class Coverage(NamedTuple):
+class Chosen(NamedTuple):
     """What ``h=`` says of the message at hand; see `results.DkimSignature`."""
+
+    places: list[int]
+    """Of the fields that are signed, in the order of hashing."""
 
     covers: frozenset[str]
     sealed: frozenset[str]
@@ -51,10 +54,6 @@ class HeaderBlock:
         """The names that occur, in lower case."""
         return frozenset(self._places)
 
-    def key(self, at: int) -> str:
-        """Return the name of the field at a place, in lower case."""
-        return _key(self._headers[at].name)
-
     def places(self, name: str) -> Sequence[int]:
         """Return where fields of a name (in lower case) stand, from the top."""
         return self._places.get(name, ())
@@ -75,7 +74,7 @@ class HeaderBlock:
             found = self._canonical[key] = canonical_field(name, value, form)
         return found
 
-    def select(self, names: Iterable[str], but: int | None = None) -> list[int]:
+    def select(self, names: Iterable[str], but: int | None = None) -> Chosen:
         """Choose fields for the names in ``h=`` (RFC 6376 §5.4.2).
 
         A name stands for the lowest field of it that was not chosen yet, or for
@@ -84,28 +83,20 @@ class HeaderBlock:
         """
         left: dict[str, list[int]] = {}
         if but is not None:
-            own = self.key(but)
+            own = _key(self._headers[but].name)
             left[own] = [at for at in self.places(own) if at != but]
-        chosen = []
+        places: list[int] = []
+        signed, sealed = set(), set()
         for name in names:
-            places = left.get(name)
-            if places is None:
-                places = left[name] = list(self.places(name))
-            if places:
-                chosen.append(places.pop())
-        return chosen
-
-    def coverage(self, names: Sequence[str], but: int | None = None) -> Coverage:
-        """Compare how often a name is signed with how often it occurs."""
-        covers, sealed = set(), set()
-        own = None if but is None else self.key(but)
-        for name, signed in Counter(names).items():
-            occurs = len(self.places(name)) - (name == own)
-            if signed >= occurs:
-                covers.add(name)
-            if signed > occurs:
+            signed.add(name)
+            if name not in left:
+                left[name] = list(self.places(name))
+            if left[name]:
+                places.append(left[name].pop())
+            else:
                 sealed.add(name)
-        return Coverage(frozenset(covers), frozenset(sealed))
+        covers = frozenset(name for name in signed if not left[name])
+        return Chosen(places, covers, frozenset(sealed))
 
 
 def _field(header: Header) -> Field:

@@ -32,7 +32,7 @@ from datetime import datetime
 from typing import Final
 
 from stirmilter.mail.checks import arc
-from stirmilter.mail.checks.block import Coverage, HeaderBlock
+from stirmilter.mail.checks.block import Chosen, HeaderBlock
 from stirmilter.mail.checks.canonical import BodyForm, BodyHashes, HashedBody
 from stirmilter.mail.checks.dkimkey import Keys
 from stirmilter.mail.checks.dns import Resolver
@@ -138,11 +138,11 @@ class DkimMessage:
             return DkimSignature(
                 word=refused.word, reason=refused.reason, domain=domain, value=value
             )
-        coverage = self.block.coverage(signature.names, but=at)
+        chosen = self.block.select(signature.names, but=at)
         whole = covers_whole_body(signature, self.body)
         word: Word = "pass"
         try:
-            testing = self._verify(signature, at, coverage)
+            testing = self._verify(signature, at, chosen)
             notes = [] if whole else ["body-partly-signed"]
             reason = " ".join([*notes, *testing])
         except Refused as refused:
@@ -155,13 +155,13 @@ class DkimMessage:
             identity=signature.identity,
             algorithm=signature.algorithm,
             value=signature.value,
-            covers=coverage.covers,
-            sealed=coverage.sealed,
+            covers=chosen.covers,
+            sealed=chosen.sealed,
             whole_body=whole,
         )
 
     def _verify(
-        self, signature: MessageSignature, at: int, coverage: Coverage
+        self, signature: MessageSignature, at: int, chosen: Chosen
     ) -> list[str]:
         """Verify one signature, and return what is to be noted of its key.
 
@@ -177,12 +177,11 @@ class DkimMessage:
         if key.strict and not signature.identity.endswith(f"@{signature.domain}"):
             raise Refused("permerror", "identity-outside-domain")
         # §6.1.3: Compute the Verification
-        chosen = self.block.select(signature.names, but=at)
-        octets = signed_octets(self.block, chosen, at, signature.header_form)
+        octets = signed_octets(self.block, chosen.places, at, signature.header_form)
         testing = ["testing"] if key.testing else []
         if not key.verifies(signature.octets, octets):
             raise Refused("fail", " ".join(["bad-signature", *testing]))
-        if "from" not in coverage.covers:
+        if "from" not in chosen.covers:
             raise Refused("policy", "from-repeated")
         return testing
 

@@ -92,4 +92,4 @@ def signed_octets(
     """
     name, value = block.field(at)
     own = canonical_field(name, without_value(value, b"b"), form)
-    return b"".join(block.canonical(one, form) + CRLF for one in chosen) + own
+    return CRLF.join([*(block.canonical(one, form) for one in chosen), own])
