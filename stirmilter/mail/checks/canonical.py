@@ -140,7 +140,10 @@ class _Relaxed(_Simple):
         content = line.rstrip(b" \t")
         blank = b" " if len(content) < len(line) else b""
         self._carry = blank + data[len(line) :]
-        self._add(squeeze(content).replace(b" \r\n", CRLF))
+        # Behind the last blank and a line end there is nothing to change: base64.
+        end = max(content.rfind(b" "), content.rfind(b"\t")) + len(b" \r\n")
+        squeezed = squeeze(content[:end]).replace(b" \r\n", CRLF)
+        self._add(squeezed + content[end:])
 
     def _close(self) -> None:
         if self._length:
