@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stirmilter.mail.checks import spf
 from stirmilter.mail.checks.spf import SpfLimits
-from stirmilter.mail.checks.spfrecord import Evaluation
+from stirmilter.mail.checks.spfrecord import Evaluation, _of_addresses
 from stirmilter.mail.results import SpfResult
 from tests.dns_server import DnsServer
 from tests.mail.checks.spfs import CLIENT, HELO, SENDER, checked
@@ -108,3 +108,12 @@ def test_the_limits_hold_for_what_is_remembered() -> None:
         assert judged(record, "192.0.2.1").word == "pass"
         for limits in (SpfLimits(term_octets=8), SpfLimits(record_octets=24)):
             assert judged(record, "192.0.2.1", limits).reason == "too-long"
+
+
+def test_a_long_record_is_evaluated_and_not_kept() -> None:
+    record = f"v=spf1{' ip4:198.51.100.1' * 200} ip4:192.0.2.1 -all"
+    _of_addresses.cache_clear()
+
+    assert judged(record, "192.0.2.1").word == "pass"
+    assert judged(record, "192.0.2.2").word == "fail"
+    assert _of_addresses.cache_info().currsize == 0
