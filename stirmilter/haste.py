@@ -34,10 +34,15 @@ _state = _State()
 def haste() -> Iterator[None]:
     """Have nothing in the block take long on this thread.
 
+    A block within a block is part of it.
+
     Raises:
         TakesLong: something would; also where somebody on the way has swallowed it, as
             what he made of that is worth nothing.
     """
+    if _state.hurries:
+        yield
+        return
     _state.hurries, _state.asked = True, False
     try:
         yield

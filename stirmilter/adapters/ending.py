@@ -160,8 +160,9 @@ class Ending:
         draft, service = self.draft, self.service
         deadline = time.monotonic() + service.message_seconds
         if draft.prepared.at_once and self.channel.may_decide:
-            with suppress(TakesLong), haste():
-                decision = service.filter.decide(transaction)
+            with suppress(TakesLong):
+                with haste():
+                    decision = service.filter.decide(transaction)
                 draft.waits.append(("queue", 0.0))
                 return decision
         if draft.prepared.urls:
