@@ -25,6 +25,8 @@ from stirmilter.haste import hurries, takes_long
 _PAGE_OCTETS: Final = 4096
 _RETRY: Final = 0.01  # seconds
 _HASTE: Final = 0.004  # seconds to wait for another writer where there is no time
+_LOG_OCTETS: Final = 4 << 20  # of the log, until it is emptied; SQLite's own measure
+_READERS: Final = 0.05  # seconds to wait for who still reads the log, writers held up
 # What SQLite says while a sibling makes the files, or turns to the log first.
 _WAITED_FOR: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
@@ -123,6 +125,8 @@ class Database:
             connection = None
         if connection is None:
             self._local.file = self._file()
+            if not self._local.file:  # to make it waits for the disk
+                takes_long()
             try:
                 connection = self._open()
             except sqlite3.DatabaseError as error:
@@ -149,6 +153,33 @@ class Database:
     def was_broken(self) -> bool:
         """Whether a file was set aside here before, and is still there."""
         return any(self.path.parent.glob(f"{glob.escape(self.path.name)}.broken-*"))
+
+    def tidy(self) -> None:
+        """Empty the log into the file, if it has become large.
+
+        SQLite begins the log anew only when a writer comes and all of it has been
+        moved. Under a steady load that is never so by itself: more is written while it
+        is being moved. So the last of it is moved with the writers held up.
+
+        For who has time: it waits for the disk. The next to write does so as well.
+
+        Raises:
+            sqlite3.Error: the file is broken.
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        with suppress(OSError, sqlite3.OperationalError):  # then it is for the next
+            if log.stat().st_size < _LOG_OCTETS:
+                return
+            connection = self.connection()
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._wait_for(connection, min(_READERS, self._settings.seconds))
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._wait_for(connection, self._settings.seconds)
+
+    def _wait_for(self, connection: sqlite3.Connection, seconds: float) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
     def failed(self, error: sqlite3.Error) -> StoreError:
         """Make what a store raises of what SQLite raised.

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Final
 
 from stirmilter.errors import StoreError
+from stirmilter.haste import takes_long
 from stirmilter.stores.replay.entries import Entry, Stats
 from stirmilter.stores.replay.retention import (
     RETENTION,
@@ -23,6 +24,7 @@ from stirmilter.stores.replay.retention import (
 
 _NAME: Final = "replay store"
 _AT_ONCE: Final = 10.0  # seconds after the store was made; a later process replaces one
+_AT_A_TIME: Final = 1_000  # keys that are forgotten in no time
 
 
 class MemoryReplayStore:
@@ -78,6 +80,8 @@ class MemoryReplayStore:
             StoreError: there is no room. Forgetting a key would let its token pass
                 again. Or the token is older than what is known here.
         """
+        if self._lock.locked():  # whoever it is may forget a night of keys
+            takes_long()
         with self._lock:
             self._begin()
             self._forget(int(self._horizon.at(now)))
@@ -147,6 +151,10 @@ class MemoryReplayStore:
         self._holders.update(dict.fromkeys(keys, holder))
 
     def _forget(self, horizon: int) -> None:
+        gone = 0
         while self._order and self._order[0] <= horizon:
+            gone += len(self._seconds[self._order[0]])
+            if gone > _AT_A_TIME:
+                takes_long()
             for key in self._seconds.pop(heapq.heappop(self._order)):
                 del self._holders[key]

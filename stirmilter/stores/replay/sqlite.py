@@ -29,6 +29,7 @@ _NAME: Final = "replay store"
 _ROW_OCTETS: Final = 88  # a key, its holder, both indexes; measured 79
 _SWEEP: Final = 512  # keys that are forgotten at once, or twice what has come since
 _BETWEEN: Final = 1.0  # seconds from one sweep of this process to its next
+_MANY: Final = 32  # keys of one claim, which take about as many times 10 microseconds
 
 _SCHEMA: Final = f"""
 {standing.SCHEMA}
@@ -111,6 +112,8 @@ class SqliteReplayStore:
             StoreError: the file is full, locked for too long, read-only or broken; or
                 the token is older than what is known here.
         """
+        if len(keys) > _MANY:
+            takes_long()
         until = int((signed_at + self._retention).timestamp()) + 1
         try:
             connection = self._database.connection()
@@ -118,10 +121,10 @@ class SqliteReplayStore:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 good = self._claim(connection, keys, holder, signed_at, until)
+                connection.execute("COMMIT" if good else "ROLLBACK")
             except BaseException:
                 _roll_back(connection)
                 raise
-            connection.execute("COMMIT" if good else "ROLLBACK")
         except sqlite3.Error as error:
             takes_long()  # whoever has the time learns what is wrong, or how it ends
             raise self._failed(error) from None
@@ -210,6 +213,9 @@ class SqliteReplayStore:
             kept = self._settled(connection)
             horizon = self._paced(connection, kept, now)
             connection.execute(_FORGET, (int(horizon), most))
+        # Now, as the claim that follows is then the first of a new log, and waits for
+        # the disk: who has no time should not.
+        self._database.tidy()
 
     def _paced(
         self, connection: sqlite3.Connection, kept: Standing, now: datetime
@@ -268,7 +274,7 @@ def _writing(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
         _roll_back(connection)
         raise
-    connection.execute("COMMIT")
