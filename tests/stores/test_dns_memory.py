@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from stirmilter.haste import TakesLong, haste
 from stirmilter.stores.answers import Answer, AnswerMemory, Kind
 from stirmilter.stores.dns import Dns, DnsLimits, Lookups
 from tests.dns_server import DnsServer
@@ -159,3 +160,54 @@ def test_the_longest_memory_is_a_setting(
         message(server, limits).ask(name, "A")
 
     assert kept == {"one.example": 70, "none.example": 7}
+
+
+def test_only_what_is_remembered_is_answered_in_haste(server: DnsServer) -> None:
+    server.add("one.example", "A", "192.0.2.1")
+    asked = Dns([server.address], DnsLimits(questions=1))
+    lookups = asked.for_message()
+
+    with pytest.raises(TakesLong), haste():
+        lookups.ask("one.example", "A")
+    assert not server.asked("one.example")
+    assert (asked.memory.hits, asked.memory.misses) == (0, 0), "it is asked for again"
+
+    found = lookups.ask("one.example", "A")  # its only question, which was not begun
+    assert found.outcome == "found"
+    with haste():
+        assert asked.for_message().ask("one.example", "A") == found
+    assert (asked.memory.hits, asked.memory.misses) == (1, 1)
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_much_to_read_takes_long_though_it_is_remembered(
+    server: DnsServer, *, parts: bool
+) -> None:
+    """A stranger writes what SPF, DKIM and DMARC then read."""
+    server.add("one.example", "TXT", "x" * 5_000)
+    asked = Dns([server.address])
+    asked.for_message().ask("one.example", "TXT")
+
+    def ask(times: int) -> int:
+        whole = asked.for_message()
+        asking = [whole.reserve() if parts else whole for _ in range(times)]
+        return sum(len(one.ask("one.example", "TXT").records) for one in asking)
+
+    with haste():
+        assert ask(3) == 3
+    with pytest.raises(TakesLong), haste():
+        ask(4)
+    assert ask(4) == 4
+
+
+def test_many_records_are_much_to_read(server: DnsServer) -> None:
+    server.add("one.example", "A", *[f"192.0.2.{n}" for n in range(99)])
+    asked = Dns([server.address])
+    asked.for_message().ask("one.example", "A")
+    lookups = asked.for_message()
+
+    with haste():
+        for _ in range(6):
+            lookups.ask("one.example", "A")
+    with pytest.raises(TakesLong), haste():
+        lookups.ask("one.example", "A")
