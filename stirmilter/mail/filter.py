@@ -41,7 +41,7 @@ _SMALL: Final = 16_384  # octets of header fields that are read in no time
 
 
 def _is_small(headers: Sequence[Header]) -> bool:
-    return sum(len(value) for _, value in headers) <= _SMALL
+    return sum(len(name) + len(value) for name, value in headers) <= _SMALL
 
 
 class MailFilter:

@@ -9,6 +9,7 @@ from typing import Final
 
 from cryptography import x509
 
+from stirmilter.haste import takes_long
 from stirmilter.stir import credential
 from stirmilter.stores.document import Kind
 from stirmilter.stores.documents import DocumentStore
@@ -88,6 +89,7 @@ class CertificateStore:
         if known is not None and known[0] == octets:
             self.hits += 1
             return known[1]
+        takes_long()
         self.misses += 1
         chain = self._read(octets)
         self._parsed.put(x5u, (octets, chain), len(x5u) + len(octets))

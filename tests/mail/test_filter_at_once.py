@@ -1,19 +1,25 @@
 """What may be decided on the thread that reads: what asks nobody, and is soon done."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from stirmilter.haste import TakesLong, haste
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import Submitter
+from stirmilter.mail.methods import Methods
 from stirmilter.mail.transaction import Transaction
+from stirmilter.services import VerificationPolicy, VerificationService
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stores.replay import MemoryReplayStore
 from stirmilter.testca import TestCA
 from tests import laboratory
+from tests.laboratory import NOW
 from tests.mail.mails import PLAIN, POLICY, STRANGER, Make, mail, signed
 from tests.mail.test_dkimsign import ED25519
+from tests.services.revoked import Kept
 
 
 class Slow:
@@ -48,7 +54,9 @@ def test_mail_that_we_sign_with_what_is_in_memory_is_decided_at_once(
     assert at_once(make(policy=replace(POLICY, submitters=(known,))), mail(*PLAIN))
 
 
-@pytest.mark.parametrize("lines", [(), ("X-Filler: " + "x" * 16_384,)])
+@pytest.mark.parametrize(
+    "lines", [(), ("X-Filler: " + "x" * 16_384,), ("X-" + "x" * 16_384 + ": ",)]
+)
 def test_a_large_header_takes_its_time(make: Make, lines: tuple[str, ...]) -> None:
     assert at_once(make(), mail(*PLAIN, *lines)) == (not lines)
 
@@ -109,3 +117,30 @@ def test_a_second_signature_takes_its_time(make: Make) -> None:
     )
 
     assert not at_once(both, mail(*PLAIN))
+
+
+def test_no_token_is_used_up_before_the_dns_was_waited_for(
+    ca: TestCA, methods: Callable[..., Methods]
+) -> None:
+    """Else a claim could be made in haste, and again, for no use."""
+    kept = MemoryReplayStore()
+    judge = MailFilter(
+        policy=POLICY,
+        authentication=laboratory.authenticator(ca),
+        verification=VerificationService(
+            repository=Kept(ca.folder / "www"),
+            anchors=laboratory.anchors(ca),
+            replays=kept,
+            policy=VerificationPolicy(),
+        ),
+        clock=lambda: NOW,
+        checks=methods(),
+    )
+    sent = mail(*PLAIN, signed(ca), connection=STRANGER)
+
+    with pytest.raises(TakesLong), haste():
+        judge.decide(sent)
+    assert kept.stats().keys == 0
+    assert judge.decide(sent).event.reason == "verified"
+    with haste():
+        assert judge.decide(sent).event.reason == "verified"

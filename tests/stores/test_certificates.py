@@ -6,6 +6,7 @@ import pytest
 from cryptography import x509
 
 from stirmilter.errors import FetchError
+from stirmilter.haste import TakesLong, haste
 from stirmilter.services.credentials import CredentialService
 from stirmilter.services.trust import TrustSet
 from stirmilter.stir import credential
@@ -210,3 +211,17 @@ def test_a_failure_is_known_without_waiting(store: CertificateStore, web: Web) -
     with pytest.raises(FetchError, match="not public") as caught:
         store.chain(A, wait=False)
     assert not caught.value.temporary
+
+
+def test_a_chain_is_read_by_who_has_time(clock: Clock, web: Web) -> None:
+    documents = DocumentStore(web.get, clock=clock)
+    CertificateStore(documents).chain(A)
+    store = CertificateStore(documents)  # as if what was read had been forgotten
+
+    with pytest.raises(TakesLong), haste():
+        store.chain(A)
+    assert not store.entries
+    chain = store.chain(A)
+    with haste():
+        assert store.chain(A) is chain
+    assert (store.hits, store.misses) == (1, 1)
