@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 from cryptography import x509
 
+from stirmilter.haste import TakesLong, haste
 from stirmilter.services import VerificationService
 from stirmilter.stir.result import Reason
 from tests.laboratory import NOW, X5U, FolderRepository, message
@@ -101,3 +102,19 @@ def test_a_path_that_was_refused_is_not_remembered(world: World) -> None:
         assert found is Reason.CREDENTIAL_UNTRUSTED
 
     assert not service.credentials._paths
+
+
+def test_only_a_path_that_is_known_is_judged_in_haste(world: World) -> None:
+    service = keeping(world)
+    for name in ("one", "range"):
+        with pytest.raises(TakesLong), haste():
+            reason(service, world, name, IAT)
+    paths = service.credentials
+    assert (paths.hits, paths.misses, paths.entries) == (0, 0, 0)
+
+    assert reason(service, world, "short", IAT) is GOOD
+    with haste():
+        assert reason(service, world, "short", IAT) is GOOD
+    with pytest.raises(TakesLong), haste():  # another time to validate it at
+        reason(service, world, "short", IAT + 3601)
+    assert paths.misses == 1

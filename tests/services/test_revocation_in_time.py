@@ -6,6 +6,7 @@ from threading import Barrier
 
 import pytest
 
+from stirmilter.haste import TakesLong, haste
 from stirmilter.services import VerificationPolicy
 from stirmilter.services.patience import Patience
 from stirmilter.stir.result import Reason
@@ -198,3 +199,27 @@ def test_more_paths_than_are_remembered_are_looked_up_all_the_same(
         assert lab.verify(PLAIN).result.status == "unchecked"
         assert lab.verify(NAMING).result.status == "revoked"
     assert lab.asked == [DIRECT]
+
+
+def test_lists_are_looked_at_by_who_has_time(lab: Lab) -> None:
+    lab.direct()
+
+    def reason() -> Reason:
+        return lab.verify(NAMING, MIDDLE).result.reason
+
+    with pytest.raises(TakesLong), haste():
+        reason()
+    assert not lab.asked
+    for _ in range(2):  # that the first list came is a change
+        assert reason() is Reason.VERIFIED
+    with haste():
+        assert reason() is Reason.VERIFIED
+
+    lab.direct(NAMING, begin=NOW + HOUR)
+    lab.now += 23 * HOUR
+    lab.store.refresh()  # a list has come
+    with pytest.raises(TakesLong), haste():
+        reason()
+    assert reason() is Reason.CREDENTIAL_REVOKED
+    with haste():
+        assert reason() is Reason.CREDENTIAL_REVOKED

@@ -6,6 +6,7 @@ One contract, whatever is shared: nothing, a file, a server.
 import pytest
 
 from stirmilter.errors import FetchError, StirmilterError
+from stirmilter.haste import TakesLong, haste
 from stirmilter.stores.documents import DocumentStore, Kind
 from stirmilter.stores.response import Response
 from tests.stores.kinds import KIND, A, B, C, check, outcome
@@ -302,3 +303,33 @@ def test_failures_that_are_over_do_not_wait_until_their_place_is_needed(
 
     assert len(store._failures) == 1
     assert store.cached(C, KIND)
+
+
+def test_only_what_is_in_memory_is_had_in_haste(
+    store: DocumentStore, web: Web, clock: Clock
+) -> None:
+    """Also where a file or a server is shared: that is to be waited for."""
+    with pytest.raises(TakesLong), haste():
+        store.get(A, KIND)
+    with pytest.raises(TakesLong), haste():
+        store.get(A, KIND, wait=False)
+    assert (web.fetched, store.hits, store.misses) == ([], 0, 0)
+
+    store.get(A, KIND)
+    with haste():
+        assert store.get(A, KIND) == web.body
+    assert (web.fetched, store.hits, store.misses) == ([A], 1, 1)
+    clock.now += 2 * DAY
+    with pytest.raises(TakesLong), haste():
+        store.get(A, KIND)
+    assert web.fetched == [A]
+
+
+def test_a_failure_in_memory_is_told_in_haste(store: DocumentStore, web: Web) -> None:
+    web.broken[A] = FetchError("nobody answers")
+    with pytest.raises(FetchError):
+        store.get(A, KIND)
+
+    with pytest.raises(FetchError, match="nobody answers"), haste():
+        store.get(A, KIND)
+    assert web.fetched == [A]

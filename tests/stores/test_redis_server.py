@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from stirmilter.errors import StoreError
+from stirmilter.haste import TakesLong, haste
 from stirmilter.stores.documents import DocumentStore, Kind
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay.redis import RedisReplayStore
@@ -115,3 +116,16 @@ def test_after_its_rest_a_dead_server_is_knocked_at_once_more(
 
     hangs_up.stop()
     assert hangs_up.connections == 2
+
+
+def test_nobody_is_asked_in_haste(hangs_up: HangsUp) -> None:
+    server = RedisServer("store", f"unix://{hangs_up.path}", pause=30.0)
+
+    with pytest.raises(TakesLong), haste():
+        server.ask(lambda client: client.ping())
+    ping(server)
+    with pytest.raises(TakesLong), haste():  # not even that it rests is told
+        server.ask(lambda client: client.ping())
+
+    hangs_up.stop()
+    assert hangs_up.connections == 1

@@ -4,6 +4,7 @@ import gc
 import socket
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 
 import pytest
 
@@ -226,4 +227,29 @@ def test_what_takes_no_time_is_decided_on_the_thread_that_read_it(
     assert len(begun) == 1 + (at_once and takes == "long")
     [event] = ledger.handled
     assert [stage for stage, _ in event.stages] == ["queue"]
+    assert not ledger.failed
+
+
+def test_what_was_decided_in_vain_leaves_no_trace(serve: Serve) -> None:
+    """Somebody on the way has swallowed that it takes long, and made a decision."""
+    running, ledger = serve()
+    decided: list[str] = []
+
+    def decide(_transaction: object) -> Decision:
+        with suppress(BaseException):
+            takes_long()
+        decided.append(threading.current_thread().name)
+        return Decision(event=EVENT)
+
+    told(running).decide = decide
+    prepare = lambda *_: Preparation(BodyDigester(), at_once=True)  # noqa: E731
+    told(running).prepare = prepare
+    connection = greet(running)
+    for _ in range(2):
+        connection.sendall(MESSAGE)
+        assert verdict(connection) == b"c"
+
+    assert [name == "milter" for name in decided] == [True, False] * 2
+    stages = [[stage for stage, _ in event.stages] for event in ledger.handled]
+    assert stages == [["queue"]] * 2
     assert not ledger.failed

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from stirmilter.haste import TakesLong, haste
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import Survival
 from stirmilter.mail.survival import HAZARDS
@@ -194,3 +195,19 @@ def test_many_tokens_do_not_buy_more_effort(make: Make, sent: Transaction) -> No
     assert decision.event.evidence is not None
     notes = [token.notes for token in decision.event.evidence.tokens]
     assert notes == [("altered: wrapped at 998",)] * 2
+
+
+def test_what_altered_a_body_is_found_by_who_has_time(
+    make: Make, sent: Transaction
+) -> None:
+    made = make()
+    stranger = replace(sent, connection=STRANGER)
+    whole, altered = (read(made, stranger, body) for body in (LONG, wrapped(LONG)))
+
+    def told(transaction: Transaction) -> str:
+        return made.decide(transaction).event.detail
+
+    assert told(whole) == ""
+    with pytest.raises(TakesLong), haste():
+        told(altered)
+    assert told(altered) == "altered: wrapped at 998"

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -98,12 +99,32 @@ def test_a_claim_that_was_begun_in_haste_is_no_replay(maker: Maker) -> None:
 def test_a_file_that_is_being_written_is_not_waited_for(
     store: SqliteReplayStore, path: Path
 ) -> None:
-    assert hasty(store, 1)
+    assert patient(store, 1)
     with locked(path):
         assert hasty(store, 2) is None
+        assert hasty(store, 3) is None
     assert rows(path) == 1
 
     assert hasty(store, 2, holder=B), "nobody has claimed it"
+
+
+def test_who_has_time_waits_also_after_haste(
+    store: SqliteReplayStore, path: Path
+) -> None:
+    assert hasty(store, 1)
+    held = threading.Event()
+
+    def hold() -> None:
+        with locked(path):
+            held.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(30)
+
+    assert patient(store, 2)
+    thread.join()
 
 
 def test_what_is_due_is_forgotten_by_who_has_time(
