@@ -3,10 +3,12 @@
 import os
 import re
 import signal
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -213,3 +215,37 @@ def test_a_worker_that_was_killed_takes_its_memory_along(start: Start) -> None:
 
     with mta.session(daemon.socket, THIEF) as session:
         assert mail.deliver(session, 0) == "replay-unknown"
+
+
+@pytest.mark.conformance("V-10")
+def test_who_waits_for_the_file_holds_up_nobody_who_does_not(start: Start) -> None:
+    """One thread reads for all; it must not wait itself for who else is writing."""
+    daemon = start(
+        milter='transport = "native"\nworkers = 1',
+        replay='store = "sqlite:replay.sqlite"\nseconds = 60.0',
+    )
+    file = daemon.configuration.with_name("replay.sqlite")
+    mail = Mail()
+    mail.sign(daemon, range(4))
+    with (
+        mta.session(daemon.socket, STRANGER) as theirs,
+        mta.session(daemon.socket) as ours,
+        closing(sqlite3.connect(file, isolation_level=None)) as other,
+        ThreadPoolExecutor() as lanes,
+    ):
+        # Until nothing but the file would have to be waited for.
+        assert [mail.deliver(theirs, number) for number in range(3)] == ["verified"] * 3
+        other.execute("BEGIN IMMEDIATE")
+        waiting = lanes.submit(mail.deliver, theirs, 3)
+        until = time.monotonic() + 1.0
+        signed = 0
+        while time.monotonic() < until or signed < 20:
+            answer = ours.message(SENDER, [recipient(1)], headers(1), BODY)
+            assert answer.value(b"PASSporT")
+            signed += 1
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+        assert waiting.result() == "verified"
+
+    with mta.session(daemon.socket, THIEF) as thief:
+        assert mail.deliver(thief, 3) == "replayed"
