@@ -179,9 +179,15 @@ def test_a_bug_in_a_fetch_is_an_internal_error(serve: Serve) -> None:
     assert [type(error) for _, error in ledger.failed] == [ZeroDivisionError]
 
 
-def test_a_message_leaves_nothing_behind_for_the_collector(serve: Serve) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_message_leaves_nothing_behind_for_the_collector(
+    serve: Serve, *, at_once: bool
+) -> None:
     """A worker has it look rarely (`worker.spare_the_collector`)."""
     running, _ = serve()
+    gated(running).open.set()  # which takes long
+    prepare = lambda *_: Preparation(BodyDigester(), at_once=at_once)  # noqa: E731
+    told(running).prepare = prepare
     connection = greet(running)
     connection.sendall(MESSAGE)
     assert verdict(connection) == b"c"
