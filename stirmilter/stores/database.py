@@ -57,6 +57,9 @@ class DatabaseSettings:
     cache_octets: int = 8 << 20
     """Pages that each connection keeps in memory."""
 
+    log_pages: int = 1_000
+    """Of the log, from which on who has time moves it into the file with each write."""
+
 
 class Database:
     """One SQLite file with its schema.
@@ -230,8 +233,9 @@ class Database:
         connection = sqlite3.connect(self.path, timeout=seconds, isolation_level=None)
         try:
             self._share(connection, seconds)
-            if hasty:  # the file is left to be put in order by those who have time
-                connection.execute("PRAGMA wal_autocheckpoint = 0")
+            # The file is put in order by those who have time.
+            pages = 0 if hasty else settings.log_pages
+            connection.execute(f"PRAGMA wal_autocheckpoint = {pages:d}")
             connection.execute("PRAGMA synchronous = NORMAL")
             pages = max(settings.octets // _PAGE_OCTETS, 16)
             connection.execute(f"PRAGMA max_page_count = {pages:d}")

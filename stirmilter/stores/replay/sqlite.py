@@ -29,6 +29,7 @@ _NAME: Final = "replay store"
 _ROW_OCTETS: Final = 88  # a key, its holder, both indexes; measured 79
 _SWEEP: Final = 512  # keys that are forgotten at once, or twice what has come since
 _BETWEEN: Final = 1.0  # seconds from one sweep of this process to its next
+_LOG_PAGES: Final = 4_000  # so that `Database.tidy` mostly comes first
 _MANY: Final = 32  # keys of one claim, which take about as many times 10 microseconds
 
 _SCHEMA: Final = f"""
@@ -96,7 +97,9 @@ class SqliteReplayStore:
         self._swept = monotonic()
         self._made = 0
         self._keeper = Keeper(since, skew, boot_id() if boot is None else boot)
-        settings = DatabaseSettings(seconds=seconds, octets=limit * _ROW_OCTETS)
+        settings = DatabaseSettings(
+            seconds=seconds, octets=limit * _ROW_OCTETS, log_pages=_LOG_PAGES
+        )
         self._database = Database(
             _NAME, path, _SCHEMA, settings, rebuilt=rebuilt, trouble=trouble
         )

@@ -221,6 +221,17 @@ def test_a_log_is_emptied_however_steadily_it_is_written(
     assert rows(path) == number + 1
 
 
+def test_no_claim_moves_a_log_that_is_soon_emptied(
+    store: SqliteReplayStore, path: Path
+) -> None:
+    """The next one, perhaps in haste, would wait for the disk."""
+    log = path.with_name("replay.sqlite-wal")
+    for number in range(3_000):
+        assert patient(store, number)
+
+    assert log.stat().st_size >= LOG
+
+
 def test_whoever_reads_the_log_costs_nobody_a_verdict(
     store: SqliteReplayStore, path: Path, clock: Clock
 ) -> None:
