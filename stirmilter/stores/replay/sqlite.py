@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from stirmilter.errors import StoreError
-from stirmilter.haste import takes_long
+from stirmilter.haste import hurries, takes_long
 from stirmilter.stores.database import Database, DatabaseSettings
 from stirmilter.stores.replay import standing
 from stirmilter.stores.replay.entries import Entry, Stats
@@ -29,6 +29,7 @@ _NAME: Final = "replay store"
 _ROW_OCTETS: Final = 88  # a key, its holder, both indexes; measured 79
 _SWEEP: Final = 512  # keys that are forgotten at once, or twice what has come since
 _BETWEEN: Final = 1.0  # seconds from one sweep of this process to its next
+_REST: Final = 0.05  # seconds in which a file that is locked is not tried in haste
 _LOG_PAGES: Final = 4_000  # so that `Database.tidy` mostly comes first
 _MANY: Final = 32  # keys of one claim, which take about as many times 10 microseconds
 
@@ -96,6 +97,7 @@ class SqliteReplayStore:
         self._horizon = Horizon(retention, monotonic)
         self._swept = monotonic()
         self._made = 0
+        self._rests_until = self._swept
         self._keeper = Keeper(since, skew, boot_id() if boot is None else boot)
         settings = DatabaseSettings(
             seconds=seconds, octets=limit * _ROW_OCTETS, log_pages=_LOG_PAGES
@@ -115,7 +117,7 @@ class SqliteReplayStore:
             StoreError: the file is full, locked for too long, read-only or broken; or
                 the token is older than what is known here.
         """
-        if len(keys) > _MANY:
+        if len(keys) > _MANY or self._monotonic() < self._rests_until:
             takes_long()
         until = int((signed_at + self._retention).timestamp()) + 1
         try:
@@ -129,6 +131,8 @@ class SqliteReplayStore:
                 _roll_back(connection)
                 raise
         except sqlite3.Error as error:
+            if hurries():
+                self._rests_until = self._monotonic() + _REST
             takes_long()  # whoever has the time learns what is wrong, or how it ends
             raise self._failed(error) from None
         return good

@@ -97,7 +97,7 @@ def test_a_claim_that_was_begun_in_haste_is_no_replay(maker: Maker) -> None:
 
 
 def test_a_file_that_is_being_written_is_not_waited_for(
-    store: SqliteReplayStore, path: Path
+    store: SqliteReplayStore, path: Path, clock: Clock
 ) -> None:
     assert patient(store, 1)
     with locked(path):
@@ -105,7 +105,24 @@ def test_a_file_that_is_being_written_is_not_waited_for(
         assert hasty(store, 3) is None
     assert rows(path) == 1
 
+    clock.offset += 0.1
     assert hasty(store, 2, holder=B), "nobody has claimed it"
+
+
+def test_a_file_that_was_being_written_is_not_tried_by_each_message(
+    path: Path,
+) -> None:
+    """Each try waits for some milliseconds, and all of them one after the other."""
+    seconds = [0.0]
+    with closing(SqliteReplayStore(path, monotonic=lambda: seconds[0])) as store:
+        with locked(path):
+            assert hasty(store, 1) is None
+        assert hasty(store, 1) is None
+        assert patient(store, 1), "whoever has time tries"
+        assert hasty(store, 2) is None
+
+        seconds[0] = 0.1
+        assert hasty(store, 2)
 
 
 def test_who_has_time_waits_also_after_haste(
@@ -151,6 +168,7 @@ def test_a_broken_file_is_set_aside_by_who_has_time(path: Path, clock: Clock) ->
     with closing(store):
         assert patient(store, 1)
     assert len(rebuilt) == 1
+    clock.offset += 0.1
     assert hasty(store, 1)
 
 
