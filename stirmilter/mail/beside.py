@@ -1,7 +1,7 @@
 """What the methods beside STIR found of a message: their one way into the filter.
 
 Whoever evaluates SPF, DKIM, DMARC and ARC, or reads what a trusted hop found, makes one
-`Beside` of it. The filter asks for it once, after the PASSporTs were judged, and knows
+`Beside` of it. The filter asks for it once, before the PASSporTs are judged, and knows
 no method by itself.
 """
 
