@@ -200,6 +200,8 @@ class Fetch(Section):
     ceiling_seconds: Seconds = 604_800.0
     stale_seconds: Lapse = 86_400.0
     failure_seconds: Seconds = 30.0
+    again_seconds: Lapse = 60.0
+    again_waiting: Count = 4
     cache_entries: Count = 2_000
     cache_octets: Count = 67_108_864
     reference_seconds: Seconds = 3_600.0

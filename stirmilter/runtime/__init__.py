@@ -96,6 +96,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
     replays = replays or stores.replay_store(config)
     revocation = trust.revocation_service(config, revocations)
     references = trust.references(config, documents, places)
+    again = stores.again(config, store)
 
     claims = Claims()
 
@@ -109,6 +110,7 @@ def build(config: Config, replays: ReplayStore | None = None) -> Runtime:
             policy=policy,
             revocation=revocation,
             references=references,
+            again=again,
             trouble=log.degraded,
             claimed=claims,
         )

@@ -19,6 +19,7 @@ from stirmilter.runtime.policies import removed_limits
 from stirmilter.services import ReplayStore, TrustSet
 from stirmilter.stir import credential
 from stirmilter.stir.result import Unverified
+from stirmilter.stores.again import Again
 from stirmilter.stores.certificates import CHAIN, CertificateStore, Chain
 from stirmilter.stores.documents import DocumentStore, Kind, Tier
 from stirmilter.stores.fetch import HTTPS, Fetcher, FetchPolicy, Scheme
@@ -114,6 +115,19 @@ def certificate_store(
         entries=fetch.cache_entries,
         octets=fetch.cache_octets // _PARSED,
         anchored=anchored,
+    )
+
+
+def again(config: Config, store: CertificateStore) -> Again | None:
+    """Make what asks for a chain before its time, if the operator wants it."""
+    fetch = config.fetch
+    if not fetch.again_seconds:
+        return None
+    return Again(
+        store,
+        fetch.again_seconds,
+        entries=fetch.cache_entries,
+        waiting=fetch.again_waiting,
     )
 
 

@@ -28,6 +28,10 @@ Chain = tuple[x509.Certificate, ...]
 References = Callable[[str, float], bytes]
 """From the URL of a TNAuthList, and seconds to wait, to its octets, or FetchError."""
 
+Again = Callable[[str, float], None]
+"""Has the repository ask the server of an x5u whether there is another chain, unless it
+was asked lately, and waits for so many seconds at most. Never raises."""
+
 _UNCHECKED: Final = PathStatus("unchecked")
 
 
@@ -80,6 +84,7 @@ class CredentialService:
         *,
         revocation: RevocationService | None = None,
         references: References | None = None,
+        again: Again | None = None,
         reference_lifetime: timedelta = timedelta(hours=1),
         reference_limit: int = 8,
         list_seconds: float = 5.0,
@@ -93,6 +98,7 @@ class CredentialService:
             trust: sets of anchors; the first that vouches counts.
             revocation: None asks nobody.
             references: None fetches no TNAuthList by reference.
+            again: None asks for no chain before its time.
             reference_lifetime: how long such a list is used.
             reference_limit: how many of them one path may refer to.
             list_seconds: for all lists together, when `at` is given no patience.
@@ -103,6 +109,7 @@ class CredentialService:
         self.trust = tuple(trust)
         self.revocation = revocation
         self._references = references
+        self._again = again
         self._lifetime = reference_lifetime
         self._reference_limit = reference_limit
         self._list_seconds = list_seconds
@@ -155,6 +162,31 @@ class CredentialService:
             found = _choose(known.candidates, signed_at, now, identity)
             found = found or known.candidates[0]
         return self._with_status(found, now, patience)
+
+    def renewed(self, x5u: str, vouched: Vouched, patience: Patience) -> bool:
+        """Tell whether `at` would now take another certificate than it took.
+
+        The server is asked, if it was not lately: its signer may have a new key. A
+        server that does not answer, or serves no chain, changes nothing.
+
+        Args:
+            x5u: the URL.
+            vouched: what `at` returned.
+            patience: as for `at`; what is left of it is for waiting.
+        """
+        if self._again is None:
+            return False
+        if not self._stands(x5u, vouched):
+            return True  # another thread has asked meanwhile
+        self._again(x5u, patience.left())
+        return not self._stands(x5u, vouched)
+
+    def _stands(self, x5u: str, vouched: Vouched) -> bool:
+        """Tell whether the certificate still is the one at hand."""
+        try:
+            return self.repository.chain(x5u)[0] == vouched.credential.path[0]
+        except (FetchError, Unverified):
+            return True
 
     def check(self, vouched: Vouched, identity: str) -> None:
         """Refuse what is revoked, or outside the numbers of its set of anchors.

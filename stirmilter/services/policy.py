@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from stirmilter.stir.credential import CERTIFICATES
+from stirmilter.stir.credential import CERTIFICATES, Credential
 from stirmilter.stir.msgi import FORMS, Form
 from stirmilter.stir.passport import Limits
+from stirmilter.stir.result import Authority, Reason, Unverified
 from stirmilter.stir.tn import NumberSet
 
 
@@ -67,3 +68,26 @@ class VerificationPolicy:
     """How long one message may wait for lists, those of revocation included."""
 
     limits: Limits = field(default_factory=Limits)
+
+    def check_carrier(
+        self, signer: Credential, authority: Authority, speaker: str
+    ) -> None:
+        """Hold a number that rests on a carrier's word to what is accepted (C-04).
+
+        Raises:
+            Unverified: `Reason.SPC_NOT_ACCEPTED` or `Reason.NOT_AUTHORIZED`.
+        """
+        if authority == "spc" and not self.accept_spc:
+            detail = "the certificate names a carrier, no number"
+            raise Unverified(Reason.SPC_NOT_ACCEPTED, detail, "profile §5")
+        whose = self.spc_numbers
+        carriers = () if authority == "domain" else signer.carriers(speaker)
+        if whose is None or not carriers:
+            return
+        known = [whose[spc] for spc in carriers if spc in whose]
+        if not known:
+            detail = f"nobody told us the numbers of SPC {', '.join(carriers)}"
+            raise Unverified(Reason.SPC_NOT_ACCEPTED, detail, "profile §5")
+        if not any(speaker in numbers for numbers in known):
+            detail = f"not a number of SPC {', '.join(carriers)}"
+            raise Unverified(Reason.NOT_AUTHORIZED, detail, "profile §5")

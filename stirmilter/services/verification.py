@@ -14,7 +14,12 @@ from datetime import UTC, datetime
 from stirmilter.errors import FetchError
 from stirmilter.events import Claimed
 from stirmilter.services import foresight, outcome
-from stirmilter.services.credentials import CredentialService, References, Vouched
+from stirmilter.services.credentials import (
+    Again,
+    CredentialService,
+    References,
+    Vouched,
+)
 from stirmilter.services.foresight import Needs
 from stirmilter.services.message import (
     CertificateRepository,
@@ -64,6 +69,15 @@ class _Delivery:
     """Results of `diversions`, by `id`, as far as they were needed."""
 
 
+@dataclass(slots=True)
+class _Signer:
+    """Who signed a token, as far as that is known yet."""
+
+    vouched: Vouched | None = None
+    authority: Authority = "none"
+    notes: tuple[str, ...] = ()
+
+
 class VerificationService:
     """Judges the PASSporTs of a message against the message."""
 
@@ -76,6 +90,7 @@ class VerificationService:
         policy: VerificationPolicy,
         revocation: RevocationService | None = None,
         references: References | None = None,
+        again: Again | None = None,
         trouble: Callable[[str], None] = lambda _: None,
         claimed: Callable[[Claimed], None] = lambda _: None,
     ) -> None:
@@ -88,6 +103,8 @@ class VerificationService:
             policy: what the operator decides.
             revocation: who knows what is revoked; None asks nobody.
             references: fetches a TNAuthList by reference; None fetches none.
+            again: asks a server whether it has another chain than `repository`, for a
+                token whose signature does not fit; None asks nobody.
             trouble: told what did not work and cost no message its pass.
             claimed: told of each token that `replays` was asked about.
         """
@@ -98,6 +115,7 @@ class VerificationService:
             anchors,
             revocation=revocation,
             references=references,
+            again=again,
             reference_lifetime=policy.reference_lifetime,
             reference_limit=policy.references,
             list_seconds=policy.list_seconds,
@@ -204,12 +222,10 @@ class VerificationService:
     def _judge(self, token: Passport, delivery: _Delivery) -> StirResult:
         """Judge one ``msg`` token."""
         message, now, policy = delivery.message, delivery.now, self.policy
-        authority: Authority = "none"
+        signer = _Signer()
         body: BodyMatch = "absent"
         diversions = 0
         missed: tuple[str, ...] = ()
-        vouched: Vouched | None = None
-        speaker = token.claims.orig.value
         try:
             # RFC 8224 §6.2. Step 3 costs a fetch, so what needs none goes before it.
             # Step 2: Determine the Originator's Identity
@@ -226,16 +242,10 @@ class VerificationService:
                 if body == "altered":
                     detail = "msgi is the digest of another body"
                     raise Unverified(Reason.BODY_ALTERED, detail, "RFC 9475 §3.2")
-            # Step 3: Identify Credential for Validation
-            signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
-            vouched = self._credential(token, signed_at, speaker, delivery)
-            self.credentials.check(vouched, speaker)
-            signer = vouched.credential
-            authority = signer.authority(speaker)
-            signer.constraints.check(token.claims.raw)
-            # Step 5: Validate the Signature
-            jws.verify(token.signing_input, token.signature, signer.public_key)
-            self._check_policy(token.claims, signer, authority)
+            # Steps 3 and 5
+            speaker = token.claims.orig.value
+            found = self._check_signer(token, speaker, delivery, signer)
+            self._check_policy(token.claims, found, signer.authority)
             diversions = self._check_covered(token.claims, delivery)
             # RFC 8224 §12.1. Last, so that only a good token can use up its key.
             missed = self.replays.claim(token, message, now)
@@ -243,44 +253,75 @@ class VerificationService:
             reason, detail, rule = outcome.explain(error)
         else:
             reason, detail, rule = Reason.VERIFIED, "", ""
-        found = StirResult(
+        odd = outcome.notes(token.claims, message, policy.skew)
+        result = StirResult(
             reason,
             detail,
             token,
-            authority,
+            signer.authority,
             body,
             rule,
-            notes=(*outcome.notes(token.claims, message, policy.skew), *missed),
+            notes=(*odd, *signer.notes, *missed),
             diversions=diversions,
         )
-        return outcome.evidence(found, vouched)
+        return outcome.evidence(result, signer.vouched)
 
     def _judge_diversion(self, token: Passport, delivery: _Delivery) -> StirResult:
         """Judge one ``div`` token, whose place in the chain is already known."""
-        authority: Authority = "none"
-        vouched: Vouched | None = None
+        signer = _Signer()
         assert token.claims.div is not None  # noqa: S101 - what makes it a diversion
         try:
             # Step 4 needs no second look: ``iat`` is that of the fresh ``msg`` token.
-            signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
             # Whoever diverts speaks for the number it diverts from, not for orig.
             speaker = token.claims.div.value
-            vouched = self._credential(token, signed_at, speaker, delivery)
-            self.credentials.check(vouched, speaker)
-            signer = vouched.credential
-            authority = signer.authority(speaker)
-            signer.constraints.check(token.claims.raw)
-            jws.verify(token.signing_input, token.signature, signer.public_key)
-            self._check_carrier(signer, authority, speaker)
+            found = self._check_signer(token, speaker, delivery, signer)
+            self.policy.check_carrier(found, signer.authority, speaker)
         except (Unverified, FetchError) as error:
             reason, detail, rule = outcome.explain(error)
         else:
             reason, detail, rule = Reason.VERIFIED, "", ""
-        found = StirResult(reason, detail, token, authority, rule=rule)
-        return outcome.evidence(found, vouched)
+        result = StirResult(
+            reason, detail, token, signer.authority, rule=rule, notes=signer.notes
+        )
+        return outcome.evidence(result, signer.vouched)
+
+    def _check_signer(
+        self, token: Passport, speaker: str, delivery: _Delivery, signer: _Signer
+    ) -> Credential:
+        """Hold a token against its credential; or the one that has taken its place.
+
+        A signer that renews gets a new URL (RFC 8224 §7.3). One that does not has a new
+        key at the old URL, while we may keep the old chain for a day.
+        """
+        try:
+            return self._check_signature(token, speaker, delivery, signer)
+        except Unverified as error:
+            # Whatever was wrong with the old one: with a new key it counts no more.
+            if signer.vouched is None or _fits(token, signer.vouched, error):
+                raise
+            patience = delivery.patience
+            if not self.credentials.renewed(token.x5u, signer.vouched, patience):
+                raise
+        signer.vouched, signer.authority = None, "none"
+        signer.notes = ("the x5u serves another chain than before",)
+        return self._check_signature(token, speaker, delivery, signer)
+
+    def _check_signature(
+        self, token: Passport, speaker: str, delivery: _Delivery, signer: _Signer
+    ) -> Credential:
+        """Have the credential at hand, and check that it may sign this, and did."""
+        # Step 3: Identify Credential for Validation
+        signer.vouched = self._credential(token, speaker, delivery)
+        self.credentials.check(signer.vouched, speaker)
+        found = signer.vouched.credential
+        signer.authority = found.authority(speaker)
+        found.constraints.check(token.claims.raw)
+        # Step 5: Validate the Signature
+        jws.verify(token.signing_input, token.signature, found.public_key)
+        return found
 
     def _credential(
-        self, token: Passport, signed_at: datetime, speaker: str, delivery: _Delivery
+        self, token: Passport, speaker: str, delivery: _Delivery
     ) -> Vouched:
         """Have the credential of a token, within the URLs that a message may name."""
         if token.x5u not in delivery.urls:
@@ -288,6 +329,7 @@ class VerificationService:
                 detail = f"more than {self.policy.x5u} different x5u"
                 raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
             delivery.urls.add(token.x5u)
+        signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
         return self.credentials.at(
             token.x5u, signed_at, delivery.now, speaker, delivery.patience
         )
@@ -347,30 +389,23 @@ class VerificationService:
         self, content: Claims, signer: Credential, authority: Authority
     ) -> None:
         """Withhold the pass from a good token that proves too little."""
-        self._check_carrier(signer, authority, content.orig.value)
+        self.policy.check_carrier(signer, authority, content.orig.value)
         if content.msgi is None:
             # Good STIR, but any body could stand below it.
             detail = "the token does not cover the body"
             raise Unverified(Reason.NO_MSGI, detail, "RFC 9475 §3.2")
 
-    def _check_carrier(
-        self, signer: Credential, authority: Authority, speaker: str
-    ) -> None:
-        """Apply our policy to a number that rests on a carrier's word (C-04)."""
-        if authority == "spc" and not self.policy.accept_spc:
-            detail = "the certificate names a carrier, no number"
-            raise Unverified(Reason.SPC_NOT_ACCEPTED, detail, "profile §5")
-        whose = self.policy.spc_numbers
-        carriers = () if authority == "domain" else signer.carriers(speaker)
-        if whose is None or not carriers:
-            return
-        known = [whose[spc] for spc in carriers if spc in whose]
-        if not known:
-            detail = f"nobody told us the numbers of SPC {', '.join(carriers)}"
-            raise Unverified(Reason.SPC_NOT_ACCEPTED, detail, "profile §5")
-        if not any(speaker in numbers for numbers in known):
-            detail = f"not a number of SPC {', '.join(carriers)}"
-            raise Unverified(Reason.NOT_AUTHORIZED, detail, "profile §5")
+
+def _fits(token: Passport, vouched: Vouched, error: Unverified) -> bool:
+    """Tell whether a credential has signed a token that was refused for an error."""
+    if error.reason is Reason.BAD_SIGNATURE:
+        return False
+    key = vouched.credential.public_key
+    try:
+        jws.verify(token.signing_input, token.signature, key)
+    except Unverified:
+        return False
+    return True
 
 
 def _check_orig(content: Claims, message: Message) -> None:

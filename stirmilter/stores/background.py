@@ -73,6 +73,11 @@ class Background(Generic[T]):
             raise bare(problem)  # one error is told to many: to each his own
         return future.result()
 
+    def under_way(self, key: str) -> bool:
+        """Tell whether `get` would wait for a fetch that somebody else has begun."""
+        with self._lock:
+            return key in self._under_way
+
     def _begin(self, key: str) -> Future[T]:
         with self._lock:
             future = self._under_way.get(key)

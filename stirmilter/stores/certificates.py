@@ -11,6 +11,7 @@ from cryptography import x509
 
 from stirmilter.haste import takes_long
 from stirmilter.stir import credential
+from stirmilter.stir.result import Reason, Unverified
 from stirmilter.stores.document import Kind
 from stirmilter.stores.documents import DocumentStore
 from stirmilter.stores.shelf import Shelf
@@ -54,12 +55,15 @@ class CertificateStore:
             octets: of those together, as they were served.
             anchored: whether a chain leads to an anchor: of the others, anybody can
                 make as many as it takes to push the good ones out of what is shared.
+                Nor does one of the others take the place of a chain that is fresh.
         """
         self._documents = documents
         self._read = partial(credential.load_chain, limit=certificates)
+        self._anchored = anchored
         self._kind = replace(
             kind,
             check=self._read,
+            replaces=self._check_anchored,
             shared=lambda octets: anchored(self._read(octets)),
         )
         self._parsed: Shelf[tuple[bytes, Chain]] = Shelf(entries, octets)
@@ -95,6 +99,23 @@ class CertificateStore:
         self._parsed.put(x5u, (octets, chain), len(x5u) + len(octets))
         return chain
 
+    def again(self, x5u: str) -> None:
+        """Ask a server whether it has another chain by now; `chain` then returns it.
+
+        Raises:
+            FetchError: it could not be asked, or did not answer.
+            Unverified: what it serves is no chain, or leads to no anchor. As after a
+                FetchError, the chain that was there stays.
+        """
+        self._documents.get(x5u, self._kind, revalidate=True)
+
+    def age(self, x5u: str) -> float | None:
+        """Return the seconds since a chain was fetched or confirmed.
+
+        Negative if the clock was set back since; None if it is not in memory.
+        """
+        return self._documents.age(x5u, self._kind)
+
     def cached(self, x5u: str) -> bool:
         """Tell whether `chain` would answer from memory, be it with a failure."""
         return self._documents.cached(x5u, self._kind)
@@ -102,3 +123,8 @@ class CertificateStore:
     def kept(self, x5u: str) -> bool:
         """Tell the same of memory and what is shared; the latter is read if need be."""
         return self._documents.kept(x5u, self._kind)
+
+    def _check_anchored(self, octets: bytes) -> None:
+        if not self._anchored(self._read(octets)):
+            detail = "leads to no anchor, and the chain that is there is fresh"
+            raise Unverified(Reason.CREDENTIAL_UNTRUSTED, detail, "profile §5")

@@ -31,6 +31,9 @@ class Kind:
     check: Callable[[bytes], object]
     """Raises StirmilterError for what must not be kept."""
 
+    replaces: Callable[[bytes], object] = lambda _: None
+    """Raises StirmilterError for what must not take the place of one that is fresh."""
+
     shared: Callable[[bytes], bool] | None = lambda _: True
     """Whether a document is worth a place in what workers or relays share; None keeps
     this kind out of there, coming and going."""

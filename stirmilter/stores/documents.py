@@ -164,6 +164,14 @@ class DocumentStore:
         except StirmilterError:
             return True
 
+    def age(self, url: str, kind: Kind) -> float | None:
+        """Return the seconds since a document was fetched or confirmed.
+
+        Negative if the clock was set back since; None if there is none in memory.
+        """
+        document = self._memory.get(_key(url, kind))
+        return None if document is None else self._clock() - document.at
+
     def kept(self, url: str, kind: Kind) -> bool:
         """Tell whether `get` would answer without the network, be it with a failure."""
         key = _key(url, kind)
@@ -243,6 +251,8 @@ class DocumentStore:
         )
         if response.body is not None:
             kind.check(response.body)  # before it is kept
+            if known is not None and known.fresh_at(self._clock()):
+                kind.replaces(response.body)
         found = Document.of(response, kind, self._clock(), known)
         if found is None:
             raise FetchError("confirmed what it was not asked about")

@@ -16,6 +16,7 @@ from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.runtime import stores
 from stirmilter.stir.msgi import digest_body
 from stirmilter.stir.passport import Limits
+from stirmilter.stores.again import Again
 from stirmilter.stores.hosts import HostPolicy
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.redis import RedisServer
@@ -202,6 +203,8 @@ def test_settings_reach_what_is_kept(configured: Configured) -> None:
         "ceiling_seconds": 4,
         "stale_seconds": 0,
         "failure_seconds": 6,
+        "again_seconds": 12,
+        "again_waiting": 13,
         "cache_entries": 7,
         "cache_octets": 1600,
         "concurrency": 9,
@@ -224,7 +227,21 @@ def test_settings_reach_what_is_kept(configured: Configured) -> None:
     assert documents._pause == 11
     assert (tier._entries, tier._octets) == (7, 1600)
     assert built.prefetcher._waiting == 10
-    assert built.filter.verification.credentials.repository is built.prefetcher
+    credentials = built.filter.verification.credentials
+    assert credentials.repository is built.prefetcher
+    again = credentials._again
+    assert isinstance(again, Again)
+    assert again._store is chains
+    assert (again._seconds, again._turns._seconds, again._turns._entries) == (12, 12, 7)
+    assert again._fetches._places._value == again._fetches._fetches == 13
+
+
+def test_no_chain_is_asked_for_before_its_time_without_an_interval(
+    configured: Configured,
+) -> None:
+    built = runtime.build(configured({"fetch.again_seconds": 0}))
+
+    assert built.filter.verification.credentials._again is None
 
 
 def test_what_one_signs_another_verifies(ca: TestCA, configured: Configured) -> None:
