@@ -30,7 +30,9 @@ LANES = 32
 """Messages that wait for their chains at once, each in an SMTP session of its own."""
 
 
-def signed(ca: TestCA, number: int, x5u: str) -> list[tuple[bytes, bytes]]:
+def signed(
+    ca: TestCA, number: int, x5u: str, name: str = "spc"
+) -> list[tuple[bytes, bytes]]:
     """A message's fields, with a token of the carrier whose chain stands at `x5u`."""
     content = Claims.message(
         f"1202555{number:04d}",
@@ -38,7 +40,7 @@ def signed(ca: TestCA, number: int, x5u: str) -> list[tuple[bytes, bytes]]:
         int(datetime.now(UTC).timestamp()),
         digest_body(BODY).value(),
     )
-    token = passport.issue(content, x5u, SoftwareKey(private_key(ca, "spc")))
+    token = passport.issue(content, x5u, SoftwareKey(private_key(ca, name)))
     value = identity.write(token, "PASSporT").encode()
     return [(b"PASSporT", b" " + value), *headers(number)]
 

@@ -157,6 +157,8 @@ def test_what_brings_no_chain_changes_nothing_and_is_not_repeated(
         place.again(A, LONG)
     assert place.web.fetched == [A]
     assert place.kept() == place.old
+    with haste():
+        place.again(A, LONG)  # not even a thread is begun
 
     place.web.broken.clear()
     place.web.body = place.new
@@ -257,10 +259,12 @@ def test_only_so_many_wait_and_are_under_way(ca: TestCA) -> None:
     place = Place(ca, slow=True, limits={"waiting": 1})
     place.old_since(A, B)
     place.slow_web.release.clear()
+    places = place.again._fetches._places
+    free = places._value
 
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(place.again, A, LONG)
-        while place.again._fetches._places._value:
+        while places._value == free:
             time.sleep(0.001)  # until it waits
         place.again(A, LONG)
         place.again(B, LONG)
