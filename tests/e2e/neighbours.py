@@ -34,23 +34,15 @@ _NEEDED: Final = {"CAP_NET_BIND_SERVICE": 10, "CAP_SYS_CHROOT": 18}  # capabilit
 _SECONDS: Final = 30.0
 _TRIES: Final = 20
 
-_UNBOUND: Final = """\
-server:
-  do-not-query-localhost: no
-  module-config: "iterator"
-  access-control: 127.0.0.0/8 allow
-forward-zone:
-  name: "."
-  forward-addr: {address}@{port}
-"""
-
 _OPENDKIM: Final = """\
 Socket local:{folder}/{name}.sock
 UMask 000
 Background no
 # Everybody may write to the folder of temporary files, where the key lies.
 RequireSafeKeys no
-ResolverConfiguration {folder}/{name}.unbound
+# With ResolverConfiguration it reads a file for each message, and ends if two threads
+# do so at once.
+Nameservers {server}
 {settings}
 """
 
@@ -97,11 +89,11 @@ def name_server() -> Iterator[DnsServer]:
 @contextmanager
 def opendkim(folder: Path, name: str, dns: DnsServer, settings: str) -> Iterator[str]:
     """Run an OpenDKIM until the block ends; yield its socket as Postfix names it."""
-    address, port = dns.address
-    (folder / f"{name}.unbound").write_text(_UNBOUND.format(address=address, port=port))
     configuration = folder / f"{name}.conf"
     configuration.write_text(
-        _OPENDKIM.format(folder=folder, name=name, settings=settings)
+        _OPENDKIM.format(
+            folder=folder, name=name, server=dns.address[0], settings=settings
+        )
     )
     with _running([OPENDKIM, "-f", "-x", configuration], folder / f"{name}.sock"):
         yield f"unix:{folder}/{name}.sock"
