@@ -36,6 +36,7 @@ CARRIED: Final = 400
 STARTS: Final = 5
 _FIELDS: Final = {
     targets.FLOOR: b"",
+    peers.INSERTS: b"X-Noop",
     targets.SIGNS: b"PASSporT",
     f"{targets.SIGNS} (libmilter)": b"PASSporT",
     targets.OPENDKIM: b"DKIM-Signature",

@@ -1,13 +1,35 @@
 /*
  * A milter on libmilter that is given everything and does nothing: what the library and
- * the protocol cost whoever is written in C.
+ * the protocol cost whoever is written in C. With a number it inserts one header field of
+ * so many octets, always the same: what that costs the MTA.
  *
- *     noop unix:PATH
+ *     noop unix:PATH [OCTETS]
  */
 
 #include <libmilter/mfapi.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define LINE 70
+
+static char *field;
+
+static char *folded(size_t octets)
+{
+	char *made = malloc(octets + 1);
+
+	if (made == NULL)
+		return NULL;
+	memset(made, 'x', octets);
+	made[0] = ' '; /* after the colon: SMFIP_HDR_LEADSPC */
+	made[octets] = '\0';
+	for (size_t at = LINE; at + 1 < octets; at += LINE) {
+		made[at] = '\n';
+		made[at + 1] = ' ';
+	}
+	return made;
+}
 
 static sfsistat on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *address)
 {
@@ -47,7 +69,8 @@ static sfsistat on_body(SMFICTX *ctx, unsigned char *octets, size_t length)
 
 static sfsistat on_end(SMFICTX *ctx)
 {
-	(void)ctx;
+	if (field != NULL && smfi_insheader(ctx, 0, "X-Noop", field) == MI_FAILURE)
+		return SMFIS_TEMPFAIL;
 	return SMFIS_CONTINUE;
 }
 
@@ -80,9 +103,14 @@ int main(int argc, char **argv)
 		.xxfi_eom = on_end,
 		.xxfi_negotiate = on_negotiation,
 	};
-	if (argc != 2 || smfi_setconn(argv[1]) == MI_FAILURE ||
+	long octets = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
+
+	if (octets > 0)
+		field = folded((size_t)octets);
+	if (argc < 2 || argc > 3 || (argc == 3 && field == NULL) ||
+	    smfi_setconn(argv[1]) == MI_FAILURE ||
 	    smfi_register(milter) == MI_FAILURE) {
-		fputs("noop unix:PATH\n", stderr);
+		fputs("noop unix:PATH [OCTETS]\n", stderr);
 		return 2;
 	}
 	return smfi_main() != MI_SUCCESS;

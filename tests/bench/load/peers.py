@@ -21,6 +21,8 @@ from tests.bench.load.plant import SELECTORS, Candidate, Plant
 from tests.e2e.neighbours import OPENDKIM
 
 RESPONDER: Final = "responder"
+INSERTS: Final = "no-op libmilter, inserts"
+_INSERTED: Final = 700  # octets, as many as a token in its field
 VENV: Final = client.BUILT / "venv"
 
 _OPENDKIM: Final = """\
@@ -158,9 +160,9 @@ def noops() -> list[Candidate]:
     """Return the milters that do nothing."""
 
     @contextmanager
-    def in_c(plant: Plant) -> Iterator[Daemon]:
-        door = plant.folder / "noop-c.sock"
-        command = [str(client.program("noop")), f"unix:{door}"]
+    def in_c(plant: Plant, *more: str) -> Iterator[Daemon]:
+        door = plant.folder / f"noop-c{''.join(more)}.sock"
+        command = [str(client.program("noop")), f"unix:{door}", *more]
         with daemon.running(command, door) as running:
             yield running
 
@@ -174,4 +176,11 @@ def noops() -> list[Candidate]:
     return [
         Candidate("no-op pymilter", "sign", in_python),
         Candidate("no-op libmilter", "sign", in_c),
+        Candidate(
+            INSERTS,
+            "sign",
+            lambda plant: in_c(plant, str(_INSERTED)),
+            [("X-Noop", "xxx")],
+            apart=True,
+        ),
     ]

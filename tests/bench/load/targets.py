@@ -86,7 +86,12 @@ def _of(suffix: str, results: Results) -> Iterator[Figure]:
     if turns:
         spread = median(turn.p99 / turn.p50 for turn in turns)
         yield Figure(f"sign: p99 of p50{suffix}", spread, "", 5.0)
-    for peer, least in ((FLOOR, 0.95), (OPENDKIM, 1.15), (relay.NONE, None)):
+    for peer, least in (
+        (FLOOR, 0.95),
+        (OPENDKIM, 1.15),
+        (peers.INSERTS, None),
+        (relay.NONE, None),
+    ):
         value = results.ratio_of_rates(POSTFIX, (ours, peer))
         if value is not None:
             name = f"Postfix: messages/s of {peer}{suffix}"
