@@ -15,37 +15,28 @@ numbers are masked unless told otherwise.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from stirmilter.events import (
-    IDENTIFIER_LENGTH,
-    Evidence,
-    Handled,
-    Removed,
-    RemovedLimits,
-    Token,
-)
-from stirmilter.stir import identity
-from stirmilter.stir.result import printable
-from stirmilter.stir.tn import mask
+from stirmilter.events import Handled, RemovedLimits
+from stirmilter.stores import journalrows
 from stirmilter.stores.database import Database, DatabaseSettings
+from stirmilter.stores.journalrows import Batch, Row
 
 _SLICE: Final = 200  # messages that are forgotten in one transaction
 _SLICES: Final = 100  # and how often in a row, before what waits is written
 _CROWDED: Final = 0.9  # of the file; what is beyond is for the next batch
 _CACHE_OCTETS: Final = 1 << 20
-_NUMBER: Final = re.compile(r"(?<![0-9])[0-9]{7,15}(?![0-9])", re.ASCII)
+_AT_ONCE: Final = 25  # messages whose rows are made, then inserted; see _insert_rows
 
-_SCHEMA: Final = """
+_SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, queue_id TEXT NOT NULL,
     direction TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
@@ -54,13 +45,7 @@ CREATE TABLE IF NOT EXISTS messages (
     message_id TEXT, transaction_id TEXT, mms_message_id TEXT
 );
 CREATE INDEX IF NOT EXISTS messages_time ON messages (time);
-CREATE INDEX IF NOT EXISTS messages_queue_id ON messages (queue_id);
-CREATE INDEX IF NOT EXISTS messages_message_id ON messages (message_id)
-    WHERE message_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS messages_transaction_id ON messages (transaction_id)
-    WHERE transaction_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS messages_mms_message_id ON messages (mms_message_id)
-    WHERE mms_message_id IS NOT NULL;
+{journalrows.indexes()}
 CREATE TABLE IF NOT EXISTS passports (
     message INTEGER NOT NULL, position INTEGER NOT NULL, reason TEXT NOT NULL,
     word TEXT NOT NULL, rule TEXT NOT NULL, detail TEXT NOT NULL, ppt TEXT NOT NULL,
@@ -90,17 +75,8 @@ CREATE TABLE IF NOT EXISTS certificates (
 );
 """
 
-_INSERT_MESSAGE: Final = """
-INSERT INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_INSERT_PASSPORT: Final = """
-INSERT INTO passports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_INSERT_REMOVED: Final = "INSERT INTO removed VALUES (?, ?, ?, ?)"
-_INSERT_RULING: Final = "INSERT INTO rulings VALUES (?, ?, ?, ?, ?)"
-_INSERT_METHOD: Final = "INSERT INTO methods VALUES (?, ?, ?, ?)"
-_INSERT_TIMING: Final = "INSERT INTO timings VALUES (?, ?)"
 _PARTS: Final = ("passports", "removed", "rulings", "methods", "timings")
+_LAST: Final = "SELECT ifnull(max(id), 0) FROM messages"
 _INSERT_CERTIFICATE: Final = """
 INSERT INTO certificates VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
     first_seen = min(first_seen, excluded.first_seen),
@@ -228,39 +204,17 @@ class Journal:
         self._database.close()
 
     def _insert(self, events: Sequence[Handled]) -> None:
+        full, removed = self._settings.full_numbers, self._settings.removed
         with self._transaction() as connection:
-            most = self._settings.removed.fields
-            seen: dict[str, tuple[bytes, float, float]] = {}
-            for event in events:
-                kept = event.evidence
-                if kept is None:
-                    continue
-                time = kept.time.timestamp()
-                row = _message_row(event, kept, self._settings)
-                message = connection.execute(_INSERT_MESSAGE, row).lastrowid
-                ruling = event.rule, event.peer, event.shadow_action, event.shadow_rule
-                if any(ruling):
-                    connection.execute(_INSERT_RULING, (message, *ruling))
-                connection.executemany(
-                    _INSERT_METHOD,
-                    [(message, n, *one) for n, one in enumerate(event.methods)],
-                )
-                if event.stages:
-                    row = (message, _stages(event))
-                    connection.execute(_INSERT_TIMING, row)
-                for position, token in enumerate(kept.tokens):
-                    row = (message, position, *_token_row(token))
-                    connection.execute(_INSERT_PASSPORT, row)
-                    for digest, der in token.path:
-                        _, first, last = seen.get(digest, (der, time, time))
-                        seen[digest] = der, min(first, time), max(last, time)
-                for position, gone in enumerate(kept.removed[:most]):
-                    row = (message, position, *_removed_row(gone, self._settings))
-                    connection.execute(_INSERT_REMOVED, row)
-            connection.executemany(
-                _INSERT_CERTIFICATE,
-                [(bytes.fromhex(digest), *used) for digest, used in seen.items()],
-            )
+            [last] = connection.execute(_LAST).fetchone()
+            for at in range(0, len(events), _AT_ONCE):
+                some = events[at : at + _AT_ONCE]
+                batch = Batch.of(some, last, removed, full=full)
+                last += len(batch.messages)
+                _insert_rows(connection, "messages", batch.messages)
+                for part in _PARTS:
+                    _insert_rows(connection, part, getattr(batch, part))
+                connection.executemany(_INSERT_CERTIFICATE, batch.certificates())
 
     def _forget(self, before: float) -> int:
         """Forget one slice of the oldest, and return how many messages it was."""
@@ -295,66 +249,16 @@ class Journal:
             raise
 
 
-def name(text: str) -> str:
-    """Return an identifier as it is kept: printable, and bounded."""
-    return printable(text, IDENTIFIER_LENGTH)
+def _insert_rows(
+    connection: sqlite3.Connection, table: str, rows: Sequence[Row]
+) -> None:
+    """Insert rows by one statement.
 
-
-def _message_row(
-    event: Handled, kept: Evidence, settings: JournalSettings
-) -> tuple[object, ...]:
-    orig = event.orig
-    if orig is not None and not settings.full_numbers:
-        orig = mask(orig)
-    return (
-        kept.time.timestamp(),
-        name(event.queue_id),
-        event.direction,
-        event.outcome,
-        event.reason,
-        printable(event.detail),
-        orig,
-        event.action,
-        event.signer,
-        printable(event.x5u, identity.X5U_LENGTH),
-        event.seconds,
-        kept.client,
-        name(kept.message_id) or None,
-        name(kept.transaction_id) or None,
-        name(kept.mms_message_id) or None,
-    )
-
-
-def _stages(event: Handled) -> str:
-    """Keep how long each stage took, to the microsecond."""
-    return json.dumps({stage: round(took, 6) for stage, took in event.stages})
-
-
-def _removed_row(gone: Removed, settings: JournalSettings) -> tuple[str, str]:
-    """Keep a field; whatever looks like a number in it is masked like a number."""
-    text = printable(gone.text, settings.removed.characters)
-    if not settings.full_numbers:
-        text = _NUMBER.sub(lambda found: mask(found[0]), text)
-    return name(gone.name), text
-
-
-def _token_row(token: Token) -> tuple[object, ...]:
-    begin, end = token.valid or (None, None)
-    return (
-        token.reason,
-        token.word,
-        token.rule,
-        printable(token.detail),
-        token.ppt,
-        token.iat,
-        printable(token.x5u, identity.X5U_LENGTH),
-        b"".join(bytes.fromhex(digest) for digest, _ in token.path),
-        begin.timestamp() if begin else None,
-        end.timestamp() if end else None,
-        token.status,
-        token.authority,
-        token.msgi,
-        token.diversions,
-        json.dumps(token.notes),
-        bytes.fromhex(token.fingerprint),
-    )
+    Each statement gives the interpreter's lock away, and has to be given it back by a
+    thread that serves: for each row, that would cost both of them more than the row.
+    """
+    if rows:
+        marks = f"({', '.join('?' * len(rows[0]))})"
+        values = ", ".join([marks] * len(rows))
+        insert = f"INSERT INTO {table} VALUES {values}"  # noqa: S608 - ours
+        connection.execute(insert, tuple(chain.from_iterable(rows)))

@@ -16,17 +16,24 @@ from typing import Final, Self
 
 from stirmilter.errors import StoreError
 from stirmilter.events import Certificate, Evidence, Handled, Removed, Stage, Token
-from stirmilter.stores import journal
+from stirmilter.stores import journalrows
 
 FOUND: Final = 100
 """Messages that `JournalReader.find` returns at most: queue ids come again."""
 
 _SHA256_OCTETS: Final = 32
-_FIND: Final = """
-SELECT * FROM messages WHERE queue_id = ?1 OR message_id IN (?1, ?2, ?3)
-    OR transaction_id IN (?1, ?2, ?3) OR mms_message_id IN (?1, ?2, ?3)
-ORDER BY time DESC LIMIT ?4
-"""
+_NAMED: Final = " UNION ".join(
+    f"SELECT id FROM parts CROSS JOIN messages"  # noqa: S608 - names of ours
+    f" ON {journalrows.PART} = part AND {name} IN (?1, ?2, ?3)"
+    for name in journalrows.IDENTIFIERS
+)
+_FIND: Final = f"""
+WITH RECURSIVE parts(part) AS (
+    SELECT (SELECT min(id) FROM messages) >> 10 UNION ALL
+    SELECT part + 1 FROM parts WHERE part < (SELECT max(id) FROM messages) >> 10
+)
+SELECT * FROM messages WHERE id IN ({_NAMED}) ORDER BY time DESC LIMIT ?4
+"""  # noqa: S608 - see above
 _TOKENS: Final = "SELECT * FROM passports WHERE message = ? ORDER BY position"
 _REMOVED: Final = "SELECT name, text FROM removed WHERE message = ? ORDER BY position"
 _RULING: Final = "SELECT * FROM rulings WHERE message = ?"
@@ -86,7 +93,7 @@ class JournalReader:
         Raises:
             StoreError: the file cannot be read.
         """
-        names = [journal.name(form.format(text)) for form in ("{}", "<{}>", '"{}"')]
+        names = [journalrows.name(form.format(text)) for form in ("{}", "<{}>", '"{}"')]
         with self._told():
             rows = self._connection.execute(_FIND, (*names, FOUND)).fetchall()
             return [self._event(row) for row in rows]

@@ -129,7 +129,29 @@ def test_a_look_up_by_any_name_reads_no_table_from_end_to_end(path: Path) -> Non
         reader._connection.set_trace_callback(None)
         steps = reader._connection.execute(f"EXPLAIN QUERY PLAN {plan[0]}").fetchall()
 
-    assert not [step["detail"] for step in steps if step["detail"].startswith("SCAN")]
+    found = [step["detail"] for step in steps if step["detail"].startswith("S")]
+    assert not [one for one in found if one.startswith("SCAN messages")]
+    assert (
+        len([one for one in found if "USING COVERING INDEX messages_part_" in one]) == 4
+    )
+
+
+@pytest.mark.parametrize("name", ["4Yx1ab", "<1@one.example>", "1@one.example"])
+def test_a_message_is_found_in_whichever_part_of_the_journal(
+    path: Path, name: str
+) -> None:
+    """They are indexed by the thousand; the first ones may have been forgotten."""
+    others = [event(f"other{n}", NOW) for n in range(3_000)]
+    writer = Journal(path, JournalSettings(age=DAY))
+    writer.write([event("gone", NOW - 9 * DAY)] * 1_500)
+    writer.prune(NOW)
+    kept = event("4Yx1ab", NOW)
+    assert kept.evidence is not None
+    named = replace(kept, evidence=replace(kept.evidence, message_id="<1@one.example>"))
+    writer.write([*others, named, *others])
+
+    assert [read.queue_id for read in found(path, name)] == ["4Yx1ab"]
+    assert found(path, "gone") == []
 
 
 @pytest.mark.parametrize(
