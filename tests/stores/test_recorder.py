@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from threading import Timer
+from threading import Timer, get_native_id
 
 import pytest
 
@@ -106,6 +106,23 @@ def test_a_thread_writes_and_leaving_loses_nothing(
 
     assert written(path) == names
     assert told == Told()
+
+
+def test_its_thread_stands_back_behind_those_that_serve(path: Path) -> None:
+    seen: list[int] = []
+
+    def open_it() -> Journal:
+        seen.append(os.getpriority(os.PRIO_PROCESS, get_native_id()))
+        return Journal(path)
+
+    usual = os.getpriority(os.PRIO_PROCESS, get_native_id())
+    recorder = Recorder(open_it)
+    recorder.start()
+    give(recorder, "1")
+    recorder.close(60.0)
+
+    assert seen == [min(usual + 10, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, get_native_id()) == usual
 
 
 def test_what_is_too_old_is_forgotten_on_the_way(make: Make, path: Path) -> None:
