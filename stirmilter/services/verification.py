@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from stirmilter.errors import FetchError
 from stirmilter.events import Claimed
@@ -18,7 +18,6 @@ from stirmilter.services.credentials import (
     Again,
     CredentialService,
     References,
-    Vouched,
 )
 from stirmilter.services.foresight import Needs
 from stirmilter.services.message import (
@@ -31,8 +30,9 @@ from stirmilter.services.patience import Patience
 from stirmilter.services.policy import VerificationPolicy
 from stirmilter.services.replays import ReplayGuard
 from stirmilter.services.revocation import RevocationService
+from stirmilter.services.signatures import Asking, SignatureService, Signer
 from stirmilter.services.trust import TrustSet
-from stirmilter.stir import claims, diversion, identity, jws
+from stirmilter.stir import claims, diversion, identity
 from stirmilter.stir.claims import Claims
 from stirmilter.stir.credential import Credential, TrustAnchors
 from stirmilter.stir.passport import Passport
@@ -61,21 +61,9 @@ class _Delivery:
     message: Message
     now: datetime
     diversions: list[Passport]
-    patience: Patience
-    urls: set[str] = field(default_factory=set)
-    """What was fetched from."""
-
+    asking: Asking
     judged: dict[int, StirResult] = field(default_factory=dict)
     """Results of `diversions`, by `id`, as far as they were needed."""
-
-
-@dataclass(slots=True)
-class _Signer:
-    """Who signed a token, as far as that is known yet."""
-
-    vouched: Vouched | None = None
-    authority: Authority = "none"
-    notes: tuple[str, ...] = ()
 
 
 class VerificationService:
@@ -122,6 +110,7 @@ class VerificationService:
             certificates=policy.certificates,
             paths=policy.paths,
         )
+        self._signatures = SignatureService(self.credentials, policy.x5u)
         self.replays = ReplayGuard(replays, policy.replay_failure, trouble, claimed)
         self.policy = policy
 
@@ -172,7 +161,10 @@ class VerificationService:
             )
         read = [self._read(value) for value in values]
         delivery = _Delivery(
-            message, now, self._usable(read), Patience(self.policy.list_seconds)
+            message,
+            now,
+            self._usable(read),
+            Asking(now, Patience(self.policy.list_seconds)),
         )
         results = [
             self._judge(token, delivery)
@@ -222,7 +214,7 @@ class VerificationService:
     def _judge(self, token: Passport, delivery: _Delivery) -> StirResult:
         """Judge one ``msg`` token."""
         message, now, policy = delivery.message, delivery.now, self.policy
-        signer = _Signer()
+        signer = Signer()
         body: BodyMatch = "absent"
         diversions = 0
         missed: tuple[str, ...] = ()
@@ -244,7 +236,7 @@ class VerificationService:
                     raise Unverified(Reason.BODY_ALTERED, detail, "RFC 9475 §3.2")
             # Steps 3 and 5
             speaker = token.claims.orig.value
-            found = self._check_signer(token, speaker, delivery, signer)
+            found = self._signatures.check(token, speaker, delivery.asking, signer)
             self._check_policy(token.claims, found, signer.authority)
             diversions = self._check_covered(token.claims, delivery)
             # RFC 8224 §12.1. Last, so that only a good token can use up its key.
@@ -268,13 +260,13 @@ class VerificationService:
 
     def _judge_diversion(self, token: Passport, delivery: _Delivery) -> StirResult:
         """Judge one ``div`` token, whose place in the chain is already known."""
-        signer = _Signer()
+        signer = Signer()
         assert token.claims.div is not None  # noqa: S101 - what makes it a diversion
         try:
             # Step 4 needs no second look: ``iat`` is that of the fresh ``msg`` token.
             # Whoever diverts speaks for the number it diverts from, not for orig.
             speaker = token.claims.div.value
-            found = self._check_signer(token, speaker, delivery, signer)
+            found = self._signatures.check(token, speaker, delivery.asking, signer)
             self.policy.check_carrier(found, signer.authority, speaker)
         except (Unverified, FetchError) as error:
             reason, detail, rule = outcome.explain(error)
@@ -284,55 +276,6 @@ class VerificationService:
             reason, detail, token, signer.authority, rule=rule, notes=signer.notes
         )
         return outcome.evidence(result, signer.vouched)
-
-    def _check_signer(
-        self, token: Passport, speaker: str, delivery: _Delivery, signer: _Signer
-    ) -> Credential:
-        """Hold a token against its credential; or the one that has taken its place.
-
-        A signer that renews gets a new URL (RFC 8224 §7.3). One that does not has a new
-        key at the old URL, while we may keep the old chain for a day.
-        """
-        try:
-            return self._check_signature(token, speaker, delivery, signer)
-        except Unverified as error:
-            # Whatever was wrong with the old one: with a new key it counts no more.
-            if signer.vouched is None or _fits(token, signer.vouched, error):
-                raise
-            patience = delivery.patience
-            if not self.credentials.renewed(token.x5u, signer.vouched, patience):
-                raise
-        signer.vouched, signer.authority = None, "none"
-        signer.notes = ("the x5u serves another chain than before",)
-        return self._check_signature(token, speaker, delivery, signer)
-
-    def _check_signature(
-        self, token: Passport, speaker: str, delivery: _Delivery, signer: _Signer
-    ) -> Credential:
-        """Have the credential at hand, and check that it may sign this, and did."""
-        # Step 3: Identify Credential for Validation
-        signer.vouched = self._credential(token, speaker, delivery)
-        self.credentials.check(signer.vouched, speaker)
-        found = signer.vouched.credential
-        signer.authority = found.authority(speaker)
-        found.constraints.check(token.claims.raw)
-        # Step 5: Validate the Signature
-        jws.verify(token.signing_input, token.signature, found.public_key)
-        return found
-
-    def _credential(
-        self, token: Passport, speaker: str, delivery: _Delivery
-    ) -> Vouched:
-        """Have the credential of a token, within the URLs that a message may name."""
-        if token.x5u not in delivery.urls:
-            if len(delivery.urls) >= self.policy.x5u:
-                detail = f"more than {self.policy.x5u} different x5u"
-                raise Unverified(Reason.TOO_MANY_PASSPORTS, detail, "profile §5")
-            delivery.urls.add(token.x5u)
-        signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
-        return self.credentials.at(
-            token.x5u, signed_at, delivery.now, speaker, delivery.patience
-        )
 
     def _check_dest(self, content: Claims, delivery: _Delivery) -> None:
         """Refuse a token that names no recipient of the envelope, diversions included.
@@ -394,18 +337,6 @@ class VerificationService:
             # Good STIR, but any body could stand below it.
             detail = "the token does not cover the body"
             raise Unverified(Reason.NO_MSGI, detail, "RFC 9475 §3.2")
-
-
-def _fits(token: Passport, vouched: Vouched, error: Unverified) -> bool:
-    """Tell whether a credential has signed a token that was refused for an error."""
-    if error.reason is Reason.BAD_SIGNATURE:
-        return False
-    key = vouched.credential.public_key
-    try:
-        jws.verify(token.signing_input, token.signature, key)
-    except Unverified:
-        return False
-    return True
 
 
 def _check_orig(content: Claims, message: Message) -> None:

@@ -43,8 +43,9 @@ five times what it takes so. Who looks one up looks into each part.
 
 
 def indexes() -> str:
-    """Return the statements that index the identifiers."""
+    """Return the statements that index the identifiers, and not as before."""
     return "\n".join(
+        f"DROP INDEX IF EXISTS messages_{name};"
         f"CREATE INDEX IF NOT EXISTS messages_part_{name}"
         f" ON messages ({PART}, {name}) {which};"
         for name, which in IDENTIFIERS.items()

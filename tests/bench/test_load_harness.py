@@ -110,8 +110,12 @@ def test_mail_goes_through_postfix_past_each_milter(
 
     found = results.rates["postfix"]
     ours = ["stirmilter", "stirmilter (libmilter)"]
-    assert [*found] == ["no milter", "no-op pymilter", *ours, targets.OPENDKIM]
+    floors = ["no-op pymilter", peers.INSERTS]
+    assert [*found] == ["no milter", *floors, *ours, targets.OPENDKIM]
     assert all(rate > 0 for [rate] in found.values())
+    costs = {name: cost for name, [cost] in results.costs.items()}
+    assert costs.pop("no milter") == 0
+    assert all(cost > 0 for cost in costs.values())
 
 
 def test_mail_that_is_not_signed_is_an_error() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from stirmilter.errors import StoreError
 from stirmilter.events import Evidence, Handled, Removed, RemovedLimits
+from stirmilter.stores import journalrows
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.journalreader import FOUND, JournalReader
 from tests.stores.events import DAY, EVENT, LEAF, NOW, ROOT, TOKEN, event
@@ -134,6 +135,22 @@ def test_a_look_up_by_any_name_reads_no_table_from_end_to_end(path: Path) -> Non
     assert (
         len([one for one in found if "USING COVERING INDEX messages_part_" in one]) == 4
     )
+
+
+def test_an_index_of_before_is_dropped(path: Path) -> None:
+    Journal(path).write([EVENT])
+    indexes = "SELECT name FROM sqlite_schema WHERE type = 'index' AND name LIKE 'm%'"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("CREATE INDEX messages_queue_id ON messages (queue_id)")
+
+    Journal(path).write([EVENT])
+
+    names = {name for (name,) in connection.execute(indexes)}
+    assert names == {
+        "messages_time",
+        *(f"messages_part_{name}" for name in journalrows.IDENTIFIERS),
+    }
+    connection.close()
 
 
 @pytest.mark.parametrize("name", ["4Yx1ab", "<1@one.example>", "1@one.example"])

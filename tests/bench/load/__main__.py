@@ -30,7 +30,7 @@ ROUNDS: Final = {size: 3 if size == SIZES[0] else 2 for size in SIZES}
 CARRYING: Final = 5
 """Rounds through Postfix."""
 
-CARRIED: Final = 400
+CARRIED: Final = 1_500
 """Messages through Postfix in a turn of a second."""
 
 STARTS: Final = 5
@@ -72,13 +72,23 @@ def through_postfix(bench: Bench, results: Results, count: int, rounds: int) -> 
         for one in bench.running
         if one.candidate.kind == "sign" and one.candidate.name in _FIELDS
     }
+    daemons = {
+        one.candidate.name: one.daemon
+        for one in bench.running
+        if one.candidate.kind == "sign"
+    }
     found = results.rates.setdefault(targets.POSTFIX, {})
     with relay.relay(bench.plant.folder, doors) as running:
         for number in range(rounds + 1):
             for door in running.doors:
+                daemon = daemons.get(door.name)
+                before = daemon.cost().cpu_seconds if daemon else 0.0
                 rate = running.turn(door, count)
+                after = daemon.settled().cpu_seconds if daemon else 0.0
                 if number:  # the first one warms up
                     found.setdefault(door.name, []).append(rate)
+                    cost = 1e6 * (after - before) / count
+                    results.costs.setdefault(door.name, []).append(cost)
 
 
 def starts(shared: Plant, results: Results, count: int) -> None:

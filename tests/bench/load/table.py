@@ -47,6 +47,9 @@ class Results:
     rates: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     """By part and name, a rate of each round: Postfix, and what has no milter."""
 
+    costs: dict[str, list[float]] = field(default_factory=dict)
+    """By name, microseconds of the daemon for a message through Postfix."""
+
     seconds: dict[str, list[float]] = field(default_factory=dict)
     core: list[Figure] = field(default_factory=list)
 
@@ -73,7 +76,13 @@ class Results:
             for (cell, name), turns in cells.items()
         ]
         others = [
-            Row(part, name, rate=median(values), rounds=len(values))
+            Row(
+                part,
+                name,
+                rate=median(values),
+                cpu=median(self.costs.get(name, [0.0])),
+                rounds=len(values),
+            )
             for part, names in self.rates.items()
             for name, values in names.items()
         ]
