@@ -25,6 +25,7 @@ from stirmilter.haste import hurries, takes_long
 _PAGE_OCTETS: Final = 4096
 _RETRY: Final = 0.01  # seconds
 _HASTE: Final = 0.004  # seconds to wait for another writer where there is no time
+_GLANCE: Final = 0.0001  # seconds until another look, there
 _LOG_OCTETS: Final = 4 << 20  # of the log, until it is emptied; SQLite's own measure
 _READERS: Final = 0.05  # seconds to wait for who still reads the log, writers held up
 # What SQLite says while a sibling makes the files, or turns to the log first.
@@ -143,6 +144,27 @@ class Database:
             self._local.pid = os.getpid()
         return connection
 
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction that writes; in haste, not to wait for others long.
+
+        SQLite looks again after a millisecond, in which another could have written
+        thirty times.
+
+        Raises:
+            sqlite3.Error: others write all the time, or the file cannot be written.
+        """
+        deadline = time.monotonic() + min(_HASTE, self._settings.seconds)
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = hurries() and _code(error) == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(_GLANCE)
+            else:
+                return
+
     @property
     def _local(self) -> threading.local:
         return self._hasty if hurries() else self._patient
@@ -229,7 +251,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         settings, hasty = self._settings, hurries()
-        seconds = min(settings.seconds, _HASTE) if hasty else settings.seconds
+        seconds = 0.0 if hasty else settings.seconds
         connection = sqlite3.connect(self.path, timeout=seconds, isolation_level=None)
         try:
             self._share(connection, seconds)

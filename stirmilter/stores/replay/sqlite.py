@@ -123,7 +123,7 @@ class SqliteReplayStore:
         try:
             connection = self._database.connection()
             self._keep(connection, now)
-            connection.execute("BEGIN IMMEDIATE")
+            self._database.begin(connection)
             try:
                 good = self._claim(connection, keys, holder, signed_at, until)
                 connection.execute("COMMIT" if good else "ROLLBACK")

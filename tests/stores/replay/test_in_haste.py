@@ -69,6 +69,28 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def test_a_lock_that_is_given_back_at_once_is_waited_for(
+    store: SqliteReplayStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sibling writes for a fraction of a millisecond: judges would take longer."""
+    assert patient(store, 1)
+    naps: list[float] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def sleep(seconds: float) -> None:
+            naps.append(seconds)
+            other.execute("COMMIT")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("stirmilter.stores.database.time.sleep", sleep)
+            assert hasty(store, 2)
+
+    assert len(naps) == 1
+    assert naps[0] < 0.001
+    assert rows(path) == 2
+
+
 def rows(path: Path) -> int:
     with closing(sqlite3.connect(path)) as other:
         [count] = other.execute("SELECT count(*) FROM uses").fetchone()
