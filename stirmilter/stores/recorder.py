@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from random import random
 from threading import Event, Lock, Thread
 from typing import Final, Protocol
 
@@ -142,6 +143,8 @@ class Recorder:
 
     def _run(self) -> None:
         _stand_back()
+        # Siblings that began together would else write together, one after another.
+        self._leave.wait(self._settings.seconds * random())  # noqa: S311 - no secret
         while not self._leave.wait(self._settings.seconds):
             self.flush()
         while not self.flush() and time.monotonic() < self._deadline:
