@@ -122,10 +122,10 @@ class MailFilter:
                 at_once=self._signs_at_once and not tokens and _is_small(headers),
             )
         hashes = self.checks.prepare(headers)
-        view = self._incoming.view(headers)
         at_once = self._judges_at_once and _is_small(headers)
         if not tokens:
-            return Preparation(BodyDigester(()), hashes, view=view, at_once=at_once)
+            return Preparation(BodyDigester(()), hashes, at_once=at_once)
+        view = self._incoming.view(headers)
         begun = Transaction(
             connection=connection,
             sender=sender,

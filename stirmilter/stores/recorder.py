@@ -144,9 +144,10 @@ class Recorder:
     def _run(self) -> None:
         _stand_back()
         # Siblings that began together would else write together, one after another.
-        self._leave.wait(self._settings.seconds * random())  # noqa: S311 - no secret
-        while not self._leave.wait(self._settings.seconds):
+        wait = self._settings.seconds * random()  # noqa: S311 - no secret
+        while not self._leave.wait(wait):
             self.flush()
+            wait = self._settings.seconds
         while not self.flush() and time.monotonic() < self._deadline:
             time.sleep(_RETRY)
 

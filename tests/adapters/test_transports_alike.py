@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.adapters.native.test_conversation import CONNECT, defined, offer
+from tests.adapters.native.talks import CONNECT, defined, offer
 from tests.adapters.sessions import frame
 
 BYE = frame(b"Q")

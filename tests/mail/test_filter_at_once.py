@@ -10,7 +10,7 @@ from stirmilter.haste import TakesLong, haste
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import Submitter
 from stirmilter.mail.methods import Methods
-from stirmilter.mail.transaction import Transaction
+from stirmilter.mail.transaction import Preparation, Transaction
 from stirmilter.services import VerificationPolicy, VerificationService
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stores.replay import MemoryReplayStore
@@ -144,3 +144,16 @@ def test_no_token_is_used_up_before_the_dns_was_waited_for(
     assert judge.decide(sent).event.reason == "verified"
     with haste():
         assert judge.decide(sent).event.reason == "verified"
+
+
+def test_a_header_without_a_token_is_not_read_before_it_is_judged(
+    make: Make, ca: TestCA
+) -> None:
+    """Many addresses take long, and the thread that reads serves the others too."""
+
+    def prepared(*lines: str) -> Preparation:
+        message = mail(*PLAIN, *lines, connection=STRANGER)
+        return make().prepare(message.connection, message.recipients, message.headers)
+
+    assert prepared().view is None
+    assert prepared(signed(ca)).view is not None

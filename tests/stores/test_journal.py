@@ -8,7 +8,7 @@ import pytest
 
 from stirmilter.errors import StoreError
 from stirmilter.events import Evidence, Handled, Removed, RemovedLimits
-from stirmilter.stores import journalrows
+from stirmilter.stores import journalreader, journalrows
 from stirmilter.stores.journal import Journal, JournalSettings
 from stirmilter.stores.journalreader import FOUND, JournalReader
 from tests.stores.events import DAY, EVENT, LEAF, NOW, ROOT, TOKEN, event
@@ -135,6 +135,22 @@ def test_a_look_up_by_any_name_reads_no_table_from_end_to_end(path: Path) -> Non
     assert (
         len([one for one in found if "USING COVERING INDEX messages_part_" in one]) == 4
     )
+
+
+def test_a_file_without_the_indexes_is_read_once_and_not_for_each_part(
+    path: Path,
+) -> None:
+    Journal(path).write([EVENT, event("4Yx1ab", NOW)])
+    with sqlite3.connect(path) as connection:
+        for name in journalrows.IDENTIFIERS:
+            connection.execute(f"DROP INDEX messages_part_{name}")
+        plan = f"EXPLAIN QUERY PLAN {journalreader._FIND}"
+        steps = [row[3] for row in connection.execute(plan, ("", "", "", 1))]
+    connection.close()
+
+    assert not [one for one in steps if one.startswith("SCAN messages")]
+    assert len([one for one in steps if "rowid>? AND rowid<?" in one]) == 4
+    assert "4Yx1ab" in [read.queue_id for read in found(path, "4Yx1ab")]
 
 
 def test_an_index_of_before_is_dropped(path: Path) -> None:

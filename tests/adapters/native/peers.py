@@ -9,7 +9,7 @@ from typing import Any
 from stirmilter.events import Handled
 from stirmilter.haste import takes_long
 from stirmilter.mail.transaction import Decision
-from tests.adapters.native.test_conversation import CONNECT, offer
+from tests.adapters.native.talks import CONNECT, offer
 from tests.adapters.sessions import Ledger, Running
 
 Serve = Callable[..., tuple[Running, Ledger]]

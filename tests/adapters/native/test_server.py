@@ -23,7 +23,7 @@ from tests.adapters.native.peers import (
     told,
     verdict,
 )
-from tests.adapters.native.test_conversation import CONNECT, MESSAGE, offer
+from tests.adapters.native.talks import CONNECT, MESSAGE, offer
 from tests.adapters.sessions import frame, until
 
 FDS = Path("/proc/self/fd")

@@ -21,7 +21,7 @@ from tests.adapters.native.peers import (
     told,
     verdict,
 )
-from tests.adapters.native.test_conversation import MESSAGE, offer
+from tests.adapters.native.talks import MESSAGE, offer
 from tests.adapters.sessions import Running, frame, until
 
 

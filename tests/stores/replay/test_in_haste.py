@@ -91,6 +91,15 @@ def test_a_lock_that_is_given_back_at_once_is_waited_for(
     assert rows(path) == 2
 
 
+def filled(store: Store, log: Path) -> int:
+    """Claim keys in haste until the log is to be emptied; return how many."""
+    number = 0
+    while number == 0 or log.stat().st_size < LOG:
+        assert hasty(store, number)
+        number += 1
+    return number
+
+
 def rows(path: Path) -> int:
     with closing(sqlite3.connect(path)) as other:
         [count] = other.execute("SELECT count(*) FROM uses").fetchone()
@@ -247,10 +256,7 @@ def test_a_log_is_emptied_however_steadily_it_is_written(
 ) -> None:
     """By whoever has time, before his claim: the next to write waits for the disk."""
     log = path.with_name("replay.sqlite-wal")
-    number = 0
-    while number == 0 or log.stat().st_size < LOG:
-        assert hasty(store, number)
-        number += 1
+    number = filled(store, log)
 
     clock.offset += 2
     assert hasty(store, number) is None
@@ -276,10 +282,7 @@ def test_whoever_reads_the_log_costs_nobody_a_verdict(
     store: SqliteReplayStore, path: Path, clock: Clock
 ) -> None:
     log = path.with_name("replay.sqlite-wal")
-    number = 0
-    while number == 0 or log.stat().st_size < LOG:
-        assert hasty(store, number)
-        number += 1
+    number = filled(store, log)
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM uses").fetchone()
