@@ -50,8 +50,8 @@ anchors = ["ca/root.pem"]
 [checks]
 methods = []
 [dns]
-question_seconds = 0.5
-server_seconds = 0.5
+question_seconds = 2.0
+server_seconds = 1.0
 [fetch]
 laboratory = true
 tls_ca = "ca/tls-ca.pem"

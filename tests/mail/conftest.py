@@ -53,7 +53,7 @@ def names() -> Iterator[DnsServer]:
 @pytest.fixture
 def methods(names: DnsServer) -> Callable[..., Methods]:
     """Makes what evaluates, at the name server of the test."""
-    dns = Dns([names.address], DnsLimits(question_seconds=0.5, server_seconds=0.2))
+    dns = Dns([names.address], DnsLimits(question_seconds=3.0, server_seconds=1.0))
 
     def make(**policy: Any) -> Methods:  # noqa: ANN401 - of MethodsPolicy
         return Methods(MethodsPolicy(**policy), dns.for_message)

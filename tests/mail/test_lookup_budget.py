@@ -33,8 +33,10 @@ from tests.mail.relays import (
 
 TAR: Final = "tar.example"
 STRANGER: Final = Connection(client=ip_address("203.0.113.9"), helo="mail.evil.example")
-LIMITS: Final = DnsLimits(question_seconds=0.4, server_seconds=0.2, message_seconds=1.6)
-KEPT: Final = DmarcLimits(seconds=0.6, questions=10)
+LIMITS: Final = DnsLimits(question_seconds=1.0, server_seconds=0.5, message_seconds=4.0)
+"""Half a question and more is left after two silent ones: a busy machine answers late."""
+
+KEPT: Final = DmarcLimits(seconds=1.5, questions=10)
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_names_of_a_client_that_are_dead_are_no_failure_of_the_victim(
     assert "dmarc=fail" in found
 
 
-@pytest.mark.parametrize("message_seconds", [0.5, 1.6])
+@pytest.mark.parametrize("message_seconds", [1.2, 4.0])
 @pytest.mark.parametrize("silent", [True, False], ids=["silent", "servfail"])
 def test_a_victim_whose_name_server_does_not_answer_leaves_it_undecided(
     ca: TestCA, names: DnsServer, *, silent: bool, message_seconds: float
