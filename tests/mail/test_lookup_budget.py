@@ -34,7 +34,7 @@ from tests.mail.relays import (
 TAR: Final = "tar.example"
 STRANGER: Final = Connection(client=ip_address("203.0.113.9"), helo="mail.evil.example")
 LIMITS: Final = DnsLimits(question_seconds=1.0, server_seconds=0.5, message_seconds=4.0)
-"""Half a question and more is left after two silent ones: a busy machine answers late."""
+"""After two silent questions half a second is left: a busy machine answers late."""
 
 KEPT: Final = DmarcLimits(seconds=1.5, questions=10)
 
