@@ -8,7 +8,7 @@ messages that are under way in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, Literal
@@ -112,28 +112,29 @@ class Draft:
         elif self._hold(len(recipient)):
             self.recipients.append(recipient)
 
-    def add_header(self, name: str, value: bytes) -> None:
-        """Keep a header field, within bounds."""
-        octets = len(name) + len(value)
+    def add_header(self, fields: Sequence[tuple[str, bytes]]) -> None:
+        """Keep header fields, within bounds: all of them, or nothing of the message."""
+        count = len(fields)
+        octets = sum(len(name) + len(value) for name, value in fields)
         self._octets += octets
         if (
-            len(self.headers) >= self.bounds.headers
+            len(self.headers) + count > self.bounds.headers
             or self._octets > self.bounds.header_octets
         ):
             self._refuse(Refusal("reject", _LARGE_HEADER, "header-too-large"))
-        elif self._hold(octets):
+        elif self._hold(octets, count):
             # Some take "From : x" for From, so it is From to us as well.
-            self.headers.append(Header(name.rstrip(), value))
+            self.headers += [Header(name.rstrip(), value) for name, value in fields]
 
     def release(self) -> None:
         """Give back what it takes of what all messages share; again is once."""
         self.held.give(self._taken)
         self._taken = 0
 
-    def _hold(self, octets: int) -> bool:
+    def _hold(self, octets: int, count: int = 1) -> bool:
         if self.refusal is not None:
             return False
-        octets += _OVERHEAD
+        octets += count * _OVERHEAD
         if not self.held.take(octets):
             self._refuse(Refusal("tempfail", _TOO_MUCH, "too-much-mail"))
             return False

@@ -71,7 +71,7 @@ class Callbacks(Milter.Base):
     @Milter.decode("bytes")
     def header(self, name: str, value: bytes) -> int:
         """Pass on a header field."""
-        self.session.header(name, value)
+        self.session.header([(name, value)])
         return Milter.CONTINUE
 
     @Milter.noreply

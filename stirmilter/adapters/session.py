@@ -10,7 +10,7 @@ objects: `Session` and its `Draft`, which is replaced after each message.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -93,9 +93,9 @@ class Session:
         self.draft.add_recipient(recipient)
 
     @_collects
-    def header(self, name: str, value: bytes) -> None:
-        """Note a header field."""
-        self.draft.add_header(name, value)
+    def header(self, fields: Sequence[tuple[str, bytes]]) -> None:
+        """Note header fields: name and value of each."""
+        self.draft.add_header(fields)
 
     @_collects
     def header_end(self) -> None:

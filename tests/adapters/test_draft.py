@@ -18,7 +18,7 @@ def test_what_is_within_bounds_is_kept() -> None:
     one = draft(recipients=2, headers=2, header_octets=10)
     for place in range(2):
         one.add_recipient(f"<{place}>")
-        one.add_header("A", b"1234")
+        one.add_header([("A", b"1234")])
 
     assert one.refusal is None
     assert (len(one.recipients), len(one.headers)) == (2, 2)
@@ -40,7 +40,7 @@ def test_beyond_a_bound_nothing_is_kept_and_the_first_reason_stays(
     for _ in range(3):
         one.add_recipient("<x>")
     for _ in range(3):
-        one.add_header("A", b"1234")
+        one.add_header([("A", b"1234")])
 
     assert reply(one) == expected
     assert not one.recipients
@@ -51,8 +51,8 @@ def test_beyond_a_bound_nothing_is_kept_and_the_first_reason_stays(
 def test_messages_share_what_room_there_is() -> None:
     held = Held(1_000)
     first, second = draft(held), draft(held)
-    first.add_header("A", b"x" * 600)
-    second.add_header("A", b"x" * 600)
+    first.add_header([("A", b"x" * 600)])
+    second.add_header([("A", b"x" * 600)])
 
     assert first.refusal is None
     assert reply(second) == "tempfail 452 4.3.1"
@@ -60,13 +60,13 @@ def test_messages_share_what_room_there_is() -> None:
     first.release()
     assert not held.take(1_001), "what is given back twice is given back once"
     third = draft(held)
-    third.add_header("A", b"x" * 600)
+    third.add_header([("A", b"x" * 600)])
     assert third.refusal is None
 
 
 def test_many_small_fields_weigh_more_than_their_octets() -> None:
     one = draft(Held(10_000))
     for _ in range(100):
-        one.add_header("A", b"")
+        one.add_header([("A", b"")])
 
     assert reply(one) == "tempfail 452 4.3.1"

@@ -184,9 +184,9 @@ def header(data: bytes) -> tuple[str, bytes]:
         ProtocolError: it is not two strings, or has no name.
     """
     name, _, value = data.partition(b"\0")
-    if not name or not _is_string(value):
+    if not name or not 0 <= value.find(0) == len(value) - 1:
         raise ProtocolError("a header field that is not a name and a value")
-    return text(name), value[:-1]
+    return name.decode("utf-8", "surrogateescape"), value[:-1]
 
 
 def insert_header(name: str, value: str) -> bytes:

@@ -25,6 +25,9 @@ _SCOPES: Final = b"CHMRTNE"
 """Commands that macros are defined for, in the order in which they come."""
 
 _GREETING: Final = b"OQ"
+_OF_FIELDS: Final = b"LD"
+"""Commands that header fields come with, one after another."""
+
 _OF_HELO: Final = _SCOPES.index(b"H")
 _OF_MAIL: Final = _SCOPES.index(b"M")
 _OF_RCPT: Final = _SCOPES.index(b"R")
@@ -68,6 +71,7 @@ class Conversation:
         self._state = _START
         self._agreed = codec.Options(0, 0, 0)
         self._macros: list[bytes | dict[str, str]] = [b""] * len(_SCOPES)
+        self._fields: list[tuple[str, bytes]] = []
         self._edits: list[bytes] = []
         self._reply: tuple[Answer, bytes] | None = None
 
@@ -89,12 +93,13 @@ class Conversation:
             begin = position + codec.BEGIN.size
             after = begin + length - 1
             if after > end:
-                return position
+                break
             # A copy: the memory is used again, and who hashes would copy it anyway.
             self._take(kind, octets[begin:after].tobytes())
             position = after
             if self.steps is not None or self.ended:
                 return position
+        self._pass_fields()
         if end - position >= codec.LENGTH.size:
             [length] = codec.LENGTH.unpack_from(octets, position)
             if not 0 < length <= self._longest:
@@ -185,9 +190,17 @@ class Conversation:
             raise ProtocolError(f"command {chr(kind)!r} out of its order")
         if state:
             self._state = state
+        if self._fields and kind not in _OF_FIELDS:
+            self._pass_fields()
         take(self, data)
         if no_reply and not no_reply & self._agreed.steps:
             self.out += codec.CONTINUE
+
+    def _pass_fields(self) -> None:
+        """Pass on the header fields that have come."""
+        if self._fields:
+            self.session.header(self._fields)
+            self._fields.clear()
 
     def _forget(self, scope: int) -> None:
         """Forget the macros of a command and of those after it.
@@ -235,8 +248,8 @@ class Conversation:
         self.session.recipient(codec.argument(data))
 
     def on_header(self, data: bytes) -> None:
-        """Pass on a header field."""
-        self.session.header(*codec.header(data))
+        """Take in a header field; those that came together are passed on together."""
+        self._fields.append(codec.header(data))
 
     def on_header_end(self, _data: bytes) -> None:
         """Pass on the end of the header."""

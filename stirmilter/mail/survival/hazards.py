@@ -26,6 +26,7 @@ LONGEST_LINE: Final = 998
 _WINDOW: Final = LONGEST_LINE + 1  # with the CR
 _LARGE: Final = 16_384  # octets of a chunk for which it pays to look for even lines
 _DASH: Final = ord("-")
+_TELLING: Final = frozenset({"content-type", "content-transfer-encoding"})
 _LINES: Final = re.compile(rb"(?s:(?:.{0,%d}\n)*+)" % _WINDOW)
 _BOUNDARY_LINE: Final = 80  # octets, with room for white space at the end
 
@@ -53,7 +54,8 @@ class BodyHazards:
         self._end = b""  # the last two octets
         self._rest = b""  # what may be the beginning of a part's header
         for name, value in header:
-            self._read_field(name.lower().encode("ascii", "replace"), value)
+            if (lower := name.lower()) in _TELLING:
+                self._read_field(lower.encode(), value)
 
     def update(self, chunk: bytes) -> None:
         """Take the next octets of the body."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stirmilter.adapters.draft import Bounds
 from stirmilter.adapters.native import codec
 from stirmilter.adapters.native.codec import ProtocolError
 from stirmilter.events import Handled
@@ -52,6 +53,36 @@ def test_octets_may_be_cut_anywhere(data: st.DataObject) -> None:
         )
         assert [tuple(h) for h in asked.headers] == [("From", b" a@one.example")]
         assert asked.body.length == 7
+
+
+def test_fields_are_those_of_their_message_and_in_order() -> None:
+    """They are passed on together, whatever stands between them."""
+    talk = greeted()
+    other = frame(b"L", b"To\0 b@two.example\0")
+    rest = END_OF_HEADER + END
+
+    talk.say(MAIL + RCPT + HEADER + frame(b"A"))
+    talk.say(MAIL + RCPT + other + defined(b"L", i="1") + HEADER + rest)
+    talk.say(MAIL + RCPT + HEADER)
+    talk.say(other + rest)
+
+    assert [[field.name for field in one.headers] for one in talk.filter.asked] == [
+        ["To", "From"],
+        ["From", "To"],
+    ]
+
+
+def test_fields_are_counted_while_more_may_come() -> None:
+    talk = greeted()
+    talk.say(MAIL + RCPT)
+
+    talk.say(HEADER * Bounds().headers)
+    assert talk.conversation.session.draft.refusal is None
+    talk.say(HEADER)
+
+    refusal = talk.conversation.session.draft.refusal
+    assert refusal is not None
+    assert refusal.reason == "header-too-large"
 
 
 @pytest.mark.parametrize("command", [MAIL, RCPT, HEADER, END_OF_HEADER])
