@@ -95,8 +95,8 @@ def test_a_country_that_nobody_knows_is_refused(path: Path, country: str) -> Non
 def test_a_domain_that_is_no_host_name_is_refused(path: Path, domain: str) -> None:
     found = faults(path, f'{SIGNER}domains = ["example.net", "{domain}"]')
 
-    assert found.keys() == {"signer.0.domains.1"}
-    assert "expected a host name in lower case" in found["signer.0.domains.1"]
+    assert found.keys() == {"signer.0 (one).domains.1"}
+    assert "expected a host name in lower case" in found["signer.0 (one).domains.1"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_domain_that_is_no_host_name_is_refused(path: Path, domain: str) -> No
         pytest.param("[limits]\ndiversions = 1.5", "limits.diversions", id="half one"),
         pytest.param("[sign]\ncountry = 1", "sign.country", id="country as a number"),
         pytest.param(
-            f'{SIGNER}domains = "example.net"', "signer.0.domains", id="no array"
+            f'{SIGNER}domains = "example.net"', "signer.0 (one).domains", id="no array"
         ),
     ],
 )

@@ -115,10 +115,14 @@ from tests.config.files import SIGNER, faults
         pytest.param('[log]\nlevel = "loud"', "log.level", id="no-level"),
         pytest.param('[log]\nnumbers = "none"', "log.numbers", id="no-kind-of-number"),
         pytest.param(
-            SIGNER.replace('"one"', '"o/e"'), "signer.0.name", id="slash-in-a-name"
+            SIGNER.replace('"one"', '"o/e"'),
+            "signer.0 (o/e).name",
+            id="slash-in-a-name",
         ),
         pytest.param(
-            SIGNER.replace('"one"', f'"{"x" * 61}"'), "signer.0.name", id="long-name"
+            SIGNER.replace('"one"', f'"{"x" * 61}"'),
+            f"signer.0 ({'x' * 60}).name",
+            id="long-name",
         ),
         pytest.param(
             SIGNER.replace('"one"', '"one\\n"'),
@@ -126,11 +130,13 @@ from tests.config.files import SIGNER, faults
             id="name-with-a-line-end",
         ),
         pytest.param(
-            SIGNER.replace('["+1202555*"]', "[]"), "signer.0.numbers", id="no-numbers"
+            SIGNER.replace('["+1202555*"]', "[]"),
+            "signer.0 (one).numbers",
+            id="no-numbers",
         ),
         pytest.param(
             SIGNER.replace('["+1202555*"]', '["+1202555*", 12025550123]'),
-            "signer.0.numbers.1",
+            "signer.0 (one).numbers.1",
             id="number-as-int",
         ),
     ],

@@ -151,20 +151,22 @@ def test_the_shipped_configuration_does_nothing(configured: Configured) -> None:
             id="unknown-placeholder",
         ),
         pytest.param(
-            [("a", {"stir": []})], r"\.0\.stir: ", id="a-condition-without-values"
+            [("a", {"stir": []})],
+            r"\.0 \(a\)\.stir: expected at least one",
+            id="a-condition-without-values",
         ),
         pytest.param(
             [("a", {"action": "tag", "header": "X-Mms-Priority"})],
-            r"\.0\.header: expected a name that is not taken",
+            r"\.0 \(a\)\.header: expected a name that is not taken",
             id="header-of-mm4",
         ),
         pytest.param(
             [("a", {"action": "tag", "header": "From"})],
-            r"\.0\.header: expected a name that is not taken",
+            r"\.0 \(a\)\.header: expected a name that is not taken",
             id="header-of-mail",
         ),
         pytest.param(
-            [("a", {"action": "bounce"})], r"\.0\.action: ", id="unknown-action"
+            [("a", {"action": "bounce"})], r"\.0 \(a\)\.action: ", id="unknown-action"
         ),
         pytest.param(
             [("a", {"stir": ["fail"]}), ("a", {"stir": ["none"]})],

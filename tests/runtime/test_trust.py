@@ -100,17 +100,19 @@ def test_who_may_revoke_everywhere_may_in_each_set(
         pytest.param(
             {"numbers": ["1-2"]}, r"trust\.0 \(us\)\.numbers", "1-2", id="numbers"
         ),
-        pytest.param({"policies": ["1..2"]}, r"trust\.0\.policies\.0", "OID", id="oid"),
         pytest.param(
-            {"policies": ["id-x"]}, r"trust\.0\.policies\.0", "OID", id="text"
+            {"policies": ["1..2"]}, r"trust\.0 \(us\)\.policies\.0", "OID", id="oid"
         ),
-        pytest.param({"anchors": []}, r"trust\.0\.anchors", "", id="no-anchors"),
+        pytest.param(
+            {"policies": ["id-x"]}, r"trust\.0 \(us\)\.policies\.0", "OID", id="text"
+        ),
+        pytest.param({"anchors": []}, r"trust\.0 \(us\)\.anchors", "", id="no-anchors"),
         pytest.param({"crls": ["missing.crl"]}, "crls", "No such file", id="list"),
         pytest.param(
             {"crls": ["http://crl.example:8080/1"]}, "crls", "port 8080", id="http-port"
         ),
         pytest.param(
-            {"anchor": []}, r"trust\.0\.anchor", "mean anchors", id="spelling"
+            {"anchor": []}, r"trust\.0 \(us\)\.anchor", "mean anchors", id="spelling"
         ),
     ],
 )
