@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stirmilter import findings, runtime
+from stirmilter import dkimfindings, findings, runtime
 from stirmilter.findings import Finding
 from stirmilter.runtime import Runtime
 from stirmilter.stores.replay import MemoryReplayStore
@@ -367,3 +367,37 @@ def test_who_can_have_any_number_signed_is_a_warning_with_a_remedy(
     assert [one.text.startswith(OPEN) for one in about] == [True] * warned
     assert [one.level for one in about] == ["warning"] * warned
     assert all(one.remedy.startswith("a [[submitter]] for each") for one in about)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(
+            {"dns.dmarc_seconds": 9, "dns.message_seconds": 2},
+            [("dns.dmarc_seconds", "9: half of dns.message_seconds", "1")],
+            id="seconds",
+        ),
+        pytest.param(
+            {"dns.dmarc_questions": 30, "dns.questions": 59},
+            [("dns.dmarc_questions", "30: half of dns.questions", "29")],
+            id="questions",
+        ),
+        pytest.param(
+            {"dns.dmarc_seconds": 5, "dns.message_seconds": 10}, [], id="half"
+        ),
+        pytest.param(
+            {"dns.dmarc_seconds": 9, "checks.methods": ["spf"]}, [], id="no-dmarc"
+        ),
+    ],
+)
+def test_more_for_dmarc_than_there_can_be_is_a_warning(
+    configured: Configured, change: Change, said: list[tuple[str, str, str]]
+) -> None:
+    found = list(dkimfindings.check_findings(runtime.build(configured(change))))
+
+    assert [(one.subject, one.text.partition(" is ")[0]) for one in found] == [
+        (subject, text) for subject, text, _ in said
+    ]
+    for one, (subject, _, half) in zip(found, said, strict=True):
+        assert one.level == "warning"
+        assert one.remedy == f"{subject} = {half}"
