@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stirmilter import config, log, runtime
+from stirmilter.errors import ConfigError
 from stirmilter.events import RemovedLimits
 from stirmilter.mail.transaction import Connection, Header, Transaction
 from stirmilter.runtime import stores
@@ -67,6 +68,30 @@ def test_settings_reach_the_mail_filter(configured: Configured) -> None:
     assert policy.header == "X-Passport"
     assert policy.headers == {"PASSporT", "X-Passport"}
     assert policy.method == "x-stir"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("MM4_forward.REG", id="misspelled"),
+        pytest.param("forward", id="half-a-name"),
+        pytest.param("", id="empty"),
+        pytest.param("plain", id="sign.plain_mail"),
+    ],
+)
+def test_a_type_of_message_that_is_none_is_refused(
+    configured: Configured, name: str
+) -> None:
+    """Every message of the type that was meant would leave unsigned, in silence."""
+    types = ["MM4_forward.REQ", name]
+
+    with pytest.raises(ConfigError) as fault:
+        runtime.build(configured({"sign.message_types": types}))
+
+    assert (
+        f": sign.message_types: {name.lower()!r} is none of mm4_delivery_report.req,"
+        in str(fault.value)
+    )
 
 
 def test_plain_mail_is_the_empty_message_type(configured: Configured) -> None:
