@@ -2,6 +2,7 @@
 
     StirmilterError
     ├── ConfigError     the operator's file or flags are wrong      -> exit status 78
+    │   └── UnavailableError  they may be right, and later work     -> exit status 75
     ├── SigningError    we hold no authority to make this claim     -> message unsigned
     ├── FetchError      an x5u did not yield a certificate          -> temperror or fail
     ├── StoreError      a store cannot answer                       -> temperror
@@ -42,6 +43,14 @@ class ConfigError(StirmilterError):
         super().__init__("\n".join(": ".join(fault) for fault in self.faults))
 
 
+class UnavailableError(ConfigError):
+    """What the configuration names cannot be had now: an address, a store, a folder.
+
+    Told like any other fault of it, but that may pass by itself: an address comes up,
+    another process ends, a disk is mounted. So whoever started us should try again.
+    """
+
+
 class SigningError(StirmilterError):
     """No PASSporT for this message.
 
@@ -80,6 +89,11 @@ class StoreError(StirmilterError):
 
 class PinRefusedError(StoreError):
     """A token refused its PIN. Asking again and again would lock the token."""
+
+
+def reason(error: Exception) -> str:
+    """Return why the system refused something, without its number for that."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def bare(error: E) -> E:

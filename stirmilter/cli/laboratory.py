@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from stirmilter.cli.common import NOT_VERIFIED, say
+from stirmilter.cli.common import NOT_VERIFIED, fail, say
+from stirmilter.errors import reason
 
 
 @click.group()
@@ -138,7 +139,12 @@ def testca_serve(folder: Path, port: int) -> None:
     """Publish chains and lists of FOLDER over https on loopback, until interrupted."""
     from stirmilter.testca import LOOPBACK, TestCA
 
-    with TestCA(folder).server(port) as server:
+    ca = TestCA(folder)
+    try:
+        made = ca.server(port)
+    except (OSError, OverflowError) as error:
+        fail(NOT_VERIFIED, f"{LOOPBACK}:{port}: {reason(error)}; choose another --port")
+    with made as server:
         say(f"serving https://{LOOPBACK}:{server.server_port}/NAME.pem")
         try:
             server.serve_forever()

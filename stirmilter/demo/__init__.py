@@ -13,6 +13,7 @@ from typing import Final
 from stirmilter.demo.laboratory import Laboratory, laboratory
 from stirmilter.demo.operators import TWO
 from stirmilter.demo.scenario import Outcome, Row, play, rows
+from stirmilter.errors import ConfigError, reason
 
 _WIDTHS: Final = (50, 11, 20, 22, 4, 4, 5, 6, 7)
 _HEAD: Final = (
@@ -43,13 +44,13 @@ def run(out: Path, say: Callable[[str], object]) -> bool:
         Whether every row came out as expected.
 
     Raises:
-        ConfigError: something cannot be started.
+        ConfigError: `out` cannot be written to, or something not be started.
     """
     received = out / "received"
     captured = out / "captured"
     logs = out / "logs"
     for folder in (received, captured, logs):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
     with laboratory(logs) as lab:
         for line in (*_INTRODUCTION, "", _line(_HEAD)):
             say(line)
@@ -64,6 +65,14 @@ def run(out: Path, say: Callable[[str], object]) -> bool:
     say(f"The shadow table would have refused {refused} of these: shadow= in {log}")
     say(f"{word}; messages are in {received}/FILE.eml, logs in {logs}")
     return good
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"{reason(error)}; name a folder with --out"
+        raise ConfigError(str(folder), problem) from None
 
 
 def _play_all(lab: Laboratory, received: Path, say: Callable[[str], object]) -> bool:

@@ -28,7 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from stirmilter.errors import ConfigError
+from stirmilter.errors import ConfigError, reason
 from stirmilter.stir import hazmat
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import issuing, revoking, server
@@ -71,12 +71,15 @@ class TestCA:
         """Make roots, intermediates, administrator and the web server's certificate.
 
         Raises:
-            ConfigError: the folder has a test CA already.
+            ConfigError: the folder has a test CA already, or cannot be made.
         """
         if (folder / "root.pem").exists():
             raise ConfigError(str(folder), "has a test CA already; remove it first")
-        for name in ("keys", "www"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        try:
+            for name in ("keys", "www"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(str(folder), reason(error)) from None
         for prefix in ("", "untrusted-"):
             root = issuing.authority(f"Laboratory STI {prefix}Root", None, now)
             name = f"Laboratory STI {prefix}Intermediate"
