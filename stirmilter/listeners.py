@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from stirmilter.config import Config, Milter
-from stirmilter.errors import ConfigError
+from stirmilter.errors import ConfigError, UnavailableError, reason
 from stirmilter.runtime.owners import owner_and_group
 
 _SETTING: Final = "milter.sockets"
@@ -36,8 +36,9 @@ class Listeners:
                 address the one that is bound to it.
 
         Raises:
-            ConfigError: an address cannot be bound, a name was not passed, or systemd
-                passes what the configuration does not know: nobody would serve it.
+            ConfigError: a name was not passed, or systemd passes what the configuration
+                does not know: nobody would serve it.
+            UnavailableError: an address cannot be bound.
         """
         left = list(passed)
         for address in config.milter.sockets:
@@ -71,7 +72,7 @@ def bind(address: str, config: Config, setting: str = _SETTING) -> socket.socket
     """Open a listening socket, non-blocking, as workers that share it need it.
 
     Raises:
-        ConfigError: the address cannot be bound; another daemon may be using it.
+        UnavailableError: the address cannot be bound; another daemon may be using it.
     """
     settings = config.milter
     try:
@@ -83,7 +84,8 @@ def bind(address: str, config: Config, setting: str = _SETTING) -> socket.socket
         listener.listen(settings.backlog)
         listener.setblocking(False)
     except OSError as error:
-        raise _wrong(config, f"{address}: {error}", setting) from None
+        where = f"{config.source}: {setting}"
+        raise UnavailableError(where, f"{address}: {reason(error)}") from None
     return listener
 
 
@@ -96,8 +98,8 @@ def spoken(listener: socket.socket) -> str:
     return f"unix:{os.fsdecode(name)}"
 
 
-def _wrong(config: Config, problem: str, setting: str = _SETTING) -> ConfigError:
-    return ConfigError(f"{config.source}: {setting}", problem)
+def _wrong(config: Config, problem: str) -> ConfigError:
+    return ConfigError(f"{config.source}: {_SETTING}", problem)
 
 
 def _means(address: str, name: str, listener: socket.socket) -> bool:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from stirmilter import log, systemd
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError
+from stirmilter.errors import ConfigError, UnavailableError, reason
 from stirmilter.exporter import Exporter
 from stirmilter.listeners import Listeners, addresses, bind
 from stirmilter.metrics import Metrics
@@ -26,6 +26,10 @@ from stirmilter.workers import Workers, patience
 
 _SIGNALS: Final = frozenset(
     {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+)
+_AT_START: Final = (
+    *("sockets", "socket_mode", "socket_owner", "socket_group"),
+    "backlog",
 )
 _PAUSE: Final = 1.0  # seconds between two looks at everything
 _IMPATIENT: Final = 0.1  # seconds, while nothing is served yet
@@ -44,6 +48,9 @@ class Supervisor:
     exporter: Exporter | None = None
     """What counts and is scraped, if anybody wants that."""
 
+    _opened: Config | None = None
+    """What the sockets and the metrics were opened by; a reload does not open anew."""
+
     def __post_init__(self) -> None:
         self.workers = Workers(self.listeners)
         self.keeper = Keeper(self.workers.held)
@@ -55,6 +62,7 @@ class Supervisor:
             ConfigError: the first runtime cannot be built or a socket not be bound.
         """
         loaded = self.load()
+        self._opened = loaded.config
         runtime = self.keeper.settle(loaded)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self.exporter = self.workers.exporter = _exporter(runtime.config)
@@ -151,10 +159,8 @@ class Supervisor:
         except Exception:  # noqa: BLE001 - a bug of ours must not stop the mail
             log.logger.exception("reload failed, the old configuration stays")
             return old
-        if new.config.milter.sockets != old.config.milter.sockets:
-            log.logger.warning("milter.sockets changed: that needs a restart")
-        if new.config.metrics != old.config.metrics:
-            log.logger.warning("[metrics] changed: that needs a restart")
+        for name in _unheeded(self._opened or old.config, new.config):
+            log.logger.warning("%s changed: that needs a restart", name)
         if not self.workers.switch(new):
             log.logger.error("reload refused: no new worker could be started")
             return old
@@ -174,11 +180,20 @@ class Supervisor:
         log.flush()
 
 
+def _unheeded(opened: Config, new: Config) -> Iterable[str]:
+    """Name what has changed and is looked at only when the daemon starts."""
+    for name in _AT_START:
+        if getattr(opened.milter, name) != getattr(new.milter, name):
+            yield f"milter.{name}"
+    if opened.metrics != new.metrics:
+        yield "[metrics]"
+
+
 def _exporter(config: Config) -> Exporter | None:
     """Begin to count, where that is asked for.
 
     Raises:
-        ConfigError: the address cannot be bound or the folder not be used.
+        UnavailableError: the address cannot be bound or the folder not be used.
     """
     settings = config.metrics
     if not settings.listen:
@@ -192,5 +207,6 @@ def _exporter(config: Config) -> Exporter | None:
         )
     except OSError as error:
         where = f"{config.source}: metrics.counters"
-        raise ConfigError(where, f"{settings.counters}: {error}") from None
+        problem = f"{settings.counters}: {reason(error)}"
+        raise UnavailableError(where, problem) from None
     return Exporter(metrics, listener)

@@ -12,7 +12,7 @@ import pytest
 from stirmilter.config import Config, parse
 from stirmilter.demo.daemons import short_folder
 from stirmilter.demo.postfix import free_port
-from stirmilter.errors import ConfigError
+from stirmilter.errors import ConfigError, UnavailableError
 from stirmilter.listeners import Listeners, addresses, spoken
 
 
@@ -105,8 +105,10 @@ def test_a_name_takes_all_sockets_that_have_it(folder: Path, opened: Listeners) 
 
 
 def test_a_name_that_systemd_does_not_pass_is_told(opened: Listeners) -> None:
-    with pytest.raises(ConfigError, match=r"fd:mail: systemd passes no socket of this"):
+    with pytest.raises(ConfigError, match=r"fd:mail: systemd passes no socket") as told:
         opened.open(config("fd:mail"))
+
+    assert type(told.value) is ConfigError, "a wrong name does not get better"
 
 
 def test_a_socket_that_nobody_would_serve_is_told(
@@ -138,7 +140,7 @@ def test_a_full_queue_does_not_keep_a_second_daemon_from_saying_so(
         busy.bind(str(folder / "s"))
         busy.listen(0)
         one.connect(str(folder / "s"))
-        with pytest.raises(ConfigError, match="another process listens there"):
+        with pytest.raises(UnavailableError, match="another process listens there"):
             opened.open(config(f"unix:{folder}/s"))
 
 

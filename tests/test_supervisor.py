@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from stirmilter import log
-from stirmilter.config import parse
+from stirmilter.config import Config, parse
 from stirmilter.runtime import Runtime, build
 from stirmilter.supervisor import Supervisor
 from stirmilter.testca import TestCA
-from stirmilter.workers import Worker
+from stirmilter.workers import Worker, Workers
 
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -68,6 +68,47 @@ def test_a_reload_that_can_start_nothing_keeps_the_old_workers(
 
         assert tried.workers.serving == {4711: old}
         assert tried.workers.missing == []
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "told"),
+    [
+        ("milter", {"socket_mode": "0600"}, "milter.socket_mode"),
+        ("milter", {"socket_owner": "nobody"}, "milter.socket_owner"),
+        ("milter", {"socket_group": "mail"}, "milter.socket_group"),
+        ("milter", {"backlog": 8}, "milter.backlog"),
+        ("milter", {"sockets": ["inet:8892@127.0.0.1"]}, "milter.sockets"),
+        ("metrics", {"series": 5}, "[metrics]"),
+        ("milter", {"threads": 3}, ""),
+    ],
+)
+def test_a_reload_names_what_needs_a_restart_until_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    section: str,
+    change: dict[str, object],
+    told: str,
+) -> None:
+    def config(more: dict[str, object]) -> Config:
+        table: dict[str, dict[str, object]] = {
+            "milter": {"sockets": ["inet:8891@127.0.0.1"]},
+            "replay": {"store": "memory:"},
+        }
+        table[section] = table.get(section, {}) | more
+        return parse(table, Path("stirmilter.toml"))
+
+    monkeypatch.setattr(log.logger, "handlers", [])
+    monkeypatch.setattr(log.logger, "propagate", False)
+    monkeypatch.setattr(Workers, "switch", lambda *_: True)
+    log.configure("info")
+    tried = Supervisor(lambda: build(config(change)))
+    tried._opened = config({})
+
+    tried._reloaded(tried._reloaded(build(config({}))))
+
+    said = capsys.readouterr().err.splitlines()
+    warned = [line for line in said if "WARNING" in line]
+    assert warned == 2 * [f"WARNING {told} changed: that needs a restart"][: bool(told)]
 
 
 def test_a_bug_of_ours_in_what_looks_after_keys_stops_no_mail(

@@ -22,8 +22,8 @@ from stirmilter.cli import (
     replay,
     trust,
 )
-from stirmilter.cli.common import CONFIGURATION, NOT_VERIFIED, fail
-from stirmilter.errors import ConfigError, StirmilterError
+from stirmilter.cli.common import CONFIGURATION, NOT_VERIFIED, TEMPORARY, fail
+from stirmilter.errors import ConfigError, StirmilterError, UnavailableError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,6 +53,8 @@ def main() -> None:
     """Run the command line; errors become one line and an exit status."""
     try:
         cli(prog_name="stirmilter")
+    except UnavailableError as error:
+        fail(TEMPORARY, *str(error).splitlines())
     except ConfigError as error:
         fail(CONFIGURATION, *str(error).splitlines())
     except StirmilterError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError
+from stirmilter.errors import ConfigError, reason
 from stirmilter.stir import numberlist
 from stirmilter.stir.tn import NumberSet
 
@@ -22,8 +22,7 @@ def read(config: Config, path: Path, where: str) -> bytes:
     try:
         return (config.folder / path).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(where, f"{path}: {reason}") from None
+        raise ConfigError(where, f"{path}: {reason(error)}") from None
 
 
 def number_set(config: Config, patterns: Sequence[str], where: str) -> NumberSet:
@@ -50,6 +49,5 @@ def _chunks(config: Config, path: str, where: str) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(where, f"{path}: {reason}") from None
+        raise ConfigError(where, f"{path}: {reason(error)}") from None
     yield b"\n"  # whatever the last line ended with

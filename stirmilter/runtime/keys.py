@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError
+from stirmilter.errors import ConfigError, reason
 from stirmilter.services.signer import Keyring
 from stirmilter.stores import tokenuri
 from stirmilter.stores.tokenuri import TokenURI
@@ -56,8 +56,7 @@ def secret(config: Config, source: str, where: str) -> bytes:
             _check_folder(source, path.resolve().parent, where)
             return file.read(_OCTETS)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(where, f"{source}: {reason}") from None
+        raise ConfigError(where, f"{source}: {reason(error)}") from None
 
 
 def path_of(config: Config, source: str, where: str) -> Path:

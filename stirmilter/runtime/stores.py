@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from stirmilter import log
 from stirmilter.config import Config
-from stirmilter.errors import ConfigError, StoreError
+from stirmilter.errors import ConfigError, StoreError, UnavailableError, reason
 from stirmilter.runtime.files import read
 from stirmilter.runtime.policies import removed_limits
 from stirmilter.services import ReplayStore, TrustSet
@@ -48,7 +48,7 @@ def fetcher(config: Config) -> Fetcher:
         return Fetcher(_fetch_policy(config), observe=log.fetched)
     except (ssl.SSLError, OSError) as error:
         where = f"{config.source}: fetch.tls_ca"
-        raise ConfigError(where, f"{config.fetch.tls_ca}: {error}") from None
+        raise ConfigError(where, f"{config.fetch.tls_ca}: {reason(error)}") from None
 
 
 def document_store(
@@ -176,7 +176,8 @@ def sqlite_replay_store(config: Config) -> SqliteReplayStore:
     """Open the replay store that the workers of a machine share.
 
     Raises:
-        ConfigError: it cannot be used.
+        UnavailableError: it cannot be used now.
+        ConfigError: nor ever.
     """
     replay = config.replay
     try:
@@ -190,7 +191,9 @@ def sqlite_replay_store(config: Config) -> SqliteReplayStore:
             rebuilt=log.rebuilt("replay store"),
             trouble=log.trouble,
         )
-    except (StoreError, ValueError) as error:  # ValueError: a NUL in the path
+    except StoreError as error:
+        raise UnavailableError(f"{config.source}: replay.store", str(error)) from None
+    except ValueError as error:  # a NUL in the path
         raise ConfigError(f"{config.source}: replay.store", str(error)) from None
 
 

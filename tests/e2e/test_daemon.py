@@ -299,7 +299,7 @@ def test_a_second_daemon_on_the_same_socket_is_refused(start: Start) -> None:
 
     second = run(daemon.configuration)
 
-    assert second.returncode == 78
+    assert second.returncode == 75
     assert f"unix:{daemon.socket}: another process listens there" in second.stderr
     assert sign(daemon) == [b"PASSporT"], "the first one goes on"
 
@@ -334,9 +334,58 @@ def test_a_file_in_the_place_of_the_socket_is_not_removed(tmp_path: Path) -> Non
 
     done = run(configuration)
 
-    assert done.returncode == 78
-    assert "Address already in use" in done.stderr
+    assert done.returncode == 75
+    assert f"unix:{precious}: Address already in use" in done.stderr
     assert precious.read_text() == "data"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param(
+            'sockets = ["inet:{port}@127.0.0.1"]',
+            "milter.sockets: inet:{port}@127.0.0.1: Address already in use",
+            id="taken",
+        ),
+        pytest.param(
+            'sockets = ["inet:{port}@192.0.2.1"]',
+            "milter.sockets: inet:{port}@192.0.2.1: Cannot assign requested address",
+            id="address-that-is-not-up",
+        ),
+        pytest.param(
+            'sockets = ["inet:{port}@nobody.invalid"]',
+            "milter.sockets: inet:{port}@nobody.invalid: ",
+            id="host-that-nobody-knows",
+        ),
+        pytest.param(
+            'sockets = ["unix:{folder}/none/s"]',
+            "milter.sockets: unix:{folder}/none/s: No such file or directory",
+            id="no-folder-for-the-socket",
+        ),
+        pytest.param(
+            'sockets = ["unix:{folder}/s"]\n[replay]\nstore = "sqlite:none/r.sqlite"',
+            "replay.store: replay store: {folder}/none/r.sqlite: unable to open",
+            id="no-folder-for-the-store",
+        ),
+    ],
+)
+def test_what_may_be_there_later_ends_with_75_so_that_systemd_tries_again(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    """Not with 78, after which it never would (RestartPreventExitStatus=)."""
+    configuration = tmp_path / "stirmilter.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        names = {"port": taken.getsockname()[1], "folder": tmp_path}
+        more = "" if "[replay]" in text else '[replay]\nstore = "memory:"\n'
+        configuration.write_text(
+            f'[milter]\nsocket_group = ""\n{text.format(**names)}\n{more}'
+        )
+        done = run(configuration)
+
+    assert done.returncode == 75
+    assert f"{configuration}: {told.format(**names)}" in done.stderr
+    assert "Errno" not in done.stderr
+    assert not (tmp_path / "s").exists()
 
 
 def test_an_error_in_the_configuration_ends_with_78_and_every_fault(
