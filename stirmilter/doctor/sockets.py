@@ -17,6 +17,7 @@ from stirmilter.doctor import asuser, milters
 from stirmilter.doctor.handshake import Offer, handshake
 from stirmilter.doctor.milters import Link, Milter
 from stirmilter.doctor.postfix import Postfix
+from stirmilter.errors import reason
 from stirmilter.findings import Finding
 
 _START: Final = "systemctl start stirmilter"
@@ -136,7 +137,7 @@ def _visit(address: str, seconds: float) -> dict[str, object]:
             connection.settimeout(seconds)
             offer = handshake(connection)
     except (OSError, ValueError) as error:
-        return {"kind": _kind(error), "problem": _reason(error)}
+        return {"kind": _kind(error), "problem": reason(error)}
     return {"offer": [offer.version, offer.actions, offer.steps]}
 
 
@@ -163,7 +164,3 @@ def _kind(error: Exception) -> str:
         TimeoutError: "silent",
     }
     return next((k for kind, k in kinds.items() if isinstance(error, kind)), "other")
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

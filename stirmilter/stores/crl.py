@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography import x509
 
-from stirmilter.errors import FetchError, StirmilterError, bare
+from stirmilter.errors import FetchError, StirmilterError, bare, reason
 from stirmilter.stir import credential, crlreader
 from stirmilter.stir.revocation import RevocationList
 from stirmilter.stores.background import Background
@@ -205,7 +205,7 @@ class RevocationStore:
         try:
             return self._keep(place, Kept(self._read(place), now, mark), now)
         except (StirmilterError, ValueError, OSError) as error:
-            failure = FetchError(getattr(error, "strerror", None) or str(error))
+            failure = FetchError(reason(error))
             with self._lock:
                 self._failed[place] = now + self._failure_seconds, failure
                 self._failed.move_to_end(place)

@@ -20,7 +20,7 @@ import dns.exception
 import dns.resolver
 import h11
 
-from stirmilter.errors import FetchError
+from stirmilter.errors import FetchError, reason
 from stirmilter.events import Fetched, Outcome
 from stirmilter.stir.result import printable
 from stirmilter.stores import urls
@@ -210,9 +210,10 @@ class Fetcher:
         if not self.policy.laboratory:
             if target.scheme not in schemes:
                 raise FetchError("only https is fetched", temporary=False)
-            ports = {_HTTP_PORT} if target.scheme == "http" else self.policy.ports
-            if target.port not in ports:
-                problem = f"port {target.port} is not allowed"
+            plain = target.scheme == "http"
+            if target.port not in ({_HTTP_PORT} if plain else self.policy.ports):
+                allowed = f"http: {_HTTP_PORT} alone" if plain else "fetch.ports"
+                problem = f"port {target.port} is not allowed ({allowed})"
                 raise FetchError(problem, temporary=False)
         if self.policy.allow and not self.policy.allow.has(target):
             raise FetchError(f"{target.host} is not in fetch.allow", temporary=False)
@@ -237,8 +238,7 @@ class Fetcher:
                 addresses = self._addresses(target, deadline)
                 return self._ask(request, addresses, deadline, excused=good)
         except _FAULTS as error:
-            text = printable(str(error) or type(error).__name__)
-            raise FetchError(f"{target.host}: {text}") from None
+            raise FetchError(f"{target.host}: {_why(error, target)}") from None
 
     def _addresses(self, target: Target, deadline: Deadline) -> list[Address]:
         """Look the name up, and check every address before any is connected to."""
@@ -294,6 +294,13 @@ class Fetcher:
         except BaseException:
             plain.close()
             raise
+
+
+def _why(error: Exception, target: Target) -> str:
+    """Say why there was no answer; of a name, at which of its addresses."""
+    text = printable(reason(error))
+    at = error.filename if isinstance(error, UnreachableError) else None
+    return text if at in (None, str(target.address)) else f"{at}: {text}"
 
 
 def _outcome(error: FetchError) -> Outcome:

@@ -21,6 +21,7 @@ from stirmilter.stores import journalrows
 FOUND: Final = 100
 """Messages that `JournalReader.find` returns at most: queue ids come again."""
 
+_NO_FILE: Final = "no such file: no message was kept yet, or journal.path is another"
 _SHA256_OCTETS: Final = 32
 _NAMED: Final = " UNION ".join(
     f"SELECT id FROM parts CROSS JOIN messages"  # noqa: S608 - names of ours
@@ -209,7 +210,7 @@ class JournalReader:
         try:
             yield
         except (OSError, sqlite3.Error) as error:
-            problem = str(error) if self._path.exists() else "no such file"
+            problem = str(error) if self._path.exists() else _NO_FILE
             raise StoreError(f"journal: {self._path}: {problem}") from None
 
 

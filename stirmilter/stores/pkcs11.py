@@ -30,6 +30,7 @@ from stirmilter.stir.result import Unverified
 from stirmilter.stores.tokenuri import TokenURI
 
 _CHALLENGE: Final = 32  # octets
+_LOCKS: Final = "; mend the file before the next try, as a few refusals lock a token"
 
 T = TypeVar("T")
 
@@ -131,7 +132,9 @@ class TokenKey:
             return token.open()
         except (pkcs11.PinIncorrect, pkcs11.PinLocked, pkcs11.PinLenRange) as error:
             self._refused = os.getpid()
-            raise PinRefusedError(f"{self.uri}: {_reason(error)}") from None
+            locks = "" if isinstance(error, pkcs11.PinLocked) else _LOCKS
+            problem = f"{_reason(error)}: not the PIN in pin-source{locks}"
+            raise PinRefusedError(f"{self.uri}: {problem}") from None
 
     def _only(self, found: list[T], what: str) -> T:
         if len(found) != 1:

@@ -137,7 +137,7 @@ def files(ca: TestCA, tmp_path: Path) -> None:
         pytest.param(
             {"signer.0.x5u": "https://certs.example:444/one.pem"},
             "signer.0 (one).x5u",
-            "port 444 is not allowed",
+            "port 444 is not allowed (fetch.ports)",
             id="x5u-at-another-port",
         ),
         pytest.param(

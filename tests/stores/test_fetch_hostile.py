@@ -247,10 +247,24 @@ def test_a_connection_refused_is_a_temporary_failure(ca: TestCA) -> None:
     with socket.create_server(("127.0.0.1", 0)) as bound:
         port = bound.getsockname()[1]
 
-    with pytest.raises(FetchError, match="refused") as caught:
+    with pytest.raises(FetchError) as caught:
         fetcher(ca).get(f"https://127.0.0.1:{port}/")
 
     assert caught.value.temporary
+    assert str(caught.value) == "127.0.0.1: Connection refused"
+
+
+def test_the_address_that_refused_is_named_with_its_host(
+    ca: TestCA, names: NameServer
+) -> None:
+    names.addresses["certs.example"] = ["127.0.0.2"]
+    with socket.create_server(("127.0.0.2", 0)) as bound:
+        port = bound.getsockname()[1]
+
+    with pytest.raises(FetchError) as caught:
+        fetcher(ca, names.resolver).get(f"https://certs.example:{port}/")
+
+    assert str(caught.value) == "certs.example: 127.0.0.2: Connection refused"
 
 
 @pytest.mark.parametrize(

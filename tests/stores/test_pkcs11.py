@@ -167,8 +167,9 @@ def test_a_pin_that_was_refused_is_not_tried_again(held: Held) -> None:
     pkcs11.lib(MODULE).reinitialize()  # another test's login would count for us
     key = held(pin="wrong")
 
-    with pytest.raises(PinRefusedError, match="PinIncorrect") as caught:
+    with pytest.raises(PinRefusedError, match="PinIncorrect: not the PIN in") as caught:
         key.sign(INPUT)
+    assert "pin-source; mend the file before the next try" in str(caught.value)
     with pytest.raises(PinRefusedError, match="not tried again"):
         key.sign(INPUT)
 

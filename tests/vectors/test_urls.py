@@ -16,9 +16,9 @@ from tests.vectors.corpus import Corpus
 
 REFUSED = {
     "only https is fetched": 27,
-    "port 1443 is not allowed": 1,
-    "port 5000 is not allowed": 4,
-    "port 8080 is not allowed": 8,
+    "port 1443 is not allowed (fetch.ports)": 1,
+    "port 5000 is not allowed (fetch.ports)": 4,
+    "port 8080 is not allowed (fetch.ports)": 8,
 }
 """Why, and how many of 17 839. ATIS-1000074 wants https, and port 443 or 8443."""
 
