@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final, Literal
 
 from cryptography import x509
@@ -43,6 +42,16 @@ class Finding:
     """The line to change or the command to run, where there is one."""
 
 
+_ANCHORS: Final = (
+    "stirmilter trust import SOURCE --out FILE; then verify.anchors = [FILE]"
+)
+_OWNERS: Final = {
+    "milter.socket_owner": 'milter.socket_owner = ""  # the daemon\'s own user',
+    "milter.socket_group": "apt-get install postfix; or milter.socket_group = the group"
+    " that Postfix runs as",
+}
+
+
 def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
     """Look at what was built with an operator's eyes; nothing is fetched."""
     signers = runtime.signers
@@ -59,14 +68,12 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
                 yield Finding("warning", "verify.anchors", text)
         yield from _trust_findings(runtime, now)
     else:
-        yield Finding(
-            "warning", "verify.anchors", "none: no PASSporT can pass verification"
-        )
+        text = "none: no PASSporT can pass verification"
+        yield Finding("warning", "verify.anchors", text, _ANCHORS)
     if signers:
         yield from _submitter_findings(runtime.filter.policy)
     yield from _peer_findings(runtime)
     yield from _socket_findings(runtime.config)
-    yield from _store_findings(runtime.config)
     if runtime.config.replay.store == "memory:" and runtime.config.milter.workers != 1:
         text = "memory: is not shared: a replay that another worker meets passes"
         yield Finding("warning", "replay.store", text)
@@ -76,10 +83,6 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         )
         text += f" is not missed; set {BOOT_ID} (%b in a unit of systemd)"
         yield Finding("warning", "replay.store", text)
-    path = runtime.config.journal.path
-    if path and not (runtime.config.folder / path).parent.is_dir():
-        text = f"{path}: its folder does not exist: no evidence is kept"
-        yield Finding("warning", "journal.path", text)
     if runtime.config.fetch.laboratory:
         yield Finding(
             "warning", "fetch.laboratory", "true: never on a machine with mail"
@@ -146,14 +149,6 @@ def _peer_findings(runtime: Runtime) -> Iterable[Finding]:
             yield Finding("warning", f"peer {peer.name}", text)
 
 
-def _store_findings(config: Config) -> Iterable[Finding]:
-    stores = ("replay.store", config.replay.store), ("fetch.store", config.fetch.store)
-    for where, store in stores:
-        kind, _, path = store.partition(":")
-        if kind == "sqlite" and not (config.folder / path).parent.is_dir():
-            yield Finding("error", where, f"{path}: its folder does not exist")
-
-
 def replay_findings(config: Config) -> Iterable[Finding]:
     """Ask the Redis server that holds the replay keys whether it keeps them."""
     if config.replay.store.startswith(("memory:", "sqlite:")):
@@ -184,16 +179,12 @@ _PATIENCE: Final = {
 
 def _socket_findings(config: Config) -> Iterable[Finding]:
     settings = config.milter
-    paths = [Path(s[5:]) for s in settings.sockets if s.startswith("unix:")]
-    for path in paths:
-        if not path.parent.is_dir():
-            text = f"{path}: its folder does not exist"
-            yield Finding("error", "milter.sockets", text)
     try:
         check_owners(config)
     except ConfigError as error:
         [(where, problem)] = error.faults
-        yield Finding("error", where.rpartition(": ")[2], problem)
+        setting = where.rpartition(": ")[2]
+        yield Finding("error", setting, problem, _OWNERS[setting])
     for setting, (longest, text) in _PATIENCE.items():
         if getattr(settings, setting) >= longest:
             yield Finding("warning", f"milter.{setting}", text)
@@ -289,9 +280,8 @@ def _proof_findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
     """Look at what was proven before, and for a new certificate under an old URL."""
     config = runtime.config
     path = config.folder / config.sign.proofs
-    if runtime.signers and not path.parent.is_dir():
-        yield Finding("warning", "sign.proofs", f"{path}: its folder does not exist")
-        return
+    if not path.parent.is_dir():
+        return  # which `folder_findings` tells
     try:
         since = now - QUEUED - timedelta(seconds=config.verify.freshness)
         proofs = recent(ProofFile(path).load(), since)

@@ -38,6 +38,7 @@ def run(path: Path) -> None:
     from stirmilter import log
     from stirmilter.dkimfindings import check_findings
     from stirmilter.findings import findings
+    from stirmilter.folderfindings import folder_findings
     from stirmilter.log.writing import TraceLimits
     from stirmilter.runtime import build
     from stirmilter.runtime.owners import check_owners
@@ -61,6 +62,7 @@ def run(path: Path) -> None:
         )
         log.take_over()
         found = [*findings(runtime, datetime.now(UTC)), *check_findings(runtime)]
+        found += folder_findings(runtime.config)
         for finding in found:
             log.finding(finding.level, finding.subject, finding.text)
         return runtime
@@ -106,7 +108,7 @@ def check(
     With --message, show what would become of it: the verdict, the facts that rules ask
     about, each rule with what it lacks, and what the shadow table would have done.
     """
-    from stirmilter import dkimfindings, findings, runtime
+    from stirmilter import dkimfindings, findings, folderfindings, runtime
     from stirmilter.cli.explaining import lines, would
     from stirmilter.mail.transaction import Connection
     from stirmilter.stores.replay import MemoryReplayStore
@@ -134,6 +136,7 @@ def check(
                 click.echo("\t".join(line))
         return
     found = list(findings.findings(built, now))
+    found += folderfindings.folder_findings(built.config)
     found += dkimfindings.check_findings(built)
     found += dkimfindings.record(built)
     found += findings.replay_findings(built.config)

@@ -7,6 +7,7 @@ and the daemon, weeks later, cannot write.
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final, cast
 from stirmilter.config import Config, place
 from stirmilter.doctor import asuser
 from stirmilter.findings import Finding
+from stirmilter.folderfindings import make, written
 from stirmilter.runtime import keys
 from stirmilter.stores import tokenuri
 
@@ -33,30 +35,41 @@ def folders(config: Config, user: str) -> Iterable[Finding]:
         text = f"no such user: {user}; looked as you"
         yield Finding("warning", "files", text, "systemd-sysusers")
         place = asuser.Place()
+    who = user if place.user is not None or _are(user) else "you"
     readable = dict(_read(config))
-    written = dict(_written(config))
+    state = dict(written(config))
     try:
         faults = cast(
             list[list[str]],
-            asuser.run(place, lambda: _faults(readable, written), _SECONDS),
+            asuser.run(place, lambda: _faults(readable, state), _SECONDS),
         )
     except asuser.AsUserError as error:
         yield Finding("error", "files", str(error))
         return
     for setting, kind, path in faults:
-        yield _fault(setting, kind, Path(path), user)
+        yield _fault(setting, kind, Path(path), user, who)
     if not faults:
         text = f"{user} reads what it must, and writes its state"
+        if who != user:
+            text = f"you read what {user} must, and write its state"
         yield Finding("ok", "files", text)
     yield from _modes(config)
     yield from space(config)
+
+
+def _are(user: str) -> bool:
+    """Tell whether we are a user."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name == user
+    except KeyError:
+        return False
 
 
 def space(config: Config) -> Iterable[Finding]:
     """Look whether what may still be written has room."""
     path = config.journal.path
     journal = config.folder / path if path else None
-    for folder in {file.parent for _, file in _written(config)}:
+    for folder in {file.parent for _, file in written(config)}:
         if not folder.is_dir():
             continue
         need = _SPARE
@@ -113,20 +126,6 @@ def _secret(config: Config, where: str, source: str) -> Iterator[tuple[str, Path
         yield where, config.folder / source
 
 
-def _written(config: Config) -> Iterator[tuple[str, Path]]:
-    """Yield the files that the daemon writes, by their settings."""
-    for where, store in (
-        ("replay.store", config.replay.store),
-        ("fetch.store", config.fetch.store),
-    ):
-        if store.startswith("sqlite:"):
-            yield where, config.folder / store.removeprefix("sqlite:")
-    if config.journal.path:
-        yield "journal.path", config.folder / config.journal.path
-    if config.signer:
-        yield "sign.proofs", config.folder / config.sign.proofs
-
-
 def _faults(
     readable: dict[str, Path], written: dict[str, Path]
 ) -> list[tuple[str, str, str]]:
@@ -165,18 +164,18 @@ def _closed(path: Path) -> Path | None:
     return None
 
 
-def _fault(setting: str, kind: str, path: Path, user: str) -> Finding:
+def _fault(setting: str, kind: str, path: Path, user: str, who: str) -> Finding:
     text = {
-        "enter": f"{user} may not enter {path}",
-        "read": f"{user} may not read {path}",
+        "enter": f"{who} may not enter {path}",
+        "read": f"{who} may not read {path}",
         "missing": f"{path}: there is no such folder",
-        "create": f"{user} may not write in {path}",
-        "write": f"{user} may not write {path}: was a command run as root?",
+        "create": f"{who} may not write in {path}",
+        "write": f"{who} may not write {path}: was a command run as root?",
     }[kind]
     remedy = {
         "enter": f"chgrp {user} {path} && chmod g+x {path}",
         "read": f"chgrp {user} {path} && chmod g+r {path}",
-        "missing": f"install -d -m 750 -o {user} -g {user} {path}",
+        "missing": make(path, user, user),
         "create": f"chown {user}: {path} && chmod u+rwx {path}",
         "write": f"chown {user}: {path} && chmod u+rw {path}",
     }[kind]

@@ -189,6 +189,34 @@ def test_a_configuration_that_does_not_work_still_has_postfix_looked_at(
     assert any("verify.anchors" in subject for subject in subjects)
 
 
+def test_a_folder_of_state_that_is_missing_is_told_once_for_each_file(
+    tmp_path: Path,
+) -> None:
+    table = {
+        "replay": {"store": "sqlite:none/r"},
+        "fetch": {"store": "sqlite:none/c"},
+        "journal": {"path": "none/j"},
+        "dns": {"servers": ["1@127.0.0.1"], "question_seconds": 0.1},
+    }
+    config = parse(table, tmp_path / "stirmilter.toml")
+    one = Patient(
+        config=config, postfix=tmp_path, user="root", fetch=False, seconds=0.5
+    )
+
+    told = [
+        (finding.subject, finding.remedy)
+        for finding in examine(one, datetime.now(UTC))
+        if f"{tmp_path}/none" in finding.text
+    ]
+
+    remedy = f"install -d -m 750 -o root -g root {tmp_path}/none"
+    assert told == [
+        ("files: replay.store", remedy),
+        ("files: fetch.store", remedy),
+        ("files: journal.path", remedy),
+    ]
+
+
 def test_an_anchor_that_soon_ends_is_named(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     made = TestCA.create(tmp_path / "ca", now)

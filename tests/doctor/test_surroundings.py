@@ -146,6 +146,15 @@ def test_a_daemon_user_that_there_is_not_is_named(home: Path) -> None:
     assert found[0].remedy == "systemd-sysusers"
 
 
+def test_what_was_looked_at_as_another_user_is_not_said_of_the_daemon(
+    home: Path,
+) -> None:
+    found = folders(configuration(home), "nobody-of-this-name")
+
+    [text] = [one.text for one in found if one.subject == "files" and one.level == "ok"]
+    assert text == "you read what nobody-of-this-name must, and write its state"
+
+
 @pytest.mark.parametrize(
     ("free", "inodes", "level"),
     [
