@@ -70,7 +70,9 @@ def serve(
     log.start()
     settings, limits = runtime.config.milter, runtime.config.limits
     recorder = stores.recorder(
-        runtime.config, metrics.journal_lost if metrics else _nobody
+        runtime.config,
+        metrics.journal_lost if metrics else _nobody,
+        metrics.journal_kept if metrics else _nobody,
     )
     submitter = actions.submitter(
         runtime.config, log.trouble, metrics.answered if metrics else _nobody
@@ -193,7 +195,16 @@ def _sampler(
         queues["journal"] = lambda: recorder.waiting
     if submitter is not None:
         queues["mm4"] = lambda: submitter.waiting
-    return Sampler(metrics, runtime.caches, lambda: service.sessions.count, queues)
+    # A store on a server has no limit of ours, and its own monitoring.
+    occupied = getattr(runtime.filter.verification.replays.store, "occupied", None)
+    kind = runtime.config.replay.store.partition(":")[0]
+    return Sampler(
+        metrics,
+        runtime.caches,
+        lambda: service.sessions.count,
+        queues,
+        {kind: occupied} if occupied else {},
+    )
 
 
 def _revocation(store: RevocationStore, metrics: Metrics | None) -> Iterable[str]:
@@ -215,7 +226,7 @@ def spare_the_collector() -> None:
     gc.set_threshold(_GARBAGE)
 
 
-def _nobody(_what: object) -> None:
+def _nobody(*_what: object) -> None:
     """Count nothing, without metrics."""
 
 

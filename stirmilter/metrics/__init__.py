@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stirmilter.events import Claimed, Fetched, Handled
-from stirmilter.metrics.families import CRL_AGE, Families
+from stirmilter.metrics.families import AGES, Families
 from stirmilter.metrics.folder import Folder
 from stirmilter.metrics.tally import Tally
 
@@ -133,6 +133,23 @@ class Metrics:
         """Count messages whose evidence is lost."""
         self._all.lost.inc(count)
 
+    def journal_kept(self, oldest: float | None, octets: int, limit: int) -> None:
+        """Note what evidence there is, and what there may be.
+
+        Args:
+            oldest: seconds since 1970; None of an empty journal, whose age is 0.
+            octets: in use.
+            limit: those that there may be.
+        """
+        self._all.oldest.set(time.time() if oldest is None else oldest)
+        self._all.journal.set(octets)
+        self._all.journal_limit.set(limit)
+
+    def replay_keys(self, store: str, keys: int, limit: int) -> None:
+        """Note how full the replay store is, by the kind that it is of."""
+        self._all.keys.labels(store).set(keys)
+        self._all.keys_limit.labels(store).set(limit)
+
     def fetched(self, event: Fetched) -> None:
         """Count a fetch by its outcome, a word from a closed list."""
         label = _bounded(event.outcome, self._fetch_outcomes, _FETCHES)
@@ -206,9 +223,9 @@ class Metrics:
             files = self._kept.files()
             found = list(library.MultiProcessCollector.merge(files, accumulate=True))
         for metric in found:
-            if metric.name == CRL_AGE:
+            if metric.name in AGES:  # and what was never noted has none
                 metric.samples = [
-                    s._replace(value=now - s.value) for s in metric.samples
+                    s._replace(value=now - s.value) for s in metric.samples if s.value
                 ]
         return generate_latest(_Found([*found, *_told(now, credentials, version)]))
 

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram
 
 CRL_AGE: Final = "stirmilter_crl_age_seconds"
+JOURNAL_AGE: Final = "stirmilter_journal_oldest_seconds"
+AGES: Final = (CRL_AGE, JOURNAL_AGE)
+"""Kept as times, since an age would stand still between scrapes."""
+
 MM4: Final = ("sent", "failed", "dropped")
 REPLACED: Final = ("ended", "stuck")
 """Why a worker is replaced."""
@@ -99,7 +103,6 @@ class Families:
         self.fetch_seconds = histogram(
             "stirmilter_fetch_seconds", "How long a fetch took."
         )
-        # Kept as the time of the list, since an age would stand still between scrapes.
         self.crls = gauge(
             CRL_AGE,
             "Seconds since the newest revocation list was made (thisUpdate).",
@@ -116,6 +119,34 @@ class Families:
         )
         self.sessions = gauge("stirmilter_sessions", "SMTP sessions that are open.")
         self.waiting = gauge("stirmilter_waiting", "What waits, and for whom.", "queue")
+        # All workers see one file; of stores in memory the fullest counts.
+        self.keys = gauge(
+            "stirmilter_replay_keys",
+            "Keys in the replay store, about.",
+            "store",
+            mode="livemax",
+        )
+        self.keys_limit = gauge(
+            "stirmilter_replay_keys_limit",
+            "Keys that the replay store has room for (replay.limit).",
+            "store",
+            mode="livemax",
+        )
+        self.journal = gauge(
+            "stirmilter_journal_octets",
+            "Octets of the journal's file that are in use.",
+            mode="livemax",
+        )
+        self.journal_limit = gauge(
+            "stirmilter_journal_octets_limit",
+            "Greatest size of the journal's file (journal.megabytes).",
+            mode="livemax",
+        )
+        self.oldest = gauge(
+            JOURNAL_AGE,
+            "Seconds since the oldest message was handled that has evidence.",
+            mode="livemax",
+        )
         self.lost = counter(
             "stirmilter_journal_lost_total",
             "Messages whose evidence could not be kept.",

@@ -248,7 +248,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:
+def recorder(
+    config: Config,
+    lost: Callable[[int], None],
+    kept: Callable[[float | None, int, int], None] = lambda *_: None,
+) -> Recorder | None:
     """Make what keeps evidence, or None; its file is opened by its own thread.
 
     So nothing of it comes to be before a message does, or when somebody only checks.
@@ -256,6 +260,7 @@ def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:
     Args:
         config: as loaded.
         lost: told how many messages have no evidence.
+        kept: told about once a second what there is, as `Journal` does.
     """
     section = config.journal
     if not section.path:
@@ -269,7 +274,7 @@ def recorder(config: Config, lost: Callable[[int], None]) -> Recorder | None:
     )
 
     def open_journal() -> Journal:
-        return Journal(config.folder / section.path, settings, _rebuilt)
+        return Journal(config.folder / section.path, settings, _rebuilt, kept)
 
     return Recorder(
         open_journal,

@@ -82,6 +82,7 @@ INSERT INTO certificates VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
     first_seen = min(first_seen, excluded.first_seen),
     last_used = max(last_used, excluded.last_used)
 """
+_FIRST: Final = "SELECT min(time) FROM messages"
 _OLDEST: Final = "SELECT id FROM messages WHERE time < ? ORDER BY time LIMIT ?"
 # A certificate was last used with the youngest message that refers to it.
 _FORGET_CERTIFICATES: Final = """
@@ -122,6 +123,7 @@ class Journal:
         path: Path,
         settings: JournalSettings = JournalSettings(),
         rebuilt: Callable[[Path], None] = lambda _: None,
+        kept: Callable[[float | None, int, int], None] = lambda *_: None,
     ) -> None:
         """Open the file, or make it; after the fork of whoever writes.
 
@@ -129,11 +131,15 @@ class Journal:
             path: the file; its folder must exist and be writable.
             settings: what it may keep.
             rebuilt: told where a broken file went, after a new one took its place.
+            kept: told after each look for what is too old: when the oldest message was
+                handled (seconds since 1970), how many octets are in use, and how many
+                may be.
 
         Raises:
             StoreError: the file cannot be used.
         """
         self._settings = settings
+        self._kept = kept
         self._database = Database(
             "journal",
             path,
@@ -195,7 +201,8 @@ class Journal:
         try:
             for _ in range(_SLICES):
                 if not self._forget(math.inf if self._crowded() else oldest):
-                    return
+                    break
+            self._tell()
         except sqlite3.Error as error:
             raise self._database.failed(error) from None
 
@@ -230,11 +237,12 @@ class Journal:
         return len(rows)
 
     def _crowded(self) -> bool:
-        connection = self._database.connection()
-        [size] = connection.execute("PRAGMA page_size").fetchone()
-        [pages] = connection.execute("PRAGMA page_count").fetchone()
-        [free] = connection.execute("PRAGMA freelist_count").fetchone()
-        return bool((pages - free) * size > _CROWDED * self._settings.octets)
+        return self._database.used()[0] > _CROWDED * self._settings.octets
+
+    def _tell(self) -> None:
+        """Say what is kept; the oldest message is the first of an index."""
+        [oldest] = self._database.connection().execute(_FIRST).fetchone()
+        self._kept(oldest, self._database.used()[0], self._settings.octets)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -340,6 +340,12 @@ def test_stages_caches_claims_and_queues_are_told(start: Start) -> None:
     assert value(port, "stirmilter_signer_proven", signer="spc") == 1
     assert value(port, "stirmilter_credentials_unproven") == 0
     assert value(port, "stirmilter_build_info") == 1
+    keys = "stirmilter_replay_keys"
+    assert 0 < value(port, keys, store="sqlite") < 10_000
+    assert value(port, f"{keys}_limit", store="sqlite") == 1_000_000
+    until(lambda: value(port, "stirmilter_journal_octets") > 0, "evidence was kept")
+    assert value(port, "stirmilter_journal_octets_limit") == 512 << 20
+    assert 0 < value(port, "stirmilter_journal_oldest_seconds") < 600
 
 
 def test_what_a_worker_counted_last_is_not_lost_when_it_leaves(start: Start) -> None:

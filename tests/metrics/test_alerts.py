@@ -9,6 +9,7 @@ RULES = ROOT / "conf" / "prometheus-rules.yml"
 
 MESSAGES = "stirmilter_messages_total"
 CLAIMS = "stirmilter_replay_claim_seconds_count"
+KEYS, LIMIT = "stirmilter_replay_keys", "stirmilter_replay_keys_limit"
 REPLACED = "stirmilter_workers_replaced_total"
 DAY = 86_400
 
@@ -101,6 +102,11 @@ CASES: dict[str, tuple[Series, Series, str]] = {
             CLAIMS + '{outcome="replayed"}': "0+6x60",
         },
         "40m",
+    ),
+    "StirmilterReplayStoreFills": (
+        {KEYS + '{store="sqlite"}': "0+2x60", LIMIT + '{store="sqlite"}': "100x60"},
+        {KEYS + '{store="sqlite"}': "80x60", LIMIT + '{store="sqlite"}': "100x60"},
+        "52m",
     ),
     "StirmilterWorkersDie": (
         {

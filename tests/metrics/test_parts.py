@@ -1,10 +1,13 @@
 """What is counted of the parts of the work, of caches, queues and processes."""
 
+import re
+import time
 from dataclasses import replace
 from typing import get_args
 
 import pytest
 
+from stirmilter.errors import StoreError
 from stirmilter.events import Claimed, Fetched, Handled, Stage
 from stirmilter.metrics import Metrics
 from stirmilter.sampling import Sampler
@@ -152,6 +155,49 @@ def test_what_waits_is_added_up_over_the_workers_that_live(metrics: Metrics) -> 
     metrics.ended(pid)
     assert value(metrics, "stirmilter_waiting", queue="judge") == 2
     assert value(metrics, "stirmilter_sessions") == 3
+
+
+def test_the_fullest_replay_store_is_told_as_all_see_one_file(
+    metrics: Metrics,
+) -> None:
+    def look_at(keys: int) -> None:
+        looks = Sampler(metrics, {}, lambda: 0, {}, {"sqlite": lambda: (keys, 10)})
+        look(looks)
+
+    look_at(3)
+    pid = elsewhere(lambda: look_at(7))
+
+    for name, wanted in (("keys", 7), ("keys_limit", 10)):
+        assert value(metrics, f"stirmilter_replay_{name}", store="sqlite") == wanted
+    metrics.ended(pid)
+    assert value(metrics, "stirmilter_replay_keys", store="sqlite") == 3
+
+
+def test_a_replay_store_that_cannot_be_looked_at_is_told_of(metrics: Metrics) -> None:
+    def broken() -> tuple[int, int]:
+        raise StoreError("replay store: it is locked")
+
+    looks = Sampler(metrics, {}, lambda: 3, {}, {"sqlite": broken})
+
+    assert list(looks()) == ["replay store: it is locked"]
+    assert value(metrics, "stirmilter_sessions") == 3
+    assert "stirmilter_replay_keys{" not in metrics.collect(0.0).decode()
+
+
+def test_what_the_journal_keeps_is_told_with_its_age(metrics: Metrics) -> None:
+    age = "stirmilter_journal_oldest_seconds"
+    now = time.time()
+    assert f"\n{age} " not in metrics.collect(now).decode(), "there is no journal"
+
+    metrics.journal_kept(now - 90, 5, 10)
+    metrics.ended(elsewhere(lambda: metrics.journal_kept(now - 99, 6, 10)))
+
+    assert value(metrics, "stirmilter_journal_octets") == 5
+    assert value(metrics, "stirmilter_journal_octets_limit") == 10
+    assert f"\n{age} 100.0\n" in metrics.collect(now + 10).decode()
+    metrics.journal_kept(None, 5, 10)
+    [line] = re.findall(rf"(?m)^{age} (.*)", metrics.collect(time.time()).decode())
+    assert 0 <= float(line) < 60, "an empty one is not old"
 
 
 def test_a_look_hands_over_what_was_counted_of_stages(metrics: Metrics) -> None:

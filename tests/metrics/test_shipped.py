@@ -69,6 +69,8 @@ def exercised(metrics: Metrics) -> str:
     metrics.crl_age("u", 1.0)
     metrics.cache("dns", 1, 1, 1)
     metrics.occupied(1, {"judge": 1})
+    metrics.replay_keys("sqlite", 5, 10)
+    metrics.journal_kept(1.0, 2, 3)
     metrics.workers(2)
     metrics.unproven(0)
     metrics.flush()

@@ -55,6 +55,25 @@ def test_what_is_too_old_is_forgotten_with_its_certificates(path: Path) -> None:
     assert (rows(path, "passports"), rows(path, "certificates")) == (1, 2)
 
 
+def test_a_look_for_what_is_old_tells_what_is_kept(path: Path) -> None:
+    told: list[tuple[float | None, int, int]] = []
+    settings = JournalSettings(age=10 * DAY, octets=8 * MEGABYTE)
+    journal = Journal(path, settings, kept=lambda *what: told.append(what))
+
+    journal.prune(NOW)
+    journal.write([event("a", NOW - 9 * DAY), event("b", NOW), event("c", NOW - DAY)])
+    journal.prune(NOW)
+    journal.write([event(str(number), NOW) for number in range(500)])
+    journal.prune(NOW + 2 * DAY)
+
+    empty, some, more = told
+    assert empty[0] is None
+    assert some[0] == (NOW - 9 * DAY).timestamp()
+    assert more[0] == (NOW - DAY).timestamp(), "the oldest has been forgotten"
+    assert 0 < empty[1] <= some[1] < more[1] <= path.stat().st_size + MEGABYTE
+    assert {limit for _, _, limit in told} == {8 * MEGABYTE}
+
+
 def test_an_empty_journal_keeps_no_certificates(path: Path) -> None:
     journal = Journal(path, JournalSettings(age=DAY))
     journal.write([event(str(number), NOW) for number in range(500)])

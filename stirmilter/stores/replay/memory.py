@@ -118,6 +118,10 @@ class MemoryReplayStore:
             self._begin()
             return Stats(len(self._holders), self._limit, self._since)
 
+    def occupied(self) -> tuple[int, int]:
+        """Tell how many keys there are, and how many have room."""
+        return len(self._holders), self._limit
+
     def clear(self, keys: Sequence[bytes] | None = None) -> int:
         """Forget some keys, or all; return how many of them there were."""
         with self._lock:

@@ -159,6 +159,20 @@ class SqliteReplayStore:
             raise self._database.failed(error) from None
         return Stats(row[0], self._limit, since)
 
+    def occupied(self) -> tuple[int, int]:
+        """Tell of how many keys the room is used, and how many have room.
+
+        By pages, as it is they that run out, and as counting a million keys reads half
+        of the file: 7 milliseconds with all of it in memory, instead of 0.02. Mostly it
+        is 10 to 15 % less than the keys that there are; after a night without mail it
+        may be a third more.
+        """
+        try:
+            used, most = self._database.used()
+        except sqlite3.Error as error:
+            raise self._database.failed(error) from None
+        return self._limit * used // most, self._limit
+
     def clear(self, keys: Sequence[bytes] | None = None) -> int:
         """Forget some keys, or all; return how many of them there were."""
         statement = "DELETE FROM uses"

@@ -23,6 +23,13 @@ def test_it_holds_exactly_its_limit() -> None:
     assert store.claim([key(0), key(SMALL - 1)], A, SIGNED, NOW)
 
 
+def test_it_tells_how_much_of_its_room_is_used() -> None:
+    store = MemoryReplayStore(SMALL)
+    store.claim([key(0), key(1)], A, SIGNED, NOW)
+
+    assert store.occupied() == (2, SMALL)
+
+
 def test_what_has_no_room_is_not_recorded_in_part() -> None:
     store = MemoryReplayStore(3)
     store.claim([key(0), key(1)], A, SIGNED, NOW)

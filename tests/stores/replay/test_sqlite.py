@@ -32,6 +32,8 @@ for number in range(300):
 store.close()
 """
 
+LARGE = 20_000
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -100,6 +102,27 @@ def test_a_file_does_not_outgrow_its_limit(path: Path) -> None:
 
     assert 50 * SMALL <= filled <= 60 * SMALL
     assert path.stat().st_size <= 50 * SMALL * 88
+
+
+def test_it_tells_how_much_of_its_room_is_used_without_counting(path: Path) -> None:
+    """By pages: those are full when it is full, and none of them is looked at."""
+    store = SqliteReplayStore(path, LARGE)
+    used, limit = store.occupied()
+    assert (limit, used < LARGE / 100) == (LARGE, True)
+
+    half = LARGE // 2
+    store.claim([scattered(number) for number in range(half)], A, SIGNED, NOW)
+    seen: list[str] = []
+    store._database.connection().set_trace_callback(seen.append)
+
+    used, _ = store.occupied()
+
+    assert 0.7 * half < used < 1.3 * half
+    assert not [statement for statement in seen if "FROM" in statement]
+    with pytest.raises(StoreError, match="full"):
+        store.claim([scattered(n) for n in range(half, 3 * LARGE)], A, SIGNED, NOW)
+    store.clear()
+    assert store.occupied()[0] < LARGE / 100
 
 
 def test_there_is_room_again_when_keys_are_due(path: Path) -> None:
