@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from stirmilter.mail.policy import replies
 from stirmilter.mail.policy.actions import Action, Field, Measure, Reply, Tag
-from stirmilter.mail.policy.facts import METHODS, NOBODY, OTHER, PLAIN, Facts
+from stirmilter.mail.policy.facts import KINDS, METHODS, NOBODY, Facts
 from stirmilter.mail.verdict import Verdict
 from stirmilter.stir.result import Reason
 from stirmilter.stir.tn import NumberSet
@@ -25,19 +25,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = {
     "arc": _REPORTED,
     "binding": frozenset({"none", "match", "mismatch", "absent"}),
     "differs": frozenset(METHODS),
-    "message_type": frozenset(
-        {
-            "mm4_forward.req",
-            "mm4_forward.res",
-            "mm4_delivery_report.req",
-            "mm4_delivery_report.res",
-            "mm4_read_reply_report.req",
-            "mm4_read_reply_report.res",
-            "several",
-            PLAIN,
-            OTHER,
-        }
-    ),
+    "message_type": KINDS,
 }
 """Conditions whose values are known beforehand (RFC 8601 §2.7, TS 23.140 §8.4)."""
 
@@ -205,8 +193,7 @@ def _found(name: str, facts: Facts) -> frozenset[str]:
         case "peer":
             return frozenset({facts.peer or NOBODY})
         case "message_type":
-            kind = facts.message_type or PLAIN
-            return frozenset({kind if kind in VALUES[name] else OTHER})
+            return frozenset({facts.kind})
         case "spc":
             return facts.spcs
         case "differs":
