@@ -41,7 +41,6 @@ def unexplained(dialled: Iterable[str], named: Collection[str]) -> int:
 
 
 def _without_codes(text: str) -> Iterator[str]:
-    if text.isdigit():
-        for code in _BEFORE:
-            if text.startswith(code):
-                yield text[len(code) :].lstrip("0")
+    for code in _BEFORE:
+        if text.startswith(code):
+            yield text[len(code) :].lstrip("0")
