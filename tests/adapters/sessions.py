@@ -177,18 +177,24 @@ class Running:
         return self.peers()[-1]
 
 
+def _listening() -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("")
+    listener.listen()
+    listener.setblocking(False)
+    return listener
+
+
 @contextmanager
 def running(
     service: Service,
     limits: Limits | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    sibling: Running | None = None,
 ) -> Iterator[Running]:
-    """Serve by the native transport, on a socket that nobody else knows."""
+    """Serve by the native transport, on a socket that at most a sibling knows."""
     stopped = threading.Event()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("")
-        listener.listen()
-        listener.setblocking(False)
+    with _listening() if sibling is None else sibling.listener.dup() as listener:
         server = Server(service, listener, limits or Limits(), tell)
 
         def serve() -> None:
