@@ -21,6 +21,7 @@ from stirmilter.adapters.service import Service
 from stirmilter.adapters.session import Session
 from stirmilter.adapters.transport import Limits
 from stirmilter.events import Handled
+from stirmilter.haste import takes_long
 from tests import mta
 
 ANSWERED = 0x1FFFFF & ~0xFF080  # every option but those for no reply
@@ -236,6 +237,19 @@ def told(ledger: Ledger) -> list[tuple[str, str, str]]:
 
 def broken(*_: object) -> datetime:
     raise ZeroDivisionError("a bug of ours")
+
+
+class PanicError(BaseException):
+    """As libraries written in Rust have it."""
+
+
+def panicking(*_: object) -> datetime:
+    raise PanicError
+
+
+def panicking_late(*_: object) -> datetime:
+    takes_long()
+    raise PanicError
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -188,7 +188,7 @@ class Server:
             self._drop(peer)
         except OSError:
             self._drop(peer)
-        except Exception as error:  # noqa: BLE001 - a bug: the others go on
+        except BaseException as error:  # noqa: BLE001 - a bug: the others go on
             self._service.failed("-", error)
             self._drop(peer)
 
@@ -289,7 +289,7 @@ class Server:
             sent = self._send(peer)
         except OSError:
             peer.talk.gone, sent = True, False
-        except Exception as error:  # noqa: BLE001 - a bug: the others go on
+        except BaseException as error:  # noqa: BLE001 - a bug: the others go on
             self._service.failed("-", error)
             peer.talk.gone, sent = True, False
         with peer.lock:

@@ -24,7 +24,7 @@ from tests.adapters.native.peers import (
     verdict,
 )
 from tests.adapters.native.talks import CONNECT, MESSAGE, offer
-from tests.adapters.sessions import frame, until
+from tests.adapters.sessions import PanicError, frame, until
 
 FDS = Path("/proc/self/fd")
 
@@ -144,9 +144,13 @@ def test_what_is_no_milter_protocol_ends_that_connection_alone(serve: Serve) -> 
     assert verdict(good) == b"c"
 
 
+@pytest.mark.parametrize("kind", [ZeroDivisionError, PanicError])
 def test_a_bug_ends_the_connection_that_met_it_alone(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
+    def crash(*_: object) -> None:
+        raise kind
+
     running, ledger = serve()
     good, bad = greet(running), greet(running)
     table = conversation._COMMANDS
@@ -155,13 +159,9 @@ def test_a_bug_ends_the_connection_that_met_it_alone(
     bad.sendall(frame(b"U", b"x\0"))
 
     assert answer(bad) == b""
-    assert [type(error) for _, error in ledger.failed] == [ZeroDivisionError]
+    assert [type(error) for _, error in ledger.failed] == [kind]
     good.sendall(MESSAGE)
     assert verdict(good) == b"c"
-
-
-def crash(*_: object) -> None:
-    raise ZeroDivisionError
 
 
 def test_who_is_told_to_accept_no_more_serves_those_who_are_there(
