@@ -50,9 +50,9 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         yield from signer_findings(runtime, signer, now)
     yield from _proof_findings(runtime, now)
     if runtime.anchors.certificates:
-        yield Finding(
-            "ok", "verify", f"{len(runtime.anchors.certificates)} trust anchors"
-        )
+        count = len(runtime.anchors.certificates)
+        text = f"{count} trust anchor{'s' if count != 1 else ''}"
+        yield Finding("ok", "verify", text)
         for anchor in runtime.anchors.certificates:
             if anchor.not_valid_after_utc < now:
                 text = f"expired: {_validity(anchor)}"
