@@ -215,7 +215,7 @@ class CredentialService:
                 path = credential.find_path(
                     chain, trust.anchors, signed_at, self._certificates
                 )
-                trust.check_policy(path[0])
+                trust.check_policy(path)
                 lists = self._fetch(credential.references(path), patience)
                 read = credential.assemble(path, chain, lists)
             except Unverified as error:

@@ -33,6 +33,11 @@ def trust(*sets: TrustSet, folder: Path) -> Lab:
     return Lab(folder, trust=sets)
 
 
+def policies(*oids: str) -> list[x509.ExtensionType]:
+    named = [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in oids]
+    return [x509.CertificatePolicies(named)] if named else []
+
+
 def judge(lab: Lab, *chain: object) -> StirResult:
     return lab.verify(*chain).result  # type: ignore[arg-type]
 
@@ -90,7 +95,7 @@ def test_the_next_set_with_the_same_anchor_may_vouch_for_it(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("policies", "passes"),
+    ("oids", "passes"),
     [
         pytest.param([POLICY], True, id="wanted"),
         pytest.param(["1.2.3", POLICY], True, id="among-others"),
@@ -99,17 +104,9 @@ def test_the_next_set_with_the_same_anchor_may_vouch_for_it(tmp_path: Path) -> N
     ],
 )
 def test_a_set_may_ask_for_a_certificate_policy(
-    tmp_path: Path, policies: list[str], passes: bool
+    tmp_path: Path, oids: list[str], passes: bool
 ) -> None:
-    extensions = [
-        x509.CertificatePolicies(
-            [
-                x509.PolicyInformation(x509.ObjectIdentifier(oid), None)
-                for oid in policies
-            ]
-        )
-    ]
-    certificate = leaf(ONE, *(extensions if policies else []))
+    certificate = leaf(ONE, *policies(*oids))
     wanted = named("us", policies=frozenset({POLICY, "2.16.840.1.114569.1.1.3"}))
 
     found = judge(trust(wanted, folder=tmp_path), certificate, ONE)
@@ -118,6 +115,20 @@ def test_a_set_may_ask_for_a_certificate_policy(
     if not passes:
         assert found.reason is Reason.CREDENTIAL_UNTRUSTED
         assert found.detail == "no certificate policy that trust set us asks for"
+
+
+@pytest.mark.conformance("C-19")
+@pytest.mark.parametrize(("above", "passes"), [(POLICY, True), ("1.2.3", False)])
+def test_the_policy_stands_in_what_issued_the_signer_too(
+    tmp_path: Path, above: str, passes: bool
+) -> None:
+    middle = issue("middle", ONE, policies(above), ca=True)
+    certificate = leaf(middle, *policies(POLICY))
+    wanted = named("us", policies=frozenset({POLICY}))
+
+    found = judge(trust(wanted, folder=tmp_path), certificate, middle)
+
+    assert found.passed is passes
 
 
 def test_who_may_revoke_is_a_matter_of_the_set(tmp_path: Path) -> None:
