@@ -224,6 +224,33 @@ def test_a_service_that_fetches_no_lists_says_so(tmp_path: Path) -> None:
     assert found.detail == "TNAuthList by reference, which is not fetched"
 
 
+DELEGATE = issue("delegate", ONE, [refers(URL)], ca=True)
+DELEGATED = leaf(DELEGATE)
+
+
+@pytest.mark.conformance("C-05")
+def test_a_service_that_fetches_no_lists_cannot_judge_what_one_of_them_limits(
+    tmp_path: Path,
+) -> None:
+    found = judge(trust(named("us"), folder=tmp_path), DELEGATED, DELEGATE)
+
+    assert found.reason is Reason.CREDENTIAL_UNAVAILABLE
+    assert found.detail == (
+        f"TNAuthList of a CA certificate by reference, not fetched: {URL}"
+    )
+    assert found.rule == "RFC 8226 §10.1"
+
+
+def test_a_set_that_lacks_a_list_comes_before_one_that_does_not_know_the_root(
+    tmp_path: Path,
+) -> None:
+    """It may have vouched, had the list been there: that is no failure."""
+    for sets in ([named("us"), named("fr", TWO)], [named("fr", TWO), named("us")]):
+        found = judge(trust(*sets, folder=tmp_path), DELEGATED, DELEGATE)
+
+        assert found.reason is Reason.CREDENTIAL_UNAVAILABLE
+
+
 def test_no_list_is_fetched_for_a_certificate_that_nobody_trusts(
     tmp_path: Path,
 ) -> None:
