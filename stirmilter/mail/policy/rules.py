@@ -13,13 +13,6 @@ from stirmilter.mail.verdict import Verdict
 from stirmilter.stir.result import Reason
 from stirmilter.stir.tn import NumberSet
 
-TYPES: Final = frozenset(
-    f"mm4_{kind}.{half}"
-    for kind in ("forward", "delivery_report", "read_reply_report")
-    for half in ("req", "res")
-)
-"""Messages of MM4, in lower case (TS 23.140 §8.4)."""
-
 _REPORTED: Final = frozenset({"none", "pass", "fail", "temperror", "permerror"})
 
 VALUES: Final[Mapping[str, frozenset[str]]] = {
@@ -32,7 +25,19 @@ VALUES: Final[Mapping[str, frozenset[str]]] = {
     "arc": _REPORTED,
     "binding": frozenset({"none", "match", "mismatch", "absent"}),
     "differs": frozenset(METHODS),
-    "message_type": TYPES | {"several", PLAIN, OTHER},
+    "message_type": frozenset(
+        {
+            "mm4_forward.req",
+            "mm4_forward.res",
+            "mm4_delivery_report.req",
+            "mm4_delivery_report.res",
+            "mm4_read_reply_report.req",
+            "mm4_read_reply_report.res",
+            "several",
+            PLAIN,
+            OTHER,
+        }
+    ),
 }
 """Conditions whose values are known beforehand (RFC 8601 §2.7, TS 23.140 §8.4)."""
 
