@@ -90,7 +90,8 @@ class VerificationService:
             replays: who used a token first.
             policy: what the operator decides.
             revocation: who knows what is revoked; None asks nobody.
-            references: fetches a TNAuthList by reference; None fetches none.
+            references: fetches a TNAuthList by reference; None fetches none, and
+                chains of authorities that refer to one are credential-unavailable.
             again: asks a server whether it has another chain than `repository`, for a
                 token whose signature does not fit; None asks nobody.
             trouble: told what did not work and cost no message its pass.
