@@ -90,8 +90,9 @@ class Mailbox:
         """What an MMSC may dial for an address that names no number here, or None.
 
         Any ``/TYPE=`` but that of IPv4, IPv6 and e-mail says that something is dialled,
-        and so do three digits or more with nothing but signs between them. What is
-        dialled are the characters ``0-9 # * +`` before the slash; there may be none.
+        and so do three digits or more with nothing but signs between them. Digits alone
+        before a domain are a mail address, as some providers give them. What is dialled
+        are the characters ``0-9 # * +`` before the slash; there may be none.
         """
         local, _, _ = self.local.partition("/")
         if _NO_TELEPHONE.fullmatch(self.local):
@@ -99,6 +100,8 @@ class Mailbox:
         keys = re.sub(r"[^0-9#*+]", "", local)
         if _TYPED.search(self.local):
             return keys
+        if self.domain and self.local.isdecimal():
+            return None
         digits = sum(key.isdigit() for key in keys)
         return keys if digits >= _FEWEST and _DIALLED.fullmatch(self.local) else None
 

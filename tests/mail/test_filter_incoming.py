@@ -250,7 +250,7 @@ def test_a_message_beyond_its_expiry_is_stale(
                 "19995550001/TYPE=PLMN@mms.two.example",
                 "0019995550001/TYPE=PLMN",
                 "12345/TYPE=PLMN",
-                "12345@mms.two.example",
+                "12345",
                 "+1-999-555-0001/TYPE=PLMN",
                 "+19995550001/TYPE=MSISDN",
                 "#31#+19995550001/TYPE=PLMN",

@@ -14,11 +14,13 @@ from typing import Final, Literal, NamedTuple
 from stirmilter.mail.policy.actions import ACTIONS, Action
 from stirmilter.mail.policy.facts import OTHER, PLAIN, SEVERAL, Facts
 from stirmilter.mail.verdict import Verdict
+from stirmilter.stir.result import Reason
 
 Rung = Literal["none", "tag", "quarantine", "reject"]
 
 _ANY: Final = frozenset({SEVERAL, OTHER})  # what somebody may read as any MM4 type
 _PROVES_NOTHING: Final = frozenset({"none", "neutral", "policy"})
+_FETCHED: Final = frozenset({Reason.CREDENTIAL_UNAVAILABLE, Reason.STATUS_UNAVAILABLE})
 _ENFORCING: Final = frozenset({"quarantine", "reject"})
 
 
@@ -71,13 +73,15 @@ class Ladder:
         return facts.stir in _PROVES_NOTHING and self._must_be_signed(facts)
 
     def waits(self, facts: Facts, now: datetime) -> bool:
-        """Tell whether a message must come again, since it could not be judged.
+        """Tell whether a message must come again, since its token could not be judged.
 
         It must if the peer has to sign such messages and what is bad is kept from its
-        recipient by now: else a token whose x5u is dead would do for everything.
+        recipient by now: else a token whose x5u is dead would do for everything. That
+        we do not know whether a good one was used before is nobody's trick.
         """
         return (
-            facts.verdict is Verdict.UNDETERMINED
+            facts.reason in _FETCHED
+            and facts.verdict is Verdict.UNDETERMINED
             and self._must_be_signed(facts)
             and self.at(now) in _ENFORCING
         )
