@@ -108,7 +108,10 @@ def test_store_sees_neither_token_nor_number_and_learns_the_time(world: World) -
             holder: bytes,
             signed_at: datetime,
             now: datetime,
+            *,
+            keep: bool = True,
         ) -> bool:
+            assert keep
             asked.append((keys, holder, signed_at, now))
             return True
 
