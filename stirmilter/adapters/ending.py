@@ -134,6 +134,7 @@ class Ending:
             sender=draft.sender,
             recipients=tuple(draft.recipients),
             headers=tuple(draft.headers),
+            quarantine=self.channel.can_quarantine,
         )
         transaction = draft.prepared.read(transaction)
         problem = _INTERNAL

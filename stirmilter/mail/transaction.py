@@ -89,6 +89,9 @@ class Transaction:
     view: View | None = None
     """The header as it was read before the body came, if it was."""
 
+    quarantine: bool = True
+    """Whether the MTA lets us have it held; if not, what should be is answered 451."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:

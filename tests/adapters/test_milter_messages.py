@@ -18,7 +18,7 @@ from stirmilter.adapters.draft import Bounds
 from stirmilter.events import Handled
 from stirmilter.haste import takes_long
 from stirmilter.mail.survival import BodyHazards, BodyKeeper
-from stirmilter.mail.transaction import Decision, Preparation
+from stirmilter.mail.transaction import Decision, Preparation, Transaction
 from stirmilter.stir.msgi import BodyDigester
 from tests.adapters.sessions import broken, carry, told, until
 from tests.laboratory import NOW
@@ -202,6 +202,25 @@ def test_a_message_that_found_no_quarantine_is_told_as_deferred(
     assert carry(session) == Milter.TEMPFAIL
 
     assert told(ledger) == [("failed", "stale", "tempfail")]
+
+
+@pytest.mark.parametrize(("actions", "known"), [(0x1, False), (0x21, True)])
+def test_who_decides_knows_whether_there_is_a_quarantine(
+    talk: Any,  # noqa: ANN401
+    actions: int,
+    known: bool,
+) -> None:
+    session, _, _ = talk(actions=actions)
+    asked: list[bool] = []
+
+    def decide(transaction: Transaction) -> Decision:
+        asked.append(transaction.quarantine)
+        return Decision(event=Handled("in", "unauthenticated", "no-passport"))
+
+    session.session.service.filter.decide = decide
+
+    assert carry(session) == Milter.CONTINUE
+    assert asked == [known]
 
 
 def test_a_second_sender_begins_a_second_message(
