@@ -259,6 +259,8 @@ def _withheld(found: Verification, kept: Protection) -> Verification:
 def _lets_through(ruling: Ruling, transaction: Transaction) -> bool:
     """Tell whether a message may be delivered now, or out of the quarantine later."""
     action = ruling.outcome.action
+    if transaction.late():
+        return False
     if action == "quarantine":
         return transaction.quarantine
     return action in ("accept", "tag")

@@ -92,6 +92,9 @@ class Transaction:
     quarantine: bool = True
     """Whether the MTA lets us have it held; if not, what should be is answered 451."""
 
+    late: Callable[[], bool] = field(default=lambda: False, compare=False)
+    """Tells whether it was answered undecided meanwhile: no decision is applied."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:

@@ -223,6 +223,33 @@ def test_who_decides_knows_whether_there_is_a_quarantine(
     assert asked == [known]
 
 
+@pytest.mark.conformance("V-22")
+def test_who_decides_too_late_is_told_so(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    """In time: a token is not used up for what was answered 451."""
+    answered, asked = threading.Event(), threading.Event()
+    late: list[bool] = []
+
+    def decide(transaction: Transaction) -> Decision:
+        takes_long()
+        late.append(transaction.late())
+        answered.wait(30)
+        late.append(transaction.late())
+        asked.set()
+        return Decision(event=Handled("in", "unauthenticated", "no-passport"))
+
+    session, _, ledger = talk(message_seconds=0.3)
+    session.session.service.filter.decide = decide
+
+    assert carry(session) == Milter.TEMPFAIL
+    answered.set()
+
+    assert asked.wait(30)
+    assert late == [False, True]
+    assert told(ledger) == [("undetermined", "too-late", "tempfail")]
+
+
 def test_a_second_sender_begins_a_second_message(
     talk: Any,  # noqa: ANN401
 ) -> None:

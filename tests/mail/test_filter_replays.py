@@ -195,6 +195,18 @@ def test_a_quarantine_that_is_not_to_be_had_uses_nothing_up(
     assert good.event.reason == "verified"
 
 
+@pytest.mark.conformance("V-22")
+def test_what_was_answered_meanwhile_uses_nothing_up(ca: TestCA, make: Make) -> None:
+    """It took too long, and comes again, perhaps by another way."""
+    mail_filter = make()
+    lines = (*PLAIN, signed(ca))
+
+    mail_filter.decide(replace(mail(*lines, connection=THIEF), late=lambda: True))
+
+    good = mail_filter.decide(mail(*lines, connection=STRANGER))
+    assert good.event.reason == "verified"
+
+
 @pytest.mark.conformance("V-22", "E-11")
 def test_a_copy_without_dkim_does_not_spoil_the_message_under_strict(
     ca: TestCA, make: Make
