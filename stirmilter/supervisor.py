@@ -121,7 +121,7 @@ class Supervisor:
                 runtime = self.keeper.runtime
                 self._renew_exporter(runtime)
                 count = len(self.workers.serving)
-                log.logger.info("new credentials: %d new workers", count)
+                log.logger.info("new credentials: %s", _new_workers(count))
 
     def _count(self, runtime: Runtime) -> None:
         if self.exporter is not None:
@@ -147,7 +147,8 @@ class Supervisor:
 
     def _status(self) -> str:
         count = len(self.workers.serving)
-        return f"STATUS={count} workers on {addresses(self.listeners.sockets)}"
+        workers = "worker" if count == 1 else "workers"
+        return f"STATUS={count} {workers} on {addresses(self.listeners.sockets)}"
 
     def _reloaded(self, old: Runtime) -> Runtime:
         try:
@@ -165,7 +166,7 @@ class Supervisor:
             log.logger.error("reload refused: no new worker could be started")
             return old
         self.keeper.adopt(loaded, new)
-        log.logger.info("reloaded: %d new workers", len(self.workers.serving))
+        log.logger.info("reloaded: %s", _new_workers(len(self.workers.serving)))
         return self.keeper.runtime
 
     def _stop(self, runtime: Runtime) -> None:
@@ -210,3 +211,7 @@ def _exporter(config: Config) -> Exporter | None:
         problem = f"{settings.counters}: {reason(error)}"
         raise UnavailableError(where, problem) from None
     return Exporter(metrics, listener)
+
+
+def _new_workers(count: int) -> str:
+    return f"{count} new worker{'s' if count != 1 else ''}"

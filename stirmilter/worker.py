@@ -251,6 +251,6 @@ def _carry(carrier: Transport, background: Sequence[Recorder | Submitter]) -> No
         carrier.serve()
     except OSError as error:
         log.logger.critical("worker %d: %s", os.getpid(), error)
-    except Exception:  # noqa: BLE001 - a bug, which must not leave the worker deaf
+    except BaseException:  # noqa: BLE001 - a bug, which must not leave the worker deaf
         log.logger.critical("worker %d serves no more", os.getpid(), exc_info=True)
     _leave(1, background)

@@ -2,6 +2,9 @@
 
 Written once as steps that say what they wait for, so that each transport waits in its
 own way: libmilter's thread stands still, the native loop turns to somebody else.
+
+A panic of a library that is written in Rust is no `Exception` (PyO3's PanicException),
+and no reason either to leave an MTA without an answer.
 """
 
 from __future__ import annotations
@@ -33,6 +36,10 @@ _NO_QUARANTINE: Final = ("451", "4.3.5", "no quarantine here, try again later")
 
 class Channel(Protocol):
     """What a transport does for a session, in the protocol's own terms."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the MTA is known to have left, and does not hear what we answer."""
 
     @property
     def leading_space(self) -> bool:
@@ -90,7 +97,9 @@ class Ending:
         try:
             queue_id = self.channel.macro("i") or "-"
             answer, event = yield from self._answered(queue_id)
-        except Exception as error:  # noqa: BLE001 - nothing a message holds may escape
+        except GeneratorExit:  # whom we would have answered has gone
+            raise
+        except BaseException as error:  # noqa: BLE001 - nothing a message holds escapes
             self.service.failed(queue_id, error)
             answer = self._refuse("tempfail", _INTERNAL)
             event = self.service.filter.refused(self.connection, "internal-error")
@@ -134,6 +143,8 @@ class Ending:
             sender=draft.sender,
             recipients=tuple(draft.recipients),
             headers=tuple(draft.headers),
+            quarantine=self.channel.can_quarantine,
+            late=lambda: draft.late,
         )
         transaction = draft.prepared.read(transaction)
         problem = _INTERNAL
@@ -145,7 +156,9 @@ class Ending:
                 return decision, problem
             problem = _TOO_LATE
             self.service.failed(queue_id, TimeoutError("no decision in time"))
-        except Exception as error:  # noqa: BLE001 - nothing a message holds may escape
+        except GeneratorExit:  # whom we would have answered has gone
+            raise
+        except BaseException as error:  # noqa: BLE001 - nothing a message holds escapes
             self.service.failed(queue_id, error)
         undecided = self.service.filter.undecided(transaction)
         return (undecided if undecided.action == "accept" else None), problem
@@ -178,6 +191,7 @@ class Ending:
         future: Future[Decision] = service.executor.submit(judge)
         if (yield Wait(future, deadline)):
             return future.result()
+        draft.late = True
         if future.cancel():
             place.leave()
         return None
@@ -194,6 +208,8 @@ class Ending:
 
     def _apply(self, decision: Decision) -> Answer:
         channel = self.channel
+        if channel.gone:
+            raise ConnectionError("the MTA has left before it was answered")
         if decision.reply is not None:
             if decision.action == "tempfail":
                 return self._refuse("tempfail", decision.reply)

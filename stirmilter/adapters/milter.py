@@ -108,6 +108,11 @@ class Callbacks(Milter.Base):
         return Milter.CONTINUE
 
     @property
+    def gone(self) -> bool:
+        """Never: libmilter does not tell."""
+        return False
+
+    @property
     def leading_space(self) -> bool:
         """Whether values of fields carry the space after the colon, both ways."""
         return bool(self._protocol & Milter.P_HDR_LEADSPC)

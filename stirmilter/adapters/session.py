@@ -37,7 +37,7 @@ def _collects(
     def guarded(self: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             note(self, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - reported at the end, with queue id
+        except BaseException as error:  # noqa: BLE001 - told at the end, with queue id
             self.draft.error = error
 
     return guarded

@@ -37,11 +37,12 @@ from stirmilter.services import (
 )
 from stirmilter.stir.msgi import ALGORITHMS, BodyDigester
 
-_SMALL: Final = 16_384  # octets of header fields that are read in no time
+_SMALL: Final = 16_384  # octets of header and envelope that are read in no time
 
 
-def _is_small(headers: Sequence[Header]) -> bool:
-    return sum(len(name) + len(value) for name, value in headers) <= _SMALL
+def _is_small(headers: Sequence[Header], recipients: Sequence[str]) -> bool:
+    octets = sum(len(name) + len(value) for name, value in headers)
+    return octets + sum(map(len, recipients)) <= _SMALL
 
 
 class MailFilter:
@@ -113,16 +114,17 @@ class MailFilter:
     ) -> Preparation:
         """Say what the header lets us begin with: no digest and no fetch too many."""
         tokens = self.policy.tokens(headers)
+        small = _is_small(headers, recipients)
         if self.outgoing(connection):
             needed = self.verification.algorithms(tokens)
             return Preparation(
                 BodyDigester({*needed, self.authentication.algorithm}),
                 self._hashes(),
                 hazards=self._hazards(headers),
-                at_once=self._signs_at_once and not tokens and _is_small(headers),
+                at_once=self._signs_at_once and not tokens and small,
             )
         hashes = self.checks.prepare(headers)
-        at_once = self._judges_at_once and _is_small(headers)
+        at_once = self._judges_at_once and small
         if not tokens:
             return Preparation(BodyDigester(()), hashes, at_once=at_once)
         view = self._incoming.view(headers)

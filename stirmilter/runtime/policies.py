@@ -11,7 +11,7 @@ from stirmilter.errors import ConfigError, StoreError
 from stirmilter.events import RemovedLimits
 from stirmilter.mail.mailpolicy import MailPolicy, Submitter, Survival
 from stirmilter.mail.mm4 import Reading
-from stirmilter.mail.policy.rules import TYPES
+from stirmilter.mail.policy.facts import TYPES
 from stirmilter.mail.survival import PartLimits
 from stirmilter.runtime import actions
 from stirmilter.runtime.files import TABLE, number_set

@@ -28,7 +28,7 @@ from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores.background import Background
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.documents import DocumentStore, Kind
-from stirmilter.stores.fetch import ANY, Fetcher
+from stirmilter.stores.fetch import ANY, NUMBERS, Fetcher
 
 _SCHEMES: Final = ("https://", "http://")
 
@@ -131,7 +131,7 @@ def references(
         octets=fetch.reference_octets,
         check=TNAuthList.decode,
         shared=None,  # nobody signs it: whoever writes there would give out numbers
-        accept="application/tnauthlist",
+        accept=NUMBERS,
         floor=0.0,
         default=fetch.reference_seconds,
         ceiling=fetch.reference_seconds,

@@ -36,6 +36,9 @@ from stirmilter.stores.urls import HostSet, Target
 Scheme = Literal["https", "http"]
 
 CHAIN: Final = "application/pem-certificate-chain, */*"
+NUMBERS: Final = "application/tnauthlist"
+"""The media type of a TNAuthList (RFC 8226 §10.1)."""
+
 HTTPS: Final[tuple[Scheme, ...]] = ("https",)
 ANY: Final[tuple[Scheme, ...]] = ("https", "http")
 """For documents that are signed and that the caller verifies."""

@@ -80,10 +80,11 @@ def serve(
         def make(
             *of_service: Any,  # noqa: ANN401
             limits: Limits | None = None,
+            sibling: Running | None = None,
             **of_all: Any,  # noqa: ANN401
         ) -> tuple[Running, Ledger]:
             service, ledger = make_service(*of_service, **of_all)
-            made = running(service, limits, ledger.said.append)
+            made = running(service, limits, ledger.said.append, sibling)
             return stack.enter_context(made), ledger
 
         yield make

@@ -21,6 +21,7 @@ from stirmilter.adapters.service import Service
 from stirmilter.adapters.session import Session
 from stirmilter.adapters.transport import Limits
 from stirmilter.events import Handled
+from stirmilter.haste import takes_long
 from tests import mta
 
 ANSWERED = 0x1FFFFF & ~0xFF080  # every option but those for no reply
@@ -177,18 +178,24 @@ class Running:
         return self.peers()[-1]
 
 
+def _listening() -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("")
+    listener.listen()
+    listener.setblocking(False)
+    return listener
+
+
 @contextmanager
 def running(
     service: Service,
     limits: Limits | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    sibling: Running | None = None,
 ) -> Iterator[Running]:
-    """Serve by the native transport, on a socket that nobody else knows."""
+    """Serve by the native transport, on a socket that at most a sibling knows."""
     stopped = threading.Event()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("")
-        listener.listen()
-        listener.setblocking(False)
+    with _listening() if sibling is None else sibling.listener.dup() as listener:
         server = Server(service, listener, limits or Limits(), tell)
 
         def serve() -> None:
@@ -230,6 +237,19 @@ def told(ledger: Ledger) -> list[tuple[str, str, str]]:
 
 def broken(*_: object) -> datetime:
     raise ZeroDivisionError("a bug of ours")
+
+
+class PanicError(BaseException):
+    """As libraries written in Rust have it."""
+
+
+def panicking(*_: object) -> datetime:
+    raise PanicError
+
+
+def panicking_late(*_: object) -> datetime:
+    takes_long()
+    raise PanicError
 
 
 def until(condition: Callable[[], bool]) -> None:

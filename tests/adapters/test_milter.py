@@ -4,6 +4,7 @@ That the rest works with the real libmilter, and with Postfix, is shown by tests
 """
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,22 +12,39 @@ import Milter
 import pytest
 
 from stirmilter.haste import takes_long
-from tests.adapters.sessions import broken, carry, told
+from tests.adapters.sessions import (
+    PanicError,
+    broken,
+    carry,
+    panicking,
+    panicking_late,
+    told,
+)
 from tests.laboratory import NOW
 
 
 @pytest.mark.conformance("O-08")
+@pytest.mark.parametrize(
+    ("bug", "kind"),
+    [
+        pytest.param(broken, ZeroDivisionError, id="exception"),
+        pytest.param(panicking, PanicError, id="panic"),
+        pytest.param(panicking_late, PanicError, id="judge"),
+    ],
+)
 def test_an_internal_error_is_answered_451_and_reported_once_with_the_queue_id(
     talk: Any,  # noqa: ANN401
+    bug: Callable[[], datetime],
+    kind: type[BaseException],
 ) -> None:
-    session, context, ledger = talk(broken)
+    session, context, ledger = talk(bug)
 
     answer = carry(session)
 
     assert answer == Milter.TEMPFAIL
     assert context.replies == [("451", "4.3.0", "internal error, try again later")]
     [(queue_id, error)] = ledger.failed
-    assert (queue_id, type(error)) == ("4Yx1ab", ZeroDivisionError)
+    assert (queue_id, type(error)) == ("4Yx1ab", kind)
     assert told(ledger) == [("undetermined", "internal-error", "tempfail")]
 
 

@@ -1,5 +1,7 @@
 """How much of an address field is looked at, what becomes of the rest, and how."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,10 +59,35 @@ def test_a_longer_author_is_none_for_dmarc(lexemes: int, reason: str) -> None:
 
 
 def test_a_longer_path_is_nobody() -> None:
-    path = f"<+{ALICE}@mms.example>" + "()" * 5_100
+    """It is one address without a name, so it has the lexemes of one."""
+    path = f"<+{ALICE}@mms.example>" + "()" * 4
 
-    assert addresses.parse_path(path, 11) is not None
-    assert addresses.parse_path(path, 5) is None
+    assert addresses.parse_path(path, 9) is not None
+    assert addresses.parse_path(path, 8) is None
+
+
+@pytest.mark.parametrize(("octets", "read"), [(256, True), (257, False)])
+def test_a_path_longer_than_smtp_has_it_is_nobody(octets: int, read: bool) -> None:
+    path = f"<+{ALICE}@{'m' * 256}"[: octets - 1] + ">"
+
+    assert len(path) == octets
+    assert (addresses.parse_path(path) is not None) is read
+
+
+def test_no_path_is_read_beyond_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand long source routes took most of a second."""
+    seen: list[str] = []
+    before = addresses._tokens
+
+    def counted(text: str) -> Iterator[tuple[str, str]]:
+        for kind, lexeme in before(text):
+            seen.append(lexeme)
+            yield kind, lexeme
+
+    monkeypatch.setattr(addresses, "_tokens", counted)
+
+    assert addresses.parse_path("<" + "@a," * 80 + ":b@c>") is None
+    assert len(seen) <= addresses.LEXEMES + 1
 
 
 @pytest.mark.parametrize(
@@ -129,4 +156,6 @@ _PIECES = st.lists(
     st.integers(min_value=0, max_value=3),
 )
 def test_one_plain_address_is_read_in_the_long_way_too(text: str, limit: int) -> None:
-    assert addresses.parse(text, limit) == addresses._parse(text, limit)
+    long = addresses._parse(text, limit, (limit + 10) * addresses.LEXEMES)
+
+    assert addresses.parse(text, limit) == long

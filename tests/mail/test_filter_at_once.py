@@ -61,6 +61,13 @@ def test_a_large_header_takes_its_time(make: Make, lines: tuple[str, ...]) -> No
     assert at_once(make(), mail(*PLAIN, *lines)) == (not lines)
 
 
+@pytest.mark.parametrize("count", [10, 1_000])
+def test_many_recipients_take_their_time(make: Make, count: int) -> None:
+    to = ("<+13125550100/TYPE=PLMN@mms.example>",) * count
+
+    assert at_once(make(), mail(*PLAIN, recipients=to)) is (count == 10)
+
+
 def test_what_strangers_send_is_tried_where_there_is_no_time(
     make: Make, ca: TestCA
 ) -> None:

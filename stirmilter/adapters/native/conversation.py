@@ -170,8 +170,6 @@ class Conversation:
         self._reply = answer, codec.reply(code, enhanced, text)
 
     def _edit(self, action: int, octets: bytes) -> None:
-        if self.gone:
-            raise ConnectionError("the MTA has left before it was answered")
         if not action & self._agreed.actions:
             # It would pass over this without a word, and a forged result would stay.
             raise PermissionError("the MTA does not let us change the message so")

@@ -126,6 +126,16 @@ class Server:
         self._poll.register(self._listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
         self._accepts = True
 
+    def _stand_in_line(self) -> None:
+        """Have the next connection offered to all siblings before us.
+
+        The kernel wakes the first of those who wait, as they began to listen: one who
+        stays there gets all connections that come while it is idle, and has to serve
+        them later, when they are not.
+        """
+        self._hear_no_more()
+        self._listen()
+
     def _hear_no_more(self) -> None:
         if self._accepts:
             self._accepts = False
@@ -142,6 +152,7 @@ class Server:
                 self._accept_again = now + _REST
                 self._due = min(self._due, self._accept_again)
             return  # a sibling was faster, or the MTA has left
+        self._stand_in_line()
         excess = len(self._peers) - self._limits.connections
         if excess >= _SPARE:
             self._refused()
@@ -177,7 +188,7 @@ class Server:
             self._drop(peer)
         except OSError:
             self._drop(peer)
-        except Exception as error:  # noqa: BLE001 - a bug: the others go on
+        except BaseException as error:  # noqa: BLE001 - a bug: the others go on
             self._service.failed("-", error)
             self._drop(peer)
 
@@ -278,7 +289,7 @@ class Server:
             sent = self._send(peer)
         except OSError:
             peer.talk.gone, sent = True, False
-        except Exception as error:  # noqa: BLE001 - a bug: the others go on
+        except BaseException as error:  # noqa: BLE001 - a bug: the others go on
             self._service.failed("-", error)
             peer.talk.gone, sent = True, False
         with peer.lock:

@@ -9,7 +9,7 @@ from stirmilter.adapters.ending import Answer
 from stirmilter.adapters.native.conversation import Conversation
 from stirmilter.adapters.service import Service
 from stirmilter.events import Handled
-from stirmilter.mail.transaction import Decision, Preparation
+from stirmilter.mail.transaction import Decision, Preparation, Submission
 from stirmilter.stir.msgi import BodyDigester
 from tests.adapters.sessions import Ledger, frame
 
@@ -54,6 +54,7 @@ class Talk:
         event = Handled("in", "verified", "verified", rule="r")
         self.filter = Filter(decision or Decision(event=event))
         self.ledger = Ledger()
+        self.submitted: list[Submission] = []
         filter_: Any = self.filter
         executor: Any = None  # all is decided at once
         self.service = Service(
@@ -61,6 +62,7 @@ class Talk:
             executor=executor,
             observe=self.ledger.handled.append,
             failed=lambda queue_id, error: self.ledger.failed.append((queue_id, error)),
+            submit=self.submitted.append,
         )
         self.conversation = Conversation(self.service, LONGEST)
         self.rest = b""

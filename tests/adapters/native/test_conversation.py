@@ -13,7 +13,7 @@ from stirmilter.adapters.draft import Bounds
 from stirmilter.adapters.native import codec
 from stirmilter.adapters.native.codec import ProtocolError
 from stirmilter.events import Handled
-from stirmilter.mail.transaction import Decision, Insertion, Removal
+from stirmilter.mail.transaction import Decision, Insertion, Removal, Submission
 from tests.adapters.native.talks import (
     CONNECT,
     END,
@@ -353,13 +353,28 @@ def test_of_a_stranger_no_length_is_told(octets: bytes) -> None:
         Talk().say(octets)
 
 
-def test_of_an_mta_that_has_left_nothing_is_told_as_done() -> None:
-    talk = greeted(Decision(event=EVENT, insert=(Insertion("A", "1"),)))
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Decision(event=EVENT, insert=(Insertion("A", "1"),)),
+        Decision(
+            event=EVENT,
+            action="reject",
+            reply=("550", "5.7.26", "no"),
+            answer=Submission("system@one.example", b"RES"),
+        ),
+    ],
+    ids=["inserted", "rejected"],
+)
+def test_of_an_mta_that_has_left_nothing_is_told_as_done(decision: Decision) -> None:
+    """Nor is the MMSC told that a message was rejected, which will come again."""
+    talk = greeted(decision)
     talk.conversation.gone = True
 
     talk.say(MESSAGE)
 
     assert [event.reason for event in talk.ledger.handled] == ["internal-error"]
+    assert talk.submitted == []
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tests.adapters.native.peers import (
     verdict,
 )
 from tests.adapters.native.talks import CONNECT, MESSAGE, offer
-from tests.adapters.sessions import frame, until
+from tests.adapters.sessions import PanicError, frame, until
 
 FDS = Path("/proc/self/fd")
 
@@ -70,6 +70,18 @@ def test_a_connection_too_many_is_closed_at_once(serve: Serve) -> None:
     for connection in (first, again):
         connection.sendall(MESSAGE)
         assert verdict(connection) == b"c"
+
+
+def test_connections_that_stay_are_shared_among_siblings(serve: Serve) -> None:
+    """An idle worker that came first in line would get them all."""
+    one, _ = serve()
+    other, _ = serve(sibling=one)
+
+    for _ in range(12):
+        greet(one)
+        time.sleep(0.02)  # both are idle again: whoever is not is passed over anyway
+
+    assert min(len(one.peers()), len(other.peers())) >= 3
 
 
 def test_whoever_only_asks_whether_we_live_is_told_so(serve: Serve) -> None:
@@ -132,9 +144,13 @@ def test_what_is_no_milter_protocol_ends_that_connection_alone(serve: Serve) -> 
     assert verdict(good) == b"c"
 
 
+@pytest.mark.parametrize("kind", [ZeroDivisionError, PanicError])
 def test_a_bug_ends_the_connection_that_met_it_alone(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
+    def crash(*_: object) -> None:
+        raise kind
+
     running, ledger = serve()
     good, bad = greet(running), greet(running)
     table = conversation._COMMANDS
@@ -143,13 +159,9 @@ def test_a_bug_ends_the_connection_that_met_it_alone(
     bad.sendall(frame(b"U", b"x\0"))
 
     assert answer(bad) == b""
-    assert [type(error) for _, error in ledger.failed] == [ZeroDivisionError]
+    assert [type(error) for _, error in ledger.failed] == [kind]
     good.sendall(MESSAGE)
     assert verdict(good) == b"c"
-
-
-def crash(*_: object) -> None:
-    raise ZeroDivisionError
 
 
 def test_who_is_told_to_accept_no_more_serves_those_who_are_there(
@@ -254,7 +266,6 @@ def test_no_descriptor_stays_behind(serve: Serve) -> None:
         with running.connected() as connection:
             connection.sendall(octets)
         assert running.service.sessions.wait_until_none(30) == 0 or not octets
-    until(lambda: running.peers() == [])
 
-    assert len(list(FDS.iterdir())) == before
+    until(lambda: running.peers() == [] and len(list(FDS.iterdir())) == before)
     assert running.service.sessions.count == 0

@@ -75,3 +75,30 @@ def test_what_further_multiparts_say_is_no_hazard(most: int, found: set[str]) ->
     inner = part(b"a", EIGHT).replace(b"--b-1", b"--other")
 
     assert hazards(OUTER + inner, PartLimits(boundaries=most)) == found
+
+
+@pytest.mark.parametrize(("most", "found"), [(3, {"8bit"}), (2, set())])
+def test_what_more_parts_say_is_no_hazard(most: int, found: set[str]) -> None:
+    body = multipart(*[part(b"a", TYPE)] * 2, part(b"a", TYPE, EIGHT))
+
+    assert hazards(body, PartLimits(parts=most)) == found
+
+
+def test_a_body_of_nothing_but_boundaries_is_not_read_part_by_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each could be a header of eight kilobytes; a megabyte took a minute."""
+    read: list[bytes] = []
+    before = BodyHazards._read_part
+
+    def counted(collector: BodyHazards, octets: bytes) -> None:
+        read.append(octets)
+        before(collector, octets)
+
+    monkeypatch.setattr(BodyHazards, "_read_part", counted)
+    collector = BodyHazards([MULTIPART], PartLimits(parts=5))
+    for _ in range(4):
+        collector.update(b"--b-1\r\n" * 9_000)
+
+    collector.finish()
+    assert len(read) == 5
