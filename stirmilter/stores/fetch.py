@@ -188,19 +188,14 @@ class Fetcher:
             observe(event)
 
     def body(
-        self,
-        url: str,
-        *,
-        octets: int | None = None,
-        accept: str = "*/*",
-        schemes: Collection[Scheme] = HTTPS,
+        self, url: str, *, octets: int | None = None, accept: str = "*/*"
     ) -> bytes:
         """Return what is served at `url`, for whoever keeps no validators.
 
         Raises:
             FetchError: as `get`.
         """
-        found = self.get(url, octets=octets, accept=accept, schemes=schemes).body
+        found = self.get(url, octets=octets, accept=accept).body
         assert found is not None  # noqa: S101 - 304 answers validators alone
         return found
 
