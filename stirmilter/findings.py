@@ -27,7 +27,7 @@ from stirmilter.stir.result import Unverified
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores import trustfile
-from stirmilter.stores.fetch import CHAIN
+from stirmilter.stores.certificates import CHAIN
 from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
 from stirmilter.stores.replay.standing import BOOT_ID, boot_id
 
@@ -210,7 +210,7 @@ def published(runtime: Runtime, signer: Signer) -> Finding:
     try:
         # Not through the store of certificates: what it remembers is no proof.
         served = credential.load_chain(
-            runtime.fetcher.body(signer.x5u, accept=CHAIN), limit
+            runtime.fetcher.body(signer.x5u, accept=CHAIN.accept), limit
         )
     except (FetchError, Unverified) as error:
         return Finding("error", subject, f"{signer.x5u}: {error}")

@@ -35,7 +35,6 @@ from stirmilter.stores.urls import HostSet, Target
 
 Scheme = Literal["https", "http"]
 
-CHAIN: Final = "application/pem-certificate-chain, */*"
 HTTPS: Final[tuple[Scheme, ...]] = ("https",)
 ANY: Final[tuple[Scheme, ...]] = ("https", "http")
 """For documents that are signed and that the caller verifies."""
@@ -142,7 +141,7 @@ class Fetcher:
         etag: str = "",
         last_modified: str = "",
         octets: int | None = None,
-        accept: str = CHAIN,
+        accept: str = "*/*",
         schemes: Collection[Scheme] = HTTPS,
     ) -> Response:
         """Return what is served at `url`.
