@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stirmilter.config import Config
 from stirmilter.findings import Finding
 from stirmilter.mail.dkimsign import DkimSigner, character_strings
 from stirmilter.runtime import Runtime, checks
@@ -23,26 +22,10 @@ def check_findings(runtime: Runtime) -> Iterable[Finding]:
         elif config.checks.mode == "evaluate":
             text = 'checks.mode is "evaluate": its results are not read'
             yield Finding("warning", f"upstream.{index}", text)
-    if "dmarc" in config.checks.methods:
-        yield from _halved(config)
     signer = runtime.filter.dkim
     if signer is not None:
         text = f"{signer.algorithm} for {signer.domain}, selector {signer.selector}"
         yield Finding("ok", "dkim", text)
-
-
-def _halved(config: Config) -> Iterable[Finding]:
-    """Find what is set aside for DMARC in vain: at most half of all is (`Lookups`)."""
-    dns = config.dns
-    seconds, questions = dns.message_seconds / 2, dns.questions // 2
-    for setting, wanted, of, half in (
-        ("dmarc_seconds", dns.dmarc_seconds, "message_seconds", seconds),
-        ("dmarc_questions", dns.dmarc_questions, "questions", questions),
-    ):
-        if wanted > half:
-            where = f"dns.{setting}"
-            text = f"{wanted:g}: half of dns.{of} is the most that is kept, {half:g}"
-            yield Finding("warning", where, text, f"{where} = {half:g}")
 
 
 def record(runtime: Runtime) -> Iterable[Finding]:

@@ -6,7 +6,7 @@ certificate that expires, numbers that it does not cover, a socket that nobody r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,13 +21,14 @@ from stirmilter.runtime import Runtime
 from stirmilter.runtime.owners import check_owners
 from stirmilter.runtime.stores import redis_replay_store
 from stirmilter.services import Signer
-from stirmilter.stir import credential
+from stirmilter.stir import credential, delegation
 from stirmilter.stir.jws import SoftwareKey
-from stirmilter.stir.result import Unverified
+from stirmilter.stir.result import Reason, Unverified
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores import trustfile
 from stirmilter.stores.certificates import CHAIN
+from stirmilter.stores.fetch import NUMBERS
 from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
 from stirmilter.stores.replay.standing import BOOT_ID, boot_id
 
@@ -50,9 +51,9 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
         yield from signer_findings(runtime, signer, now)
     yield from _proof_findings(runtime, now)
     if runtime.anchors.certificates:
-        yield Finding(
-            "ok", "verify", f"{len(runtime.anchors.certificates)} trust anchors"
-        )
+        count = len(runtime.anchors.certificates)
+        text = f"{count} trust anchor{'s' if count != 1 else ''}"
+        yield Finding("ok", "verify", text)
         for anchor in runtime.anchors.certificates:
             if anchor.not_valid_after_utc < now:
                 text = f"expired: {_validity(anchor)}"
@@ -204,7 +205,10 @@ def _socket_findings(config: Config) -> Iterable[Finding]:
 
 
 def published(runtime: Runtime, signer: Signer) -> Finding:
-    """Fetch a signer's x5u as its verifiers will, and compare (RFC 9060 §5)."""
+    """Fetch a signer's x5u as its verifiers will, and compare (RFC 9060 §5).
+
+    Then the TNAuthLists that the chain refers to: it must keep within them.
+    """
     subject = f"signer {signer.name}: x5u"
     limit = runtime.config.limits.certificates
     try:
@@ -217,7 +221,31 @@ def published(runtime: Runtime, signer: Signer) -> Finding:
     if served != signer.credential.path:
         text = f"{signer.x5u} serves another chain than the file holds"
         return Finding("error", subject, text)
+    try:
+        _check_lists(runtime, served)
+    except (FetchError, Unverified) as error:
+        text = f"a TNAuthList that the chain refers to: {error}"
+        return Finding("error", subject, text)
     return Finding("ok", subject, f"{signer.x5u} serves the chain")
+
+
+def _check_lists(runtime: Runtime, chain: Sequence[x509.Certificate]) -> None:
+    """Hold a chain of ours to the lists that it refers to (RFC 8226 §10.1).
+
+    Raises:
+        FetchError: a list cannot be had.
+        Unverified: it is none, or the chain goes beyond it.
+    """
+    fetch = runtime.config.fetch
+    urls = credential.references(chain)
+    if len(urls) > fetch.references:
+        detail = f"more than {fetch.references} TNAuthLists by reference"
+        raise Unverified(Reason.CREDENTIAL_MALFORMED, detail, "profile §5")
+    lists = {
+        url: runtime.fetcher.body(url, octets=fetch.reference_octets, accept=NUMBERS)
+        for url in urls
+    }
+    delegation.check(chain, chain, lists)
 
 
 def possessed(signer: Signer) -> Iterable[Finding]:
@@ -256,8 +284,10 @@ def signer_findings(
         try:
             credential.validate(signer.credential.path, runtime.anchors, now)
         except Unverified as error:
-            text = f"our own anchors refuse it; is the chain complete? {error.detail}"
-            yield Finding("error", subject, text)
+            # A list elsewhere, and all else is good: `published` asks for it.
+            if error.reason is not Reason.CREDENTIAL_UNAVAILABLE:
+                text = "our own anchors refuse it; is the chain complete?"
+                yield Finding("error", subject, f"{text} {error.detail}")
     outside = [] if covers.spcs else list(_outside(signer.numbers, covers))
     if outside:
         more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""  # noqa: PLR2004 - three will do

@@ -113,7 +113,7 @@ class Supervisor:
                 runtime = self.keeper.runtime
                 self._renew_exporter(runtime)
                 count = len(self.workers.serving)
-                log.logger.info("new credentials: %d new workers", count)
+                log.logger.info("new credentials: %s", _new_workers(count))
 
     def _count(self, runtime: Runtime) -> None:
         if self.exporter is not None:
@@ -139,7 +139,8 @@ class Supervisor:
 
     def _status(self) -> str:
         count = len(self.workers.serving)
-        return f"STATUS={count} workers on {addresses(self.listeners.sockets)}"
+        workers = "worker" if count == 1 else "workers"
+        return f"STATUS={count} {workers} on {addresses(self.listeners.sockets)}"
 
     def _reloaded(self, old: Runtime) -> Runtime:
         try:
@@ -159,7 +160,7 @@ class Supervisor:
             log.logger.error("reload refused: no new worker could be started")
             return old
         self.keeper.adopt(loaded, new)
-        log.logger.info("reloaded: %d new workers", len(self.workers.serving))
+        log.logger.info("reloaded: %s", _new_workers(len(self.workers.serving)))
         return self.keeper.runtime
 
     def _stop(self, runtime: Runtime) -> None:
@@ -194,3 +195,7 @@ def _exporter(config: Config) -> Exporter | None:
         where = f"{config.source}: metrics.counters"
         raise ConfigError(where, f"{settings.counters}: {error}") from None
     return Exporter(metrics, listener)
+
+
+def _new_workers(count: int) -> str:
+    return f"{count} new worker{'s' if count != 1 else ''}"

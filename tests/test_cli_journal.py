@@ -88,6 +88,21 @@ def test_a_certificate_that_had_expired_is_told(
     assert "12:00:00Z, outside at reception\n" in out
 
 
+def test_of_what_we_signed_nothing_is_told_that_only_a_verifier_knows(
+    configuration: Path, journal: Journal
+) -> None:
+    """We make each token with msgi, and look at no list."""
+    made = replace(TOKEN, msgi="absent", authority="none", status="unchecked")
+    journal.write([replace(event("4Yx1ab", NOW, made), direction="out")])
+
+    _, out, _ = in_text("journal", "show", "4Yx1ab", "-c", configuration)
+
+    names = {line.partition("\t")[0] for line in out.splitlines()}
+    verified = {"passport.1.msgi", "passport.1.authority", "passport.1.revocation"}
+    assert not names & verified
+    assert "12:00:00Z, inside when it left\n" in out
+
+
 def test_several_messages_of_one_name_stand_apart_the_newest_first(
     configuration: Path, journal: Journal
 ) -> None:

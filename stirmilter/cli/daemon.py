@@ -76,7 +76,7 @@ def run(path: Path) -> None:
     help="Also fetch our own x5u URLs, and look our DKIM key up.",
 )
 @click.option(
-    "--message", type=click.File("rb"), help="Show what would become of this message."
+    "--message", type=click.File("rb"), help="Show what would happen to this message."
 )
 @CLIENT
 @click.option("--login", default="", help="SASL login name of the client.")
@@ -101,9 +101,9 @@ def check(
     at: str | None,
     as_json: bool,
 ) -> None:
-    """Check the configuration, keys, certificates and the numbers they cover.
+    """Check configuration, keys, certificates and their numbers.
 
-    With --message, show what would become of it: the verdict, the facts that rules ask
+    With --message, show what would happen to it: the verdict, the facts that rules ask
     about, each rule with what it lacks, and what the shadow table would have done.
     """
     from stirmilter import dkimfindings, findings, runtime

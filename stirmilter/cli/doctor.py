@@ -48,12 +48,12 @@ def doctor(
     at: str | None,
     as_json: bool,
 ) -> None:
-    """Look for what breaks signatures or the milter link, and say what to change.
+    """Find what breaks signatures or the link to Postfix.
 
     Reads Postfix's configuration, connects to our socket as Postfix does, and looks at
     libmilter, DNS, clock, certificates, files and disk. Changes nothing. Run it as
-    root, to see with the eyes of both users. Prints level, subject, what is wrong and
-    the remedy, separated by tabs. Exit status 1 if there is an error.
+    root, so that it can test with the rights of both users. Prints level, subject, what
+    is wrong and the remedy, separated by tabs. Exit status 1 if there is an error.
     """
     from stirmilter.doctor import Patient, examine
     from stirmilter.stir.result import printable

@@ -32,10 +32,10 @@ def journal() -> None:
 @click.argument("identifier", metavar="ID")
 @JSON
 def show(path: Path, identifier: str, as_json: bool) -> None:
-    """Print what was kept of the messages that ID names, the newest first.
+    """Print the evidence that was kept of a message.
 
-    ID is a queue id, a Message-ID, an X-Mms-Transaction-ID or an X-Mms-Message-ID.
-    Exits 1 if no message has it.
+    ID is a queue id, a Message-ID, an X-Mms-Transaction-ID or an X-Mms-Message-ID. If
+    several messages have it, the newest comes first. Exits 1 if none has.
     """
     find(path, identifier, None if as_json else _lines)
 
@@ -122,14 +122,18 @@ def _facts(event: Handled) -> Iterator[tuple[str, object]]:
     }
     yield from ((name, value) for name, value in facts.items() if value)
     for number, token in enumerate(kept.tokens, 1):
-        for name, value in _token_facts(token, kept):
+        for name, value in _token_facts(token, kept, event.direction == "in"):
             yield f"passport.{number}.{name}", value
     yield from event.methods
     for field in kept.removed:
         yield "removed", f"{field.name}: {field.text}"
 
 
-def _token_facts(token: Token, kept: Evidence) -> Iterator[tuple[str, object]]:
+def _token_facts(
+    token: Token,
+    kept: Evidence,
+    received: bool,  # else we made it, and verified nothing
+) -> Iterator[tuple[str, object]]:
     facts = {
         "reason": token.reason,
         "word": token.word,
@@ -139,8 +143,8 @@ def _token_facts(token: Token, kept: Evidence) -> Iterator[tuple[str, object]]:
         "iat": ""
         if token.iat is None
         else _time(datetime.fromtimestamp(token.iat, UTC)),
-        "msgi": token.msgi,
-        "authority": token.authority,
+        "msgi": token.msgi if received else "",
+        "authority": token.authority if received else "",
         "diversions": token.diversions,
         "x5u": token.x5u,
         "fingerprint": token.fingerprint,
@@ -149,8 +153,10 @@ def _token_facts(token: Token, kept: Evidence) -> Iterator[tuple[str, object]]:
     if token.valid is not None:
         begin, end = token.valid
         inside = "inside" if begin <= kept.time <= end else "outside"
-        yield "validity", f"{_time(begin)} to {_time(end)}, {inside} at reception"
-        yield "revocation", f"{token.status} at reception"
+        when = "at reception" if received else "when it left"
+        yield "validity", f"{_time(begin)} to {_time(end)}, {inside} {when}"
+        if received:
+            yield "revocation", f"{token.status} at reception"
     for certificate in token.path:
         yield "certificate", f"{certificate.sha256} {subject(certificate)}"
     yield from (("note", note) for note in token.notes)

@@ -22,7 +22,7 @@ _FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 @testca.command("create")
 @_FOLDER
 def testca_create(folder: Path) -> None:
-    """Make roots, an intermediate, a web certificate and six signers in FOLDER.
+    """Make authorities, a web certificate and six signers in FOLDER.
 
     \b
     spc        SPC 1234
@@ -109,11 +109,11 @@ def testca_signer(
     click.echo(f"signer\t{name}\t{files.key}\t{files.chain}")
 
 
-@testca.command("crl")
+@testca.command("crl", short_help="Make new revocation lists.")
 @_FOLDER
 @click.option("--days", default=1.0, show_default=True, help="Until the next list.")
 def testca_crl(folder: Path, days: float) -> None:
-    """Make the revocation lists anew: the intermediate's, and the STI-PA's of all."""
+    """Make new revocation lists: the intermediate's, and the STI-PA's for all."""
     from stirmilter.testca import TestCA
 
     for path in TestCA(folder).crl(datetime.now(UTC), timedelta(days=days)):
@@ -124,7 +124,7 @@ def testca_crl(folder: Path, days: float) -> None:
 @_FOLDER
 @click.argument("name")
 def testca_revoke(folder: Path, name: str) -> None:
-    """Revoke the certificate of a signer, and make the lists anew."""
+    """Revoke the certificate of a signer, and make new lists."""
     from stirmilter.testca import TestCA
 
     TestCA(folder).revoke(name, datetime.now(UTC))
@@ -135,7 +135,10 @@ def testca_revoke(folder: Path, name: str) -> None:
 @_FOLDER
 @click.option("--port", default=8443, show_default=True)
 def testca_serve(folder: Path, port: int) -> None:
-    """Publish chains and lists of FOLDER over https on loopback, until interrupted."""
+    """Serve chains and lists of FOLDER over https on loopback.
+
+    Ends when it is interrupted.
+    """
     from stirmilter.testca import LOOPBACK, TestCA
 
     with TestCA(folder).server(port) as server:
@@ -146,7 +149,7 @@ def testca_serve(folder: Path, port: int) -> None:
             say("stopped")
 
 
-@click.command()
+@click.command(short_help="MMS through two Postfix relays here, then attacks.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -155,7 +158,7 @@ def testca_serve(folder: Path, port: int) -> None:
     help="Folder for the messages, as sent and as received, and the logs.",
 )
 def demo(out: Path) -> None:
-    """Run the main job end to end on this machine: two Postfix relays and attacks."""
+    """Two operators on this machine: MMS through two Postfix relays, then attacks."""
     from stirmilter.demo import run as run_demo
 
     if not run_demo(out, click.echo):

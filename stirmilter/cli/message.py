@@ -50,7 +50,10 @@ def sign(
     recipients: tuple[str, ...],
     at: str | None,
 ) -> None:
-    """Print a message with its PASSporT, as it would leave; ``-`` is standard input."""
+    """Print a message with its PASSporT, as it would leave.
+
+    If FILE is -, the message is read from standard input.
+    """
     from stirmilter.mail.message import write_field
     from stirmilter.mail.transaction import Connection
 
@@ -90,10 +93,11 @@ def verify(
     recipients: tuple[str, ...],
     at: str | None,
 ) -> None:
-    """Judge the PASSporTs of one message; ``-`` reads standard input.
+    """Verify the PASSporTs of one message.
 
-    Prints result, reason, verdict, number and detail. Replays are not looked for: a
-    message may be verified by hand as often as one likes.
+    If FILE is -, the message is read from standard input. Prints result, reason,
+    verdict, number and detail. Replays are not looked for: a message may be verified by
+    hand any number of times.
     """
     from stirmilter.mail.report import as_json as report
     from stirmilter.mail.transaction import Connection
@@ -145,9 +149,9 @@ def inspect(
     as_json: bool,
     at: str | None,
 ) -> None:
-    """Explain a token, a header value, a message, a certificate or a chain.
+    """Explain a token, field, message, certificate or chain.
 
-    THING is a file, ``-`` for standard input, or the text itself. Says what is wrong
+    THING is a file, - for standard input, or the text itself. Says what is wrong
     with it, by which rule, and exits 1 if anything is. Nothing is fetched: --chain
     gives the certificates, and then it tells who signed and for which numbers.
     """

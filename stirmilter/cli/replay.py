@@ -59,10 +59,11 @@ def show(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Print how full the store is, and its keys, or those of a message's tokens.
+    """Print how full the store is, and its keys.
 
-    A line holds a key, its holder (one delivery) and when it may be forgotten; none of
-    them tells a number. With FILE, exits 1 if none of its tokens was used.
+    With FILE, prints only the keys of that message's tokens, and exits 1 if none was
+    used. A line holds a key, its holder (one delivery) and when it may be forgotten;
+    none of them tells a number.
     """
     config = configuration.load(path)
     wanted = set(_keys(config, file, recipients)) if file else None
@@ -91,7 +92,7 @@ def show(
 def clear(
     path: Path, file: IO[bytes] | None, recipients: tuple[str, ...], everything: bool
 ) -> None:
-    """Forget the tokens of a message, so that it may be delivered once more.
+    """Forget a message's tokens, so that it can be delivered again.
 
     They are forgotten for the recipients that they name, and those of --rcpt. Prints
     how many keys there were.

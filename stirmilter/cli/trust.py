@@ -36,7 +36,7 @@ _EXISTING: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.group()
 def trust() -> None:
-    """Import and renew the authorities that may issue STIR certificates."""
+    """Import the authorities that may issue STIR certificates."""
 
 
 @trust.command("import")
@@ -55,7 +55,9 @@ def trust() -> None:
 @click.option(
     "--signer", type=_EXISTING, help="Certificate of the signer, in place of x5u."
 )
-@click.option("--sha256", help="Of a PEM file that nobody signed, told by other means.")
+@click.option(
+    "--sha256", help="SHA-256 of an unsigned PEM file, learned from its publisher."
+)
 @click.option("--unsigned", is_flag=True, help="Believe a PEM file that nobody signed.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
 @click.option(
@@ -273,7 +275,8 @@ def _authority(one: x509.Certificate) -> str:
 
 
 def _summary(found: TrustList, before: Import | None, now: datetime) -> str:
-    facts = [f"{len(found.authorities)} authorities"]
+    count = len(found.authorities)
+    facts = [f"{count} {'authority' if count == 1 else 'authorities'}"]
     if found.sequence is not None:
         facts.append(f"sequence {found.sequence}")
     if found.expires is not None:

@@ -7,9 +7,7 @@ these defaults together. Only `runtime` and the commands read these values.
 from __future__ import annotations
 
 import difflib
-import json
 import tomllib
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -43,10 +41,9 @@ from stirmilter.config.sections import (
 )
 from stirmilter.errors import ConfigError
 
-__all__ = ["DEFAULT", "Config", "Milter", "load", "parse", "place"]
+__all__ = ["DEFAULT", "Config", "Milter", "load", "parse"]
 
 DEFAULT: Final = Path("/etc/stirmilter/stirmilter.toml")
-_NAME: Final = 60  # characters of a block's name that are shown; no good one has more
 
 
 Named = TypeVar(
@@ -95,11 +92,6 @@ class Config(Section):
     """Name of the file, for messages. Not a setting."""
 
 
-def place(section: str, index: int, name: str) -> str:
-    """Return how all messages call one of several blocks: ``rule.2 (name)``."""
-    return f"{section}.{index} ({name})"
-
-
 def load(path: Path) -> Config:
     """Read a configuration file.
 
@@ -130,7 +122,7 @@ def parse(table: dict[str, Any], path: Path) -> Config:
         places = [item["loc"] for item in details]
         # A list whose only item is bad is not too short as well.
         faults = [
-            _fault(path, item, table)
+            _fault(path, item)
             for item in details
             if item["type"] != "too_short"
             or sum(place[: len(item["loc"])] == item["loc"] for place in places) == 1
@@ -139,10 +131,10 @@ def parse(table: dict[str, Any], path: Path) -> Config:
         raise ConfigError(*first.faults[0], *others) from None
 
 
-def _fault(path: Path, details: ErrorDetails, table: dict[str, Any]) -> ConfigError:
+def _fault(path: Path, details: ErrorDetails) -> ConfigError:
     """Turn one of pydantic's errors into where, what, and what to do."""
     location = details["loc"]
-    where = f"{path}: {_place(location, table)}"
+    where = f"{path}: {'.'.join(str(part) for part in location)}"
     if details["type"] == "extra_forbidden":
         if location in _ELSEWHERE:
             return ConfigError(where, f"no such setting; it is {_ELSEWHERE[location]}")
@@ -152,62 +144,9 @@ def _fault(path: Path, details: ErrorDetails, table: dict[str, Any]) -> ConfigEr
         return ConfigError(where, f"no such setting; {hint}")
     if details["type"] == "missing":
         return ConfigError(where, "missing; it has no default")
-    found = details["input"]
-    if (brackets := _brackets(location, found)) is not None:
-        return ConfigError(where, brackets)
-    message = details["msg"].removeprefix("Input should be ").removeprefix("expected ")
-    message = _WORDS.get(details["type"], message)
-    return ConfigError(where, f"expected {message}, found {_shown(found)}"[:300])
-
-
-_WORDS: Final = {
-    "bool_type": "true or false, without quotes",
-    "dict_type": "a table",
-    "float_type": "a number, without quotes",
-    "int_from_float": "a whole number",
-    "int_type": "a whole number, without quotes",
-    "model_type": "a section",
-    "string_too_short": "at least one character",
-    "string_type": "text in quotes",
-    "too_short": "at least one",
-    "tuple_type": "an array",
-}
-"""What pydantic says in words of its own, or of Python's."""
-
-
-def _place(location: tuple[int | str, ...], table: dict[str, Any]) -> str:
-    """Return the dotted path; of a block with its name, as one counts badly from 0."""
-    parts: list[str] = []
-    here: Any = table
-    for part in location:
-        try:
-            here = here[part]
-        except (KeyError, IndexError, TypeError):  # what is missing, say
-            here = None
-        name = here.get("name") if isinstance(here, dict) else None
-        if isinstance(part, int) and isinstance(name, str) and name.isprintable():
-            parts[-1] = place(parts[-1], part, name[:_NAME])
-        else:
-            parts.append(str(part))
-    return ".".join(parts)
-
-
-def _brackets(location: tuple[int | str, ...], found: object) -> str | None:
-    """Tell ``[signer]`` and ``[[milter]]`` from what they were to be."""
-    name = ".".join(part for part in location if isinstance(part, str))
-    if location[-1] in _BLOCKS and isinstance(found, dict):
-        return f"there may be several: write [[{name}]], with two brackets"
-    section = len(location) == 1 and location[-1] not in _BLOCKS
-    if section and isinstance(found, list) and found and isinstance(found[0], dict):
-        return f"there is only one: write [{name}], with one bracket"
-    return None
-
-
-def _shown(value: object) -> str:
-    """Return a value as the file has it."""
-    if isinstance(value, bool):
-        return json.dumps(value)
-    return value.isoformat() if isinstance(value, date) else repr(value)
+    message = details["msg"].removeprefix("Input should be ")
+    message = message.removeprefix("expected ").replace("a valid tuple", "an array")
+    return ConfigError(where, f"expected {message}, found {details['input']!r}"[:300])
 
 
 _BLOCKS: Final[dict[int | str, type[Section]]] = {

@@ -14,13 +14,10 @@ from stirmilter.config.kinds import (
     AuthservId,
     Count,
     Domain,
-    Flag,
     Lapse,
     Network,
     Seconds,
-    Selector,
     Server,
-    Whole,
 )
 from stirmilter.config.sections import Section
 
@@ -36,13 +33,13 @@ class Checks(Section):
     protecting: Literal["any", "known"] = "any"
     signatures: Count = 10
     signature_octets: Count = 8_192
-    shortest_key: Annotated[Whole, Field(ge=1024)] = 1024
-    longest_key: Annotated[Whole, Field(ge=4096)] = 8_192
+    shortest_key: Annotated[int, Field(ge=1024)] = 1024
+    longest_key: Annotated[int, Field(ge=4096)] = 8_192
     signature_skew: Lapse = 300.0
-    arc_sets: Annotated[Whole, Field(gt=0, le=50)] = 10
+    arc_sets: Annotated[int, Field(gt=0, le=50)] = 10
     key_records: Count = 4
     spf_lookups: Count = 10
-    spf_void_lookups: Annotated[Whole, Field(ge=0)] = 2
+    spf_void_lookups: Annotated[int, Field(ge=0)] = 2
     spf_names: Count = 10
     spf_record_octets: Count = 8_192
     spf_term_octets: Count = 512
@@ -55,7 +52,7 @@ class Checks(Section):
     results: Count = 64
     result_properties: Count = 32
     result_comments: Count = 16
-    result_value: Annotated[Whole, Field(ge=16)] = 255
+    result_value: Annotated[int, Field(ge=16)] = 255
 
 
 class Dns(Section):
@@ -85,7 +82,7 @@ class UpstreamSection(Section):
     clients: tuple[Network, ...] = ()
     daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     methods: tuple[Method, ...] = _METHODS
-    strips: Flag = False
+    strips: bool = False
 
     @model_validator(mode="after")
     def _trusted_way(self) -> Self:
@@ -100,10 +97,10 @@ class Dkim(Section):
     """[dkim]."""
 
     domain: Domain | Literal[""] = ""
-    selector: Selector = ""
+    selector: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")] = ""
     key: str = ""
     fields: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     header_form: Literal["relaxed", "simple"] = "relaxed"
     body_form: Literal["relaxed", "simple"] = "relaxed"
     lifetime: Lapse = 0.0
-    names_octets: Annotated[Whole, Field(ge=256)] = 4_096
+    names_octets: Annotated[int, Field(ge=256)] = 4_096

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainValidator, Strict
+from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from stirmilter.mail.mm4reply import system_address
@@ -17,12 +17,8 @@ from stirmilter.stir.tn import is_country
 from stirmilter.stores.urls import HostSet
 
 _YEAR = 31_536_000.0
-# TOML has types: `"4"` is no number, and `true` is not 1. An integer is a float.
-Flag = Annotated[bool, Strict()]
-Whole = Annotated[int, Strict()]
-Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Seconds = Annotated[Real, Field(gt=0, le=_YEAR)]
-Count = Annotated[Whole, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=_YEAR, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
 
 _SOCKET = re.compile(r"unix:(?P<path>/.+)|(?P<kind>inet6?):(?P<port>\d+)@(?P<host>.+)")
 # FileDescriptorName= of systemd.socket(5): no colon, at most 255.
@@ -49,18 +45,6 @@ _TAKEN = frozenset(
 )
 _FAMILIES = ("arc-", "content-", "dkim-", "list-", "mime-", "resent-", "x-mms-")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}", re.ASCII)
-
-
-def _matching(pattern: str, expected: str) -> AfterValidator:
-    """Refuse what a pattern does not match, in words instead of the pattern's signs."""
-    compiled = re.compile(pattern, re.ASCII)
-
-    def check(text: str) -> str:
-        if compiled.fullmatch(text) is None:
-            raise PydanticCustomError("form", "{expected}", {"expected": expected})
-        return text
-
-    return AfterValidator(check)
 
 
 def _is_socket(text: str) -> bool:
@@ -105,9 +89,7 @@ def _tag_name(text: str) -> str:
 
 def _day(given: object) -> date:
     if not isinstance(given, date) or isinstance(given, datetime):
-        raise PydanticCustomError(
-            "day", "expected a date such as 2026-09-01, without quotes"
-        )
+        raise PydanticCustomError("day", "expected a date such as 2026-09-01")
     return given
 
 
@@ -198,31 +180,16 @@ Country = Annotated[str, AfterValidator(_country)]
 Domain = Annotated[str, AfterValidator(_domain)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 Oid = Annotated[str, AfterValidator(_oid)]
-Lapse = Annotated[Real, Field(ge=0, le=_YEAR)]
+Lapse = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
 SharedStore = Annotated[
-    str,
-    _matching(
-        r"memory:|sqlite:.+|rediss?://.+|unix://.+",
-        "memory:, sqlite:/path, redis://host, rediss://host or unix:///path",
-    ),
+    str, Field(pattern=r"^(memory:|sqlite:.+|rediss?://.+|unix://.+)$")
 ]
-Skew = Annotated[Real, Field(ge=0, le=_YEAR)]
+Skew = Annotated[float, Field(ge=0, le=_YEAR, allow_inf_nan=False)]
 HostEntry = Annotated[str, AfterValidator(_host_entry)]
-Port = Annotated[Whole, Field(gt=0, lt=65_536)]
+Port = Annotated[int, Field(gt=0, lt=65_536)]
 TagName = Annotated[str, AfterValidator(_tag_name)]
-BlockName = Annotated[
-    str, _matching(r"[A-Za-z0-9._-]{1,60}", "letters, digits, . _ and -, 60 at most")
-]
-Selector = Annotated[
-    str, _matching(r"[A-Za-z0-9._-]{0,63}", "letters, digits, . _ and -, 63 at most")
-]
-Prefix = Annotated[
-    str, _matching(r"[!-~]{0,100}", "ASCII without spaces, 100 characters at most")
-]
-PathText = Annotated[str, _matching(r"[^\x00]*", "a path without a NUL")]
-Spc = Annotated[
-    str, _matching(r"[!-~]{1,64}", "1 to 64 characters of ASCII without spaces")
-]
+RuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+Spc = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
 Day = Annotated[date, PlainValidator(_day)]
 Relay = Annotated[str, AfterValidator(_relay)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]

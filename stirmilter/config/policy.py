@@ -10,19 +10,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stirmilter.config.kinds import (
-    BlockName,
     Count,
     Day,
     Domain,
-    Flag,
     MailAddress,
     Network,
     Relay,
+    RuleName,
     Seconds,
     Skew,
     Spc,
     TagName,
-    Whole,
 )
 from stirmilter.config.sections import Section
 
@@ -35,7 +33,7 @@ Action = Literal["accept", "tag", "quarantine", "tempfail", "reject"]
 class RuleSection(Section):
     """[[rule]] and [[shadow_rule]]."""
 
-    name: BlockName
+    name: RuleName
     verdict: Words = None
     stir: Words = None
     reason: Words = None
@@ -67,7 +65,7 @@ class StepSection(Section):
 class PeerSection(Section):
     """[[peer]]."""
 
-    name: BlockName
+    name: RuleName
     networks: tuple[Network, ...] = ()
     tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     helo: tuple[Domain, ...] = ()
@@ -76,7 +74,7 @@ class PeerSection(Section):
     trust: tuple[str, ...] = ()
     freshness: Seconds | None = None
     skew: Skew | None = None
-    strict: Flag | None = None
+    strict: bool | None = None
     dkim: dict[Spc, Annotated[tuple[Domain, ...], Field(min_length=1)]] = Field(
         default_factory=dict
     )
@@ -89,7 +87,7 @@ class Policy(Section):
 
     header: TagName = "X-Stirmilter"
     value: str = "{verdict}; reason={reason}; rule={rule}"
-    rule_pieces: Annotated[Whole, Field(ge=0)] = 2_000
+    rule_pieces: Annotated[int, Field(ge=0)] = 2_000
 
 
 class Failure(Section):
@@ -104,8 +102,8 @@ class Failure(Section):
 class MM4(Section):
     """[mm4]."""
 
-    reply: Flag = False
-    strangers: Flag = False
+    reply: bool = False
+    strangers: bool = False
     relay: Relay = "127.0.0.1:25"
     system: MailAddress = ""
     seconds: Seconds = 10.0

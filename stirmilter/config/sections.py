@@ -14,28 +14,22 @@ from pydantic_core import PydanticCustomError
 
 from stirmilter.config.kinds import (
     AuthservId,
-    BlockName,
     Count,
     Country,
     Digest,
     Domain,
     FieldName,
-    Flag,
     HostEntry,
     Lapse,
     MetricsAddress,
     Mode,
     Network,
     Oid,
-    PathText,
     Port,
-    Prefix,
-    Real,
     Seconds,
     SharedStore,
     Skew,
     SocketAddress,
-    Whole,
 )
 from stirmilter.mail.survival import Hazard
 
@@ -43,7 +37,7 @@ from stirmilter.mail.survival import Hazard
 class Section(BaseModel):
     """What all sections share: unknown names are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
 class Milter(Section):
@@ -56,7 +50,7 @@ class Milter(Section):
     socket_owner: str = ""
     socket_group: str = "postfix"
     authserv_id: AuthservId = Field(default_factory=socket.getfqdn)
-    workers: Annotated[Whole, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0)] = 0
     threads: Count = 16
     message_seconds: Seconds = 120.0
     progress_seconds: Seconds = 10.0
@@ -66,7 +60,7 @@ class Milter(Section):
     backlog: Count = 128
     transport: Literal["native", "libmilter"] = "native"
     connections: Count = 800
-    frame_octets: Annotated[Whole, Field(ge=65_536, le=1 << 24)] = 131_072
+    frame_octets: Annotated[int, Field(ge=65_536, le=1 << 24)] = 131_072
     idle_seconds: Seconds = 7_210.0
 
 
@@ -77,11 +71,11 @@ class Sign(Section):
     """[sign]."""
 
     clients: tuple[Network, ...] = ()
-    logins: Flag = False
+    logins: bool = False
     daemon_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     message_types: tuple[str, ...] = ("MM4_forward.REQ",)
-    plain_mail: Flag = True
+    plain_mail: bool = True
     oldest_date: Seconds = 259_200.0
     newest_date: Seconds = 300.0
     digest: Digest = "sha256"
@@ -93,20 +87,20 @@ class Sign(Section):
     hazards: Literal["sign", "warn", "tempfail"] = "warn"
     next_hop: tuple[Hazard, ...] = ()
     country: Country = ""
-    uris: Flag = False
-    divert: Flag = False
-    prove: Flag = True
+    uris: bool = False
+    divert: bool = False
+    prove: bool = True
     proofs: Path = Path("/var/lib/stirmilter/proofs.json")
     watch_seconds: Seconds = 10.0
     retry_seconds: Seconds = 30.0
-    expiry_days: tuple[Annotated[Whole, Field(gt=0, le=365)], ...] = (14, 7, 1)
+    expiry_days: tuple[Annotated[int, Field(gt=0, le=365)], ...] = (14, 7, 1)
     token_seconds: Seconds = 5.0
 
 
 class SignerSection(Section):
     """[[signer]]."""
 
-    name: BlockName
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
     key: Annotated[str, Field(min_length=1)]
     chain: Path
     x5u: str
@@ -117,7 +111,7 @@ class SignerSection(Section):
 class SubmitterSection(Section):
     """[[submitter]]."""
 
-    name: BlockName
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
     networks: tuple[Network, ...] = ()
     logins: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     tls_names: tuple[Annotated[str, Field(min_length=1)], ...] = ()
@@ -140,10 +134,10 @@ class Verify(Section):
     anchors: tuple[Path, ...] = ()
     freshness: Seconds = 86_400.0
     skew: Skew = 60.0
-    strict: Flag = False
+    strict: bool = False
     spc: Literal["accept", "map", "refuse"] = "accept"
     spc_numbers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    uris: Flag = False
+    uris: bool = False
     headers: tuple[FieldName, ...] = Field(default=("PASSporT",), min_length=1)
     method: FieldName = "stir"
 
@@ -151,11 +145,11 @@ class Verify(Section):
 class TrustSection(Section):
     """[[trust]]."""
 
-    name: BlockName
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
     anchors: tuple[Path, ...] = Field(min_length=1)
     numbers: tuple[str, ...] = ()
     policies: tuple[Oid, ...] = ()
-    peers_only: Flag = False
+    peers_only: bool = False
     crl_issuers: tuple[Path, ...] = ()
     crls: tuple[str, ...] = ()
 
@@ -179,7 +173,7 @@ class Revocation(Section):
 class Fetch(Section):
     """[fetch]."""
 
-    laboratory: Flag = False
+    laboratory: bool = False
     ports: tuple[Port, ...] = (443, 8443)
     allow: tuple[HostEntry, ...] = ()
     deny: tuple[HostEntry, ...] = ()
@@ -187,7 +181,7 @@ class Fetch(Section):
     seconds: Seconds = 5.0
     octets: Count = 16_384
     header_octets: Count = 16_384
-    interim: Annotated[Whole, Field(ge=0)] = 16
+    interim: Annotated[int, Field(ge=0)] = 16
     addresses: Count = 4
     name_addresses: Count = 32
     host_concurrency: Count = 2
@@ -220,7 +214,7 @@ class Replay(Section):
 
     store: SharedStore = "sqlite:/var/lib/stirmilter/replay.sqlite"
     limit: Count = 1_000_000
-    prefix: Prefix = "stirmilter:replay:"
+    prefix: Annotated[str, Field(pattern=r"^[!-~]{0,100}$")] = "stirmilter:replay:"
     seconds: Seconds = 1.0
     rest_seconds: Skew = 1.0
     on_failure: Literal["unknown", "pass"] = "unknown"
@@ -229,14 +223,16 @@ class Replay(Section):
 class Journal(Section):
     """[journal]."""
 
-    path: PathText = "/var/lib/stirmilter/journal.sqlite"
-    days: Annotated[Real, Field(gt=0, le=36_500)] = 90.0
-    megabytes: Annotated[Whole, Field(ge=4, le=1_048_576)] = 512
+    path: Annotated[str, Field(pattern=r"^[^\x00]*$")] = (
+        "/var/lib/stirmilter/journal.sqlite"
+    )
+    days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] = 90.0
+    megabytes: Annotated[int, Field(ge=4, le=1_048_576)] = 512
     queue: Count = 10_000
     flush_seconds: Seconds = 1.0
     lock_seconds: Seconds = 2.0
-    removed_fields: Annotated[Whole, Field(ge=0)] = 32
-    removed_characters: Annotated[Whole, Field(ge=16)] = 500
+    removed_fields: Annotated[int, Field(ge=0)] = 32
+    removed_characters: Annotated[int, Field(ge=16)] = 500
     numbers: Literal["masked", "full"] = "masked"
 
 
@@ -247,7 +243,7 @@ class Metrics(Section):
     counters: Path = Path("/run/stirmilter/metrics")
     series: Count = 500
     request_seconds: Seconds = 5.0
-    request_octets: Annotated[Whole, Field(ge=64)] = 8_192
+    request_octets: Annotated[int, Field(ge=64)] = 8_192
     connections: Count = 8
 
 
@@ -256,24 +252,24 @@ class Limits(Section):
 
     passports: Count = 8
     x5u: Count = 3
-    diversions: Annotated[Whole, Field(ge=0)] = 4
+    diversions: Annotated[int, Field(ge=0)] = 4
     token: Count = 16_384
     dest: Count = 100
-    json_depth: Annotated[Whole, Field(gt=0, le=64)] = 8
-    certificates: Annotated[Whole, Field(gt=0, le=32)] = 6
+    json_depth: Annotated[int, Field(gt=0, le=64)] = 8
+    certificates: Annotated[int, Field(gt=0, le=32)] = 6
     addresses: Count = 1_000
-    address_words: Annotated[Whole, Field(ge=5)] = 20
+    address_words: Annotated[int, Field(ge=5)] = 20
     headers: Count = 1_000
     header_octets: Count = 262_144
     recipients: Count = 1_000
     held_octets: Count = 67_108_864
     trust_list_octets: Count = 4_194_304
     trust_list_entries: Count = 1_000
-    diagnosis_octets: Annotated[Whole, Field(ge=0)] = 1_048_576
-    diagnosis_memory: Annotated[Whole, Field(ge=0)] = 16_777_216
-    diagnosis_effort: Annotated[Whole, Field(ge=0)] = 33_554_432
+    diagnosis_octets: Annotated[int, Field(ge=0)] = 1_048_576
+    diagnosis_memory: Annotated[int, Field(ge=0)] = 16_777_216
+    diagnosis_effort: Annotated[int, Field(ge=0)] = 33_554_432
     parts: Count = 200
-    part_header_octets: Annotated[Whole, Field(ge=256)] = 8_192
+    part_header_octets: Annotated[int, Field(ge=256)] = 8_192
     boundaries: Count = 20
 
 
@@ -282,10 +278,10 @@ class Log(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
-    priorities: Flag = True
+    priorities: bool = True
     repeat_seconds: Lapse = 60.0
-    queue_octets: Annotated[Whole, Field(ge=65_536, le=1 << 30)] = 1_048_576
-    flush_seconds: Annotated[Real, Field(ge=0, le=60)] = 1.0
+    queue_octets: Annotated[int, Field(ge=65_536, le=1 << 30)] = 1_048_576
+    flush_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.0
     repeats: Count = 500
     trace_exceptions: Count = 8
     trace_frames: Count = 40

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, cast
 
-from stirmilter.config import Config, place
+from stirmilter.config import Config
 from stirmilter.doctor import asuser
 from stirmilter.findings import Finding
 from stirmilter.runtime import keys
@@ -85,7 +85,7 @@ def _read(config: Config) -> Iterator[tuple[str, Path]]:
     """Yield the files that a start or a reload reads, by their settings."""
     yield str(config.source), Path(config.source)
     for index, block in enumerate(config.signer):
-        where = place("signer", index, block.name)
+        where = f"signer.{index}"
         yield f"{where}.chain", config.folder / block.chain
         yield from _secret(config, f"{where}.key", block.key)
         for pattern in block.numbers:
@@ -94,10 +94,7 @@ def _read(config: Config) -> Iterator[tuple[str, Path]]:
     for where, paths in (
         ("verify.anchors", config.verify.anchors),
         ("revocation.crl_issuers", config.revocation.crl_issuers),
-        *(
-            (f"{place('trust', index, block.name)}.anchors", block.anchors)
-            for index, block in enumerate(config.trust)
-        ),
+        *((f"trust.{i}.anchors", one.anchors) for i, one in enumerate(config.trust)),
     ):
         for path in paths:
             yield f"{where} {path}", config.folder / path

@@ -91,6 +91,7 @@ def judge(report: Report, chain: Sequence[x509.Certificate]) -> Credential | Non
     """Hold a signer's chain against the profile, without asking any anchor."""
     found = report.attempt(credential.read, chain[0], chain)
     report.attempt(delegation.check, chain, chain)
+    report.attempt(delegation.check_fetched, chain)
     lists = report.attempt(delegation.limits, chain) or ()
     extensions.beyond(report, [listed for listed in lists if listed is not None])
     return found

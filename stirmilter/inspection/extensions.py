@@ -34,10 +34,14 @@ def explain(report: Report, certificate: x509.Certificate) -> None:
     if der is not None:
         for entry in _entries(der):
             report.fact(name, entry)
-    elif credential.is_ca(certificate):
+    where = _reference(certificate)
+    if where is not None:
+        text = f"the list at {where}, which is not fetched (RFC 8226 section 10.1)"
+        report.fact(name, text)
+    elif der is None and credential.is_ca(certificate):
         report.fact(name, "whatever it issues: no TNAuthList limits it")
-    else:
-        report.fact(name, _elsewhere(certificate))
+    elif der is None:
+        report.fact(name, "nobody: no TNAuthList (RFC 8226 section 9)")
     for line in _constraints(certificate):
         report.fact("its tokens", line)
     for url in revocation.locations(certificate):
@@ -99,13 +103,6 @@ def is_web(certificate: x509.Certificate) -> bool:
     """Tell whether a certificate is for servers of TLS (RFC 5280 §4.2.1.12)."""
     usage = _find(certificate, x509.ExtendedKeyUsage)
     return usage is not None and ExtendedKeyUsageOID.SERVER_AUTH in usage
-
-
-def _elsewhere(certificate: x509.Certificate) -> str:
-    where = _reference(certificate)
-    if where is None:
-        return "nobody: no TNAuthList (RFC 8226 section 9)"
-    return f"the list at {where}, which is not fetched (RFC 8226 section 10.1)"
 
 
 def _reference(certificate: x509.Certificate) -> str | None:

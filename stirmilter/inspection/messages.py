@@ -16,7 +16,7 @@ from stirmilter.mail.message import RawMessage
 from stirmilter.mail.mm4 import Reading, View
 from stirmilter.mail.transaction import Header
 from stirmilter.services import VerificationPolicy
-from stirmilter.stir import diversion
+from stirmilter.stir import dialling, diversion
 from stirmilter.stir.claims import MSG, Identity
 from stirmilter.stir.msgi import BodyDigests, digest_body
 from stirmilter.stir.passport import Passport
@@ -158,6 +158,9 @@ def _bound(report: Report, token: Passport, view: View, body: BodyDigests) -> No
 
 
 def _addressed(report: Report, view: View, named: frozenset[str]) -> None:
+    if unknown := dialling.unexplained(view.dialled, named):
+        detail = f"dest-partial: {unknown} of To and Cc may be numbers not in dest"
+        report.problem(detail, "profile §5")
     missing = [shown for shown in view.recipients if shown not in named]
     if not missing:
         return

@@ -46,6 +46,12 @@ _PHRASE: Final = frozenset({"atom", "quoted", "space"})
 _ADDRESS: Final = frozenset("@<>")
 _PLMN: Final = re.compile(r"(\+[0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
 _SERVICE: Final = re.compile(r"([0-9#*]+)/TYPE=PLMN", re.ASCII | re.IGNORECASE)
+_DIALLED: Final = re.compile(r"[-+0-9#*().\s]*+(?:/.*)?", re.ASCII | re.DOTALL)
+_TYPED: Final = re.compile(r"/TYPE=", re.ASCII | re.IGNORECASE)
+_NO_TELEPHONE: Final = re.compile(
+    r"[^/]*/TYPE=(?:IPv[46]|E-?MAIL)", re.ASCII | re.IGNORECASE
+)
+_FEWEST: Final = 3  # digits that somebody dials
 _NATIONAL: Final = re.compile(r"([0-9]+)(?:/TYPE=PLMN)?", re.ASCII | re.IGNORECASE)
 
 
@@ -78,6 +84,26 @@ class Mailbox:
     def uri(self) -> str | None:
         """The canonical ``mailto`` URI of an address that is no number, or None."""
         return uri.from_mail(self.local, self.domain)
+
+    @property
+    def dialled(self) -> str | None:
+        """What an MMSC may dial for an address that names no number here, or None.
+
+        Any ``/TYPE=`` but that of IPv4, IPv6 and e-mail says that something is dialled,
+        and so do three digits or more with nothing but signs between them. Digits alone
+        before a domain are a mail address, as some providers give them. What is dialled
+        are the characters ``0-9 # * +`` before the slash; there may be none.
+        """
+        local, _, _ = self.local.partition("/")
+        if _NO_TELEPHONE.fullmatch(self.local):
+            return None
+        keys = re.sub(r"[^0-9#*+]", "", local)
+        if _TYPED.search(self.local):
+            return keys
+        if self.domain and self.local.isdecimal():
+            return None
+        digits = sum(key.isdigit() for key in keys)
+        return keys if digits >= _FEWEST and _DIALLED.fullmatch(self.local) else None
 
     def national(self, country: str) -> str | None:
         """Read the local part as dialled within a country; see `tn.from_national`."""

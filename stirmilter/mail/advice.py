@@ -81,11 +81,13 @@ OUTGOING: Final = _UNDECIDED | {
     "credential-unproven": "the signer's x5u has not served its chain yet: nobody could"
     " verify what it signs",
     "date": "dated too long ago or ahead (sign.oldest_date, sign.newest_date)",
+    "expired": "its X-Mms-Expiry has passed, and no verifier would take it",
     "hidden-sender": "its sender asked to stay hidden (X-Mms-Sender-Visibility)",
     "key-unavailable": "the key could not be asked: see the log for the token",
     "message-type": "a report or an answer, which is not signed (sign.message_types)",
     "no-originator": "From is not one single number",
-    "no-recipient": "neither To nor Cc nor a sole recipient is a number",
+    "no-recipient": "neither To nor Cc nor a sole recipient is a number, or none that"
+    " is stands in the envelope",
     "no-signer": "no [[signer]] has the number among its numbers",
     "not-its-number": "the [[submitter]] was given other numbers than this one: see"
     " refused there and in [sign]",

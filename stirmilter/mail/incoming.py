@@ -203,6 +203,7 @@ class Incoming:
             dest=frozenset(number for number in numbers if number is not None),
             shown=frozenset(view.recipients),
             others=numbers.count(None) + view.unreadable,
+            dialled=view.dialled,
             body=NO_BODY,
             date=view.date,
             expires=view.expires,

@@ -98,6 +98,10 @@ class View:
     unreadable: int
     """Entries of To and Cc that another program may read as anybody."""
 
+    dialled: tuple[str, ...]
+    """Entries of To and Cc that are no identity and may be dialled, as
+    `Mailbox.dialled` has them."""
+
     hidden: bool
     """``X-Mms-Sender-Visibility: Hide``."""
 
@@ -139,11 +143,13 @@ def read(headers: Sequence[Header], reading: Reading = STRICT) -> View:
             fields.setdefault(name, []).append(header.text.strip())
     date = _date(_single(fields, "date"))
     shown = _shown([*fields.get("to", ()), *fields.get("cc", ())], reading)
+    recipients, dialled = _named(shown, reading)
     return View(
         message_type=_message_type(fields),
         originator=_originator(fields, reading),
-        recipients=tuple(who for m in shown if (who := reading.identity(m))),
+        recipients=tuple(recipients),
         unreadable=shown.count(None),
+        dialled=tuple(dialled),
         hidden=any(
             value.lower() != "show"
             for value in fields.get("x-mms-sender-visibility", ())
@@ -177,6 +183,22 @@ def _shown(values: Sequence[str], reading: Reading) -> list[Mailbox | None]:
         shown += found.entries
         limit -= max(len(found.entries), found.lexemes // reading.lexemes)
     return shown
+
+
+def _named(
+    shown: Sequence[Mailbox | None], reading: Reading
+) -> tuple[list[str], list[str]]:
+    """Part what names somebody from what may be dialled; the rest is neither."""
+    recipients: list[str] = []
+    dialled: list[str] = []
+    for mailbox in shown:
+        if mailbox is None:
+            continue
+        if who := reading.identity(mailbox):
+            recipients.append(who)
+        elif (keys := mailbox.dialled) is not None:
+            dialled.append(keys)
+    return recipients, dialled
 
 
 def _originator(fields: _Fields, reading: Reading) -> str | None:

@@ -113,7 +113,7 @@ class Outgoing:
         try:
             self._check_signable(view, transaction, now)
             tokens = self.policy.tokens(transaction.headers, self.policy.header)
-            token = self._sign(message, tokens, now)
+            token = self._sign(message, transaction.recipients, tokens, now)
             speaker = (token.claims.div or token.claims.orig).value
             submitter = self._check_submitter(transaction.connection, speaker)
             hazards = self._hazards(transaction)
@@ -178,8 +178,20 @@ class Outgoing:
         event = replace(event, action=action)
         return Decision(action=action, remove=forged, event=event, reply=reply)
 
-    def _sign(self, message: Message, tokens: Sequence[str], now: datetime) -> Passport:
+    def _sign(
+        self,
+        message: Message,
+        recipients: Sequence[str],
+        tokens: Sequence[str],
+        now: datetime,
+    ) -> Passport:
         """Vouch for a message that is ours, or for our sending on of another one.
+
+        Args:
+            message: as it leaves.
+            recipients: of the envelope.
+            tokens: that it carries.
+            now: aware time.
 
         Raises:
             SigningError: neither is the case, or we failed.
@@ -195,7 +207,21 @@ class Outgoing:
             raise SigningError("already-signed", "it carries a token of ours")
         if full:
             raise SigningError("too-many-passports", f"{len(tokens)} already")
+        for_others = message.dest and not self._reaches(message, recipients)
+        if for_others and self._is_ours(message.orig, now):
+            raise SigningError("no-recipient", "dest would name nobody it goes to")
         return self.authentication.sign(message, now)
+
+    def _reaches(self, message: Message, recipients: Sequence[str]) -> bool:
+        """Tell whether a token would name anybody whom the message goes to.
+
+        To a verifier of the others it is one for another message (RFC 8225 §5.2.1).
+        """
+        ours = self.policy.ours
+        return any(mm4.recipient(path, ours) in message.dest for path in recipients)
+
+    def _is_ours(self, orig: str | None, now: datetime) -> bool:
+        return orig is not None and bool(self.authentication.signer_for(orig, now))
 
     def _check_signable(
         self, view: mm4.View, transaction: Transaction, now: datetime
@@ -218,6 +244,8 @@ class Outgoing:
             -self.policy.newest <= now - view.date <= self.policy.oldest
         ):
             raise SigningError("date", f"dated {view.date:%Y-%m-%d %H:%M}")
+        if view.expires is not None and view.expires <= now:
+            raise SigningError("expired", f"at {view.expires:%Y-%m-%d %H:%M}")
 
     def _hazards(self, transaction: Transaction) -> tuple[Hazard, ...]:
         """Name what the next hop may make another body of, as `HAZARDS` orders it."""

@@ -24,6 +24,8 @@ from stirmilter import findings, log
 from stirmilter.errors import PinRefusedError, StoreError
 from stirmilter.runtime import Runtime
 from stirmilter.services import Signer
+from stirmilter.stir import credential
+from stirmilter.stir.result import Unverified
 
 _SLACK: Final = 2.0  # seconds beyond what the fetches may take, to tell what they found
 _THREADS: Final = 32  # that ask for x5u of our own; the rest waits for its turn
@@ -116,7 +118,7 @@ def start(
         os.set_blocking(reading, False)
         return Probe(signers, reading, os.pidfd_open(child))
     try:
-        signal.alarm(math.ceil(seconds(runtime, len(signers))))
+        signal.alarm(math.ceil(seconds(runtime, signers)))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -130,10 +132,19 @@ def start(
         os._exit(1)
 
 
-def seconds(runtime: Runtime, count: int) -> float:
-    """Return how long a look at `count` signers may take."""
-    each = runtime.config.fetch.seconds + runtime.config.sign.token_seconds
-    return _SLACK + each * math.ceil(count / _THREADS)
+def seconds(runtime: Runtime, signers: Sequence[Signer]) -> float:
+    """Return how long a look at signers may take: x5u, lists, and a signature each."""
+    fetches = 1 + max(map(_lists, signers), default=0)
+    each = fetches * runtime.config.fetch.seconds + runtime.config.sign.token_seconds
+    return _SLACK + each * math.ceil(len(signers) / _THREADS)
+
+
+def _lists(signer: Signer) -> int:
+    """Count the TNAuthLists that a chain refers to."""
+    try:
+        return len(credential.references(signer.credential.path))
+    except Unverified:
+        return 0  # and none is fetched
 
 
 def _look(

@@ -6,12 +6,11 @@ Every fault names the block that it is in: ``rule.2 (name)``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
 from stirmilter.adapters.submission import Outcome, Relay, Submitter
-from stirmilter.config import Config, place
+from stirmilter.config import Config
 from stirmilter.config.policy import PeerSection, RuleSection
 from stirmilter.errors import ConfigError
 from stirmilter.mail.mailpolicy import MM4Answers
@@ -136,7 +135,7 @@ def _table(
     rules = []
     places = {}
     for index, block in enumerate(blocks):
-        where = f"{config.source}: {place(section, index, block.name)}"
+        where = f"{config.source}: {section}.{index} ({block.name})"
         rules.append(_rule(config, where, block))
         places[block.name] = where
     faults = [
@@ -191,7 +190,7 @@ def _tag(config: Config, where: str, name: str | None, value: str | None) -> Tag
 
 def _peers(config: Config) -> Iterable[Peer]:
     for index, block in enumerate(config.peer):
-        where = f"{config.source}: {place('peer', index, block.name)}"
+        where = f"{config.source}: peer.{index} ({block.name})"
         _check_peer(config, where, block)
         steps = [Step(step.begins, step.action) for step in block.ladder]
         try:
@@ -229,7 +228,10 @@ def _check_peer(config: Config, where: str, block: PeerSection) -> None:
         known.add(DEFAULT)
     for name in sorted(set(block.trust) - known):
         raise ConfigError(f"{where}.trust", f"{name!r} is no [[trust]]")
-    check_types(f"{where}.must_sign", block.must_sign, VALUES["message_type"])
+    for name in sorted(_types(block.must_sign) - VALUES["message_type"]):
+        known_types = ", ".join(sorted(VALUES["message_type"]))
+        problem = f"{name!r} is none of {known_types}"
+        raise ConfigError(f"{where}.must_sign", problem)
     if block.must_sign and not block.ladder:
         raise ConfigError(f"{where}.must_sign", "nothing comes of it without a ladder")
 
@@ -237,16 +239,6 @@ def _check_peer(config: Config, where: str, block: PeerSection) -> None:
 def _has_limits(block: PeerSection) -> bool:
     limits = block.freshness, block.skew, block.strict
     return bool(block.trust) or any(limit is not None for limit in limits)
-
-
-def check_types(where: str, names: Iterable[str], known: AbstractSet[str]) -> None:
-    """Refuse types of messages that nothing ever has.
-
-    Raises:
-        ConfigError: for `where`; names what there is.
-    """
-    for name in sorted(_types(names) - known):
-        raise ConfigError(where, f"{name!r} is none of {', '.join(sorted(known))}")
 
 
 def _types(names: Iterable[str]) -> frozenset[str]:

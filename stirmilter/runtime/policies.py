@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from stirmilter.config import Config, place
+from stirmilter.config import Config
 from stirmilter.errors import ConfigError, StoreError
 from stirmilter.events import RemovedLimits
 from stirmilter.mail.mailpolicy import MailPolicy, Submitter, Survival
 from stirmilter.mail.mm4 import Reading
-from stirmilter.mail.policy.rules import TYPES
 from stirmilter.mail.survival import PartLimits
 from stirmilter.runtime import actions
 from stirmilter.runtime.files import TABLE, number_set
@@ -25,8 +24,6 @@ from stirmilter.stores.numbers import NumberTable
 def mail_policy(config: Config) -> MailPolicy:
     """Say what becomes of mail."""
     sign, verify = config.sign, config.verify
-    where = f"{config.source}: sign.message_types"
-    actions.check_types(where, sign.message_types, TYPES)
     types = {name.lower() for name in sign.message_types}
     return MailPolicy(
         authserv_id=config.milter.authserv_id,
@@ -84,7 +81,7 @@ def removed_limits(config: Config) -> RemovedLimits:
 def _submitters(config: Config) -> Iterable[Submitter]:
     """Read who may use which numbers."""
     for index, block in enumerate(config.submitter):
-        where = f"{config.source}: {place('submitter', index, block.name)}.numbers"
+        where = f"{config.source}: submitter.{index} ({block.name}).numbers"
         asked = [text for text in block.numbers if text.startswith(TABLE)]
         given = [text for text in block.numbers if not text.startswith(TABLE)]
         yield Submitter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stirmilter.config import Config, place
+from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError
 from stirmilter.runtime import keys
 from stirmilter.runtime.files import number_set, read
@@ -22,8 +22,7 @@ def files(config: Config, index: int) -> tuple[Path, ...]:
     chain = config.folder / section.chain
     if section.key.startswith(tokenuri.SCHEME):
         return (chain,)
-    where = f"{place('signer', index, section.name)}.key"
-    return keys.path_of(config, section.key, where), chain
+    return keys.path_of(config, section.key, f"signer.{index}.key"), chain
 
 
 def signer(
@@ -38,7 +37,7 @@ def signer(
         numbers: what it serves, if that has been read before.
     """
     section = config.signer[index]
-    where = f"{config.source}: {place('signer', index, section.name)}"
+    where = f"{config.source}: signer.{index} ({section.name})"
     key = keys.key(config, section.key, f"{where}.key")
     chain = read(config, section.chain, f"{where}.chain")
     try:

@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography import x509
 
-from stirmilter.config import Config, place
+from stirmilter.config import Config
 from stirmilter.errors import ConfigError, FetchError
 from stirmilter.runtime.files import number_set, read
 from stirmilter.services import (
@@ -28,7 +28,7 @@ from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores.background import Background
 from stirmilter.stores.crl import RevocationStore
 from stirmilter.stores.documents import DocumentStore, Kind
-from stirmilter.stores.fetch import ANY, Fetcher
+from stirmilter.stores.fetch import ANY, NUMBERS, Fetcher
 
 _SCHEMES: Final = ("https://", "http://")
 
@@ -60,7 +60,7 @@ def _named_sets(
 ) -> Iterable[TrustSet]:
     """Read the blocks; who may revoke everywhere may revoke in each."""
     for index, block in enumerate(config.trust):
-        where = place("trust", index, block.name)
+        where = f"trust.{index} ({block.name})"
         if block.name == DEFAULT and config.verify.anchors:
             problem = f"{DEFAULT} is the name of verify.anchors: choose another"
             raise ConfigError(f"{config.source}: {where}.name", problem)
@@ -131,7 +131,7 @@ def references(
         octets=fetch.reference_octets,
         check=TNAuthList.decode,
         shared=None,  # nobody signs it: whoever writes there would give out numbers
-        accept="application/tnauthlist",
+        accept=NUMBERS,
         floor=0.0,
         default=fetch.reference_seconds,
         ceiling=fetch.reference_seconds,

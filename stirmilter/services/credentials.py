@@ -97,7 +97,8 @@ class CredentialService:
             repository: by URL.
             trust: sets of anchors; the first that vouches counts.
             revocation: None asks nobody.
-            references: None fetches no TNAuthList by reference.
+            references: None fetches no TNAuthList by reference; what is below an
+                authority with one is then never good.
             again: None asks for no chain before its time.
             reference_lifetime: how long such a list is used.
             reference_limit: how many of them one path may refer to.
@@ -207,7 +208,10 @@ class CredentialService:
     def _validate(
         self, chain: Chain, signed_at: datetime, now: datetime, patience: Patience
     ) -> Iterable[_Candidate]:
-        """Validate under each set; of the failures, the one that got furthest."""
+        """Validate under each set; of the failures, the one that got furthest.
+
+        But what lacks a list comes first: with it, that set may have vouched.
+        """
         failures: list[Unverified] = []
         found = []
         for trust in self.trust:
@@ -215,7 +219,7 @@ class CredentialService:
                 path = credential.find_path(
                     chain, trust.anchors, signed_at, self._certificates
                 )
-                trust.check_policy(path[0])
+                trust.check_policy(path)
                 lists = self._fetch(credential.references(path), patience)
                 read = credential.assemble(path, chain, lists)
             except Unverified as error:
@@ -224,7 +228,7 @@ class CredentialService:
             until = now + self._lifetime if lists else None
             found.append(_Candidate(_Looked(Vouched(read, trust)), until))
         if not found:
-            raise max(failures, key=lambda failure: failure.reason.rank)
+            raise max(failures, key=_weight)
         return found
 
     def _fetch(self, urls: Sequence[str], patience: Patience) -> Mapping[str, bytes]:
@@ -265,6 +269,11 @@ class CredentialService:
         kept = None if status.word == "unavailable" else generation
         found.looked = _Looked(vouched, kept)
         return vouched
+
+
+def _weight(failure: Unverified) -> tuple[bool, int]:
+    reason = failure.reason
+    return reason is Reason.CREDENTIAL_UNAVAILABLE, reason.rank
 
 
 def _choose(

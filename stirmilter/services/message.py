@@ -82,6 +82,11 @@ class Message:
     others: int = 0
     """Recipients without an identity that a token could name."""
 
+    dialled: tuple[str, ...] = ()
+    """To verify: what the message shows among its recipients as it is dialled, in the
+    characters ``0-9 # * +``. What means nobody whom the token names is one of
+    `others`."""
+
     delivery: str = ""
     """What a retry of this delivery repeats and a replay does not: the replay store
     keeps a digest of it beside the key."""

@@ -56,6 +56,9 @@ class Signer:
     ) -> Signer:
         """Make a signer of two PEM files, and refuse what no verifier would accept.
 
+        A TNAuthList that a CA certificate refers to is not asked for: whether the chain
+        keeps within it, a daemon sees when it has the signer proven.
+
         Args:
             name: for the log.
             key: an unencrypted P-256 key, or who has it.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
 
+from stirmilter.stir import certificatepolicies
 from stirmilter.stir.credential import TrustAnchors
 from stirmilter.stir.result import Reason, Unverified
 from stirmilter.stir.tn import NumberSet
@@ -26,7 +27,10 @@ class TrustSet:
     """Which numbers it may vouch for; None is any number, and URIs."""
 
     policies: frozenset[str] = frozenset()
-    """OIDs of certificate policies, of which a leaf must have one; empty is any."""
+    """OIDs of certificate policies, of which a whole path must have one; empty is any.
+
+    That is, each certificate below the anchor must (RFC 5280 §6.1.3 (d) to (f)).
+    """
 
     crl_issuers: TrustAnchors = field(default_factory=lambda: TrustAnchors(()))
     """Who may sign indirect revocation lists: they themselves, or their roots."""
@@ -34,27 +38,25 @@ class TrustSet:
     crls: tuple[str, ...] = ()
     """Revocation lists that count for each certificate below, named by it or not."""
 
-    def check_policy(self, leaf: x509.Certificate) -> None:
-        """Refuse a leaf of another policy than is wanted (RFC 5280 §4.2.1.4).
+    def check_policy(self, path: Sequence[x509.Certificate]) -> None:
+        """Refuse a path of other policies than are wanted (RFC 5280 §6.1.3).
+
+        Args:
+            path: leaf first, anchor last.
 
         Raises:
             Unverified: `Reason.CREDENTIAL_UNTRUSTED`.
         """
-        if self.policies and self.policies.isdisjoint(_policies(leaf)):
+        if not self.policies:
+            return
+        found = certificatepolicies.along(path)
+        if certificatepolicies.ANY not in found and self.policies.isdisjoint(found):
             raise Unverified(
                 Reason.CREDENTIAL_UNTRUSTED,
                 f"no certificate policy that trust set {self.name} asks for",
-                "RFC 5280 §4.2.1.4",
+                "RFC 5280 §6.1.3",
             )
 
     def vouches_for(self, identity: str) -> bool:
         """Tell whether a canonical number, or URI, is this set's business."""
         return self.numbers is None or identity in self.numbers
-
-
-def _policies(certificate: x509.Certificate) -> Iterable[str]:
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.CertificatePolicies)
-    except x509.ExtensionNotFound:
-        return ()
-    return [policy.policy_identifier.dotted_string for policy in found.value]

@@ -32,7 +32,7 @@ from stirmilter.services.replays import ReplayGuard
 from stirmilter.services.revocation import RevocationService
 from stirmilter.services.signatures import Asking, SignatureService, Signer
 from stirmilter.services.trust import TrustSet
-from stirmilter.stir import claims, diversion, identity
+from stirmilter.stir import claims, dialling, diversion, identity
 from stirmilter.stir.claims import Claims
 from stirmilter.stir.credential import Credential, TrustAnchors
 from stirmilter.stir.passport import Passport
@@ -90,7 +90,8 @@ class VerificationService:
             replays: who used a token first.
             policy: what the operator decides.
             revocation: who knows what is revoked; None asks nobody.
-            references: fetches a TNAuthList by reference; None fetches none.
+            references: fetches a TNAuthList by reference; None fetches none, and
+                chains of authorities that refer to one are credential-unavailable.
             again: asks a server whether it has another chain than `repository`, for a
                 token whose signature does not fit; None asks nobody.
             trouble: told what did not work and cost no message its pass.
@@ -308,7 +309,8 @@ class VerificationService:
         if named.isdisjoint(message.dest):
             detail = "dest names no recipient, and no diversion to one is good"
             raise Unverified(Reason.DEST_MISMATCH, detail, "RFC 8946 §4.2")
-        recipients = len(wanted) + message.others
+        unknown = dialling.unexplained(message.dialled, named)
+        recipients = len(wanted) + message.others + unknown
         if len(wanted & named) < recipients:
             detail = f"dest names {len(wanted & named)} of {recipients} recipients"
             raise Unverified(Reason.DEST_PARTIAL, detail, "RFC 9475 §3.2.1")

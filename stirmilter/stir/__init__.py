@@ -22,7 +22,10 @@ RFC        section           file                 status
 9118       3, 6              claimconstraints     complete
 9060       4, 7              delegation,          complete
                              credential
-5280       6                 hazmat               paths, by cryptography
+5280       6                 hazmat,              paths, by cryptography;
+                             certificatepolicies  policies are not mapped, nor
+                                                  directory names constrained:
+                                                  refused
 5280       5, 6.3, 7.1       revocation, names,   complete lists, direct and
                              crlreader, der       indirect; no deltas, no OCSP
 =========  ================  ===================  ============================

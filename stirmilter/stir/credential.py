@@ -52,8 +52,9 @@ Kind = TypeVar("Kind", bound=x509.ExtensionType)
 class Credential:
     """An end-entity certificate that may sign PASSporTs, with the path above it.
 
-    After `read` only its own form has been checked; after `validate` an anchor vouches
-    for it. Neither says anything about revocation.
+    After `read` only its own form has been checked, and lists by reference that were
+    not handed in are missing from its limits; after `validate` an anchor vouches for
+    it. Neither says anything about revocation.
     """
 
     certificate: x509.Certificate
@@ -226,6 +227,9 @@ def validate(
 ) -> Credential:
     """Validate a chain to a configured anchor and read its leaf; nothing is fetched.
 
+    So a path through a CA certificate whose TNAuthList is elsewhere is refused; who has
+    the lists takes `find_path` and `assemble`.
+
     Raises:
         Unverified: what `find_path` and `assemble` raise.
     """
@@ -245,10 +249,13 @@ def assemble(
         lists: the TNAuthLists that `references` named, by URL.
 
     Raises:
-        Unverified: what `read` and `delegation.check` raise.
+        Unverified: what `read` and `delegation.check` raise; then, if all that is at
+            hand is good, `Reason.CREDENTIAL_UNAVAILABLE` for a list of a CA certificate
+            that is not.
     """
     found = read(path[0], path, lists)
     delegation.check(path, chain, lists)
+    delegation.check_fetched(path, lists)
     return found
 
 

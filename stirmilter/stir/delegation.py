@@ -7,7 +7,9 @@ delegate chain must have them, in order, signer first.
 
 A TNAuthList stands in the certificate, or where the certificate says (RFC 8226 §10.1),
 or both: then the entries of both count. What a certificate refers to is fetched by
-whoever asks, with `references`, and handed in as `lists`: octets by URL.
+whoever asks, with `references`, and handed in as `lists`: octets by URL. Below a CA
+certificate whose list is not at hand nobody knows the limits, so nothing passes there
+(`check_fetched`). A signer's own list that is not at hand only takes from it.
 """
 
 from __future__ import annotations
@@ -61,24 +63,49 @@ def limits(
 
     Args:
         path: leaf first.
-        lists: what was fetched; a reference that was not counts as absent.
+        lists: what was fetched. For the leaf, a reference that was not counts as
+            absent; with one, a CA certificate has no list, for nobody knows it all.
 
     Raises:
         Unverified: `Reason.CREDENTIAL_MALFORMED`.
     """
-    return tuple(_list(one, lists) for one in path)
+    found = [_list(one, lists) for one in path]
+    for place, certificate in enumerate(path):
+        if place and _missing(certificate, lists):
+            found[place] = None
+    return tuple(found)
 
 
 def _list(certificate: x509.Certificate, lists: Lists) -> TNAuthList | None:
     octets = hazmat.extension(certificate, hazmat.TN_AUTH_LIST)
     found = None if octets is None else TNAuthList.decode(octets)
-    if not lists:
-        return found
     for url in _references(certificate):
         if url in lists:
             more = TNAuthList.decode(lists[url])
             found = more if found is None else found.joined(more)
     return found
+
+
+def _missing(certificate: x509.Certificate, lists: Lists) -> list[str]:
+    return [url for url in _references(certificate) if url not in lists]
+
+
+def check_fetched(path: Sequence[x509.Certificate], lists: Lists = NO_LISTS) -> None:
+    """Refuse a path of whose CA certificates a list by reference is not at hand.
+
+    Args:
+        path: leaf first; whether it is at hand for the leaf does not matter.
+        lists: as `limits` takes them.
+
+    Raises:
+        Unverified: `Reason.CREDENTIAL_UNAVAILABLE`, with the URL.
+    """
+    for certificate in path[1:]:
+        for url in _missing(certificate, lists):
+            detail = "TNAuthList of a CA certificate by reference, not fetched"
+            raise Unverified(
+                Reason.CREDENTIAL_UNAVAILABLE, f"{detail}: {url}", "RFC 8226 §10.1"
+            )
 
 
 def check(
@@ -87,6 +114,8 @@ def check(
     lists: Lists = NO_LISTS,
 ) -> None:
     """Refuse a path that hands on more than it holds, or whose links do not fit.
+
+    Not one whose lists are not at hand: see `check_fetched`.
 
     Args:
         path: leaf first, as validated; its last certificate may be an anchor.

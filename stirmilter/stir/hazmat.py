@@ -157,7 +157,8 @@ class TrustAnchors:
         try:
             return verifier.verify(chain[0], list(chain[1:])).chain
         except verification.VerificationError as error:
-            raise ValueError(str(error)) from None
+            # What ours has refused says so itself.
+            raise ValueError(str(error).replace(_OF_OURS, "")) from None
 
 
 class _TNAuthListExtension(x509.ExtensionType):
@@ -181,14 +182,32 @@ def _must_sign_certificates(
         raise ValueError("the key usage of a CA certificate lacks keyCertSign")
 
 
+def _must_not_limit_directory_names(
+    _policy: verification.Policy,
+    _certificate: x509.Certificate,
+    constraints: x509.NameConstraints | None,
+) -> None:
+    """Refuse what the library passes over (RFC 5280 §4.2.1.10).
+
+    It holds host names, addresses and mailboxes to their constraints, and refuses other
+    names that are constrained; but the subject, a directory name, it does not look at.
+    """
+    if constraints is None:
+        return
+    trees = constraints.permitted_subtrees, constraints.excluded_subtrees
+    for names in trees:
+        if any(isinstance(name, x509.DirectoryName) for name in names or ()):
+            raise ValueError("a CA certificate limits directory names: not supported")
+
+
 _ANY = verification.Criticality.AGNOSTIC
 
 
 def _known(policy: verification.ExtensionPolicy) -> verification.ExtensionPolicy:
     """Let the extensions that we understand be critical; others then fail the path.
 
-    Certificate policies are understood in that any is good: whether a policy suits a
-    use is the operator's choice of anchors.
+    Certificate policies are understood: `certificatepolicies` reads them for those who
+    ask for one. What maps or restricts them is not, and fails the path where critical.
     """
     for kind in (
         _TNAuthListExtension,
@@ -205,7 +224,9 @@ _CA = (
     _known(verification.ExtensionPolicy.permit_all())
     .require_present(x509.BasicConstraints, _ANY, None)
     .may_be_present(x509.KeyUsage, _ANY, _must_sign_certificates)
+    .may_be_present(x509.NameConstraints, _ANY, _must_not_limit_directory_names)
 )
+_OF_OURS = "candidates exhausted: Python extension validator failed: ValueError: "
 
 
 def _length(octets: int) -> bytes:

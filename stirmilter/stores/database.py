@@ -41,6 +41,8 @@ _PASSING: Final = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
+# What it says where a folder or a right is missing.
+_CLOSED: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 # What it says of a file that is no (longer a) database.
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -106,10 +108,7 @@ class Database:
         except sqlite3.Error as error:
             text = f"{name}: {path}: {error}"
             if trouble is None or not _may_pass(error):
-                raise StoreError(
-                    f"{text}; its folder must exist, and the daemon's user must be able"
-                    " to write there"
-                ) from None
+                raise StoreError(f"{text}{_hint(error)}") from None
             trouble(f"{text}; going on without it until it can be written")
         finally:
             self.close()
@@ -290,6 +289,13 @@ def is_broken(error: sqlite3.Error) -> bool:
 def _may_pass(error: sqlite3.Error) -> bool:
     """Tell what may be over in a while from what somebody has to set right first."""
     return _code(error) in _PASSING
+
+
+def _hint(error: sqlite3.Error) -> str:
+    """Say what to look at, where it is the folder or its owner."""
+    if _code(error) not in _CLOSED:
+        return ""
+    return "; its folder must exist, and the daemon's user must be able to write there"
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -35,6 +35,9 @@ from stirmilter.stores.urls import HostSet, Target
 
 Scheme = Literal["https", "http"]
 
+NUMBERS: Final = "application/tnauthlist"
+"""The media type of a TNAuthList (RFC 8226 §10.1)."""
+
 HTTPS: Final[tuple[Scheme, ...]] = ("https",)
 ANY: Final[tuple[Scheme, ...]] = ("https", "http")
 """For documents that are signed and that the caller verifies."""

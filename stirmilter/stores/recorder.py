@@ -189,7 +189,7 @@ class Recorder:
             self._troubled = False
         elif time.monotonic() - self._said >= self._settings.quiet_seconds:
             self._say(
-                f"{trouble}; {waiting} messages wait,"
+                f"{trouble}; {waiting} message{' waits' if waiting == 1 else 's wait'},"
                 f" the evidence of {self._unsaid} is lost"
             )
             self._unsaid = 0

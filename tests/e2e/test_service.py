@@ -149,7 +149,7 @@ def test_systemd_hears_of_start_life_reload_refusal_and_stop() -> None:
         service.start()
         ready = service.tells(b"READY=1")
         path = f"unix:{service.folder}/milter.sock"
-        assert f"STATUS=1 workers on {path}".encode() in ready
+        assert f"STATUS=1 worker on {path}".encode() in ready
         service.tells(b"WATCHDOG=1")
 
         service.signal(signal.SIGHUP)

@@ -121,6 +121,14 @@ def test_a_certificate_is_explained(
             id="list elsewhere",
         ),
         pytest.param(
+            issue("ca", ROOT, [REFERENCE], ca=True),
+            "CA: issues certificates, signs no PASSporTs",
+            "the list at https://certs.example/list, which is not fetched"
+            " (RFC 8226 section 10.1)",
+            [],
+            id="delegate with its list elsewhere",
+        ),
+        pytest.param(
             issue("p384", MIDDLE, [tn_auth_list()], curve=ec.SECP384R1()),
             "end entity: signs PASSporTs",
             f"+{ALICE}",

@@ -9,6 +9,7 @@ from tests.laboratory import ALICE, BOB, CAROL, NOW
 from tests.stir import der
 from tests.stir.certificates import DAY, Issued, issue, leaf, pem, tn_auth_list
 from tests.stir.pki import LEAF, MIDDLE, ROOT
+from tests.stir.test_references import URL, refers
 
 DELEGATE = issue(
     "delegate", ROOT, [tn_auth_list(der.one(CAROL), der.spc("1"))], ca=True
@@ -123,6 +124,23 @@ def test_a_delegate_within_its_scope_is_no_problem(
 
     assert facts(report, "beyond the one above") == []
     assert report.problems == []
+
+
+@pytest.mark.parametrize("anchors", [[], [ROOT]], ids=["no-anchors", "anchor"])
+def test_a_list_of_an_authority_that_stands_elsewhere_is_missing(
+    anchors: list[Issued],
+) -> None:
+    issuer = issue("issuer", ROOT, [refers(URL)], ca=True)
+
+    report = explain(pem(leaf(issuer), issuer), anchors=anchors)
+
+    text = "TNAuthList of a CA certificate by reference, not fetched"
+    assert problems(report) == [
+        (f"credential-unavailable: {text}: {URL}", "RFC 8226 §10.1")
+    ]
+    assert facts(report, "hands on") == [
+        f"the list at {URL}, which is not fetched (RFC 8226 section 10.1)"
+    ]
 
 
 def test_in_a_chain_it_is_told_which_one_has_expired() -> None:

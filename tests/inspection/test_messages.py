@@ -99,6 +99,12 @@ def test_a_message_without_tokens_is_not_wrong(head: str, originator: str) -> No
             id="recipient that programs read differently",
         ),
         pytest.param(
+            mail(message_token(), head=HEAD + "Cc: 12345, 112/TYPE=PLMN\n"),
+            "dest-partial: 2 of To and Cc may be numbers not in dest",
+            "profile §5",
+            id="recipients that are dialled",
+        ),
+        pytest.param(
             mail(message_token(), head=HEAD + "Date: a\nDate: b\n"),
             "date occurs twice: programs differ in which one they take",
             "profile §4",

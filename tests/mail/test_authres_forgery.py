@@ -57,6 +57,10 @@ def test_what_claims_our_id_is_forged(value: str) -> None:
         pytest.param("mx .example; spf=pass", id="space-inside-the-id"),
         pytest.param('"mx".example; spf=pass', id="half-quoted"),
         pytest.param("\xa0mx.example; spf=pass", id="no-break-space-before"),
+        pytest.param("mx.exam\udcffple; spf=pass", id="octet-outside-utf-8"),
+        pytest.param('"mx.exam\udc80ple"; spf=pass', id="such-an-octet-quoted"),
+        pytest.param("\udcffmx.example; spf=pass", id="such-an-octet-before"),
+        pytest.param("mx.example\udcff; spf=pass", id="such-an-octet-behind"),
     ],
 )
 def test_what_claims_nobodys_id_is_forged(value: str) -> None:

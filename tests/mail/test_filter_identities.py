@@ -250,6 +250,21 @@ def test_national_recipients_are_nobody_to_a_verifier(ca: TestCA, ours: Filter) 
     assert outcome(decision) == ("failed", "dest-mismatch")
 
 
+@pytest.mark.conformance("V-06")
+@pytest.mark.parametrize(
+    "shown",
+    ["3125550100/TYPE=PLMN", "13125550100@mms.example", "01113125550100", "5550100"],
+)
+def test_a_national_recipient_is_the_one_that_its_signer_completed(
+    ours: Filter, shown: str
+) -> None:
+    sent = mail(FROM, f"To: {shown}")
+    decision = ours(ours=AMERICAN).decide(sent)
+
+    assert token(decision).claims.raw["dest"] == {"tn": [BOB]}
+    assert ours().decide(delivered(decision, sent)).event.reason == "verified"
+
+
 @pytest.mark.parametrize(
     "sender",
     [

@@ -244,6 +244,19 @@ def test_a_message_beyond_its_expiry_is_stale(
     [
         pytest.param("Cc: +19995550001", id="another-number"),
         pytest.param("Cc: +13125550100[ <+19995550001>", id="two-readings"),
+        *(
+            pytest.param(f"Cc: {entry}", id=entry)
+            for entry in (
+                "19995550001/TYPE=PLMN@mms.two.example",
+                "0019995550001/TYPE=PLMN",
+                "12345/TYPE=PLMN",
+                "12345",
+                "+1-999-555-0001/TYPE=PLMN",
+                "+19995550001/TYPE=MSISDN",
+                "#31#+19995550001/TYPE=PLMN",
+                "+19995550001000000/TYPE=PLMN",
+            )
+        ),
     ],
 )
 @pytest.mark.conformance("V-06")

@@ -241,6 +241,30 @@ def test_a_ladder_reads_the_clock_of_the_message(make: Make) -> None:
     assert after.event.rule == "ladder:carrier"
 
 
+@pytest.mark.parametrize(
+    ("lines", "action"),
+    [
+        pytest.param([REQ, REQ], "reject", id="twice"),
+        pytest.param([REQ, f"{REQ[:-1]}S"], "reject", id="answer-as-well"),
+        pytest.param([f"{REQ} (x)"], "reject", id="comment"),
+        pytest.param([f"{REQ};"], "reject", id="semicolon"),
+        pytest.param(["X-Mms-Message-Type: plain"], "reject", id="says-plain"),
+        pytest.param([f"{REQ[:-1]}S"], "accept", id="answer"),
+        pytest.param([], "accept", id="plain"),
+    ],
+)
+@pytest.mark.conformance("V-18")
+def test_no_odd_type_spares_what_must_be_signed(
+    make: Make, lines: list[str], action: str
+) -> None:
+    """A lenient MMSC reads a request in each of them."""
+    ladder = Ladder((Step(date(2026, 1, 1), "reject"),), frozenset({"mm4_forward.req"}))
+    policy = Policy(peers=(replace(PEER, ladder=ladder),))
+    sent = mail(*PLAIN, *lines, connection=STRANGER)
+
+    assert deciding(make, policy).decide(sent).action == action
+
+
 def with_peers(ca: TestCA, make: Make, **services: VerificationService) -> MailFilter:
     made = make(policy=replace(POLICY, actions=Policy(peers=(PEER,))))
     nobody = VerificationService(

@@ -249,6 +249,51 @@ def test_entries_that_cannot_be_read_are_counted(line: str, unreadable: int) -> 
 
 
 @pytest.mark.parametrize(
+    ("entry", "dialled"),
+    [
+        pytest.param("13125550100/TYPE=PLMN@h", ("13125550100",), id="no-plus"),
+        pytest.param("0013125550100/TYPE=PLMN", ("0013125550100",), id="abroad"),
+        pytest.param("12345/TYPE=PLMN", ("12345",), id="short-code"),
+        pytest.param("12345", ("12345",), id="short-code-without-a-type"),
+        pytest.param("123456789@h", (), id="mail-address-of-digits"),
+        pytest.param("*123@h", ("*123",), id="service-code-without-a-type"),
+        pytest.param("+1-312-555-0100@h", ("+13125550100",), id="dashes"),
+        pytest.param('"(312) 555.0100"@h', ("3125550100",), id="brackets"),
+        pytest.param("+13125550100/TYPE=MSISDN", ("+13125550100",), id="another-type"),
+        pytest.param("+13125550100/x=y@h", ("+13125550100",), id="something-behind"),
+        pytest.param(
+            "+13125550100/TYPE=PLMN/TYPE=IPv4", ("+13125550100",), id="two-types"
+        ),
+        pytest.param("#31#+13125550100", ("#31#+13125550100",), id="hidden-caller"),
+        pytest.param("+13125550100123456", ("+13125550100123456",), id="too-long"),
+        pytest.param("acme/type=ALPHANUM", ("",), id="no-digits"),
+        pytest.param("tn13/TYPE=PLMN@h", ("13",), id="letters"),
+        pytest.param(f"+{BOB}/TYPE=PLMN@h", (), id="canonical"),
+        pytest.param("*123/TYPE=PLMN", (), id="canonical-service-code"),
+        pytest.param("192.0.2.1/TYPE=IPv4", (), id="ipv4"),
+        pytest.param("2001-db8--1/type=ipv6", (), id="ipv6"),
+        pytest.param("name/TYPE=EMAIL@h", (), id="e-mail"),
+        pytest.param("name@h", (), id="mail-address"),
+        pytest.param("bob-13125550100@h", (), id="name-and-number"),
+        pytest.param("12@h", (), id="two-digits"),
+        pytest.param("a b", (), id="unreadable"),
+    ],
+)
+def test_what_somebody_may_dial_is_kept_as_it_is_dialled(
+    entry: str, dialled: tuple[str, ...]
+) -> None:
+    assert read(f"To: {entry}").dialled == dialled
+
+
+def test_what_a_signer_completes_is_not_dialled_as_well() -> None:
+    headers = [Header("To", b" 030123456/TYPE=PLMN, 12345")]
+
+    view = mm4.read(headers, mm4.Reading(country="DE"))
+
+    assert (view.recipients, view.dialled) == (("4930123456",), ("12345",))
+
+
+@pytest.mark.parametrize(
     ("lines", "recipients", "unreadable"),
     [
         pytest.param([f"To: +{BOB}", f"Cc: +{CAROL}"], (BOB, CAROL), 0, id="as-many"),

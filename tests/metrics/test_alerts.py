@@ -16,6 +16,11 @@ Series = dict[str, str]
 
 # In Prometheus' own notation: 0+6x60 grows by 6 each minute, 5x60 stays.
 CASES: dict[str, tuple[Series, Series, str]] = {
+    "StirmilterDown": (
+        {'up{job="stirmilter"}': "1x10 0x50"},
+        {'up{job="stirmilter"}': "1x10 0 1x49", 'up{job="node"}': "0x60"},
+        "30m",
+    ),
     "StirmilterSigningFails": (
         {
             MESSAGES + '{direction="out",outcome="signed"}': "0+60x60",

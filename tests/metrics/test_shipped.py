@@ -23,8 +23,9 @@ OPERATIONS = ROOT / "docs" / "operations.md"
 
 # What Prometheus adds to all that it scrapes, and what makes a bucket.
 ANYWHERE = {"instance", "job", "le"}
-METRIC = re.compile(r"\bstirmilter_[a-z0-9_]+")
-SELECTOR = re.compile(r"(stirmilter_[a-z0-9_]+)(?:\{([^}]*)\})?")
+SCRAPED = {"up": ANYWHERE}  # what it says of the scrape itself
+METRIC = re.compile(r"\bstirmilter_[a-z0-9_]+|\bup(?=\{)")
+SELECTOR = re.compile(r"(stirmilter_[a-z0-9_]+|\bup\b)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'([a-z_]+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
 GROUPING = re.compile(r"\b(?:by|without|on|ignoring) \(([^)]*)\)")
 
@@ -47,6 +48,7 @@ WORDS = {
     "cache": {"documents", "chains", "paths", "dns"},
     "method": METHODS,
     "stage": set(get_args(Stage)),
+    "job": {"stirmilter"},  # as the comment at the top of the rules has it
 }
 
 
@@ -121,6 +123,7 @@ def test_queries_are_found() -> None:
 def test_a_query_names_what_is_exposed_and_labels_that_it_has(
     exposed: dict[str, set[str]], query: str, texts: str
 ) -> None:
+    exposed = exposed | SCRAPED
     names = set(METRIC.findall(query))
     assert names <= set(exposed), names - set(exposed)
     for name, matchers in SELECTOR.findall(query):

@@ -7,6 +7,7 @@ are told to accept any age.
 
 import ctypes
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -112,17 +113,24 @@ def openssl_verifies(token: str, chain: Path) -> bool:
     return {b"Verified OK\n": True, b"Verification failure\n": False}[done.stdout]
 
 
-def openssl_path_error(chain: Path, anchors: Path, at: datetime) -> int:
-    """Return the X509_V_ERR of the path from the first certificate; 0 is none."""
+def openssl_path_error(
+    chain: Path, anchors: Path, at: datetime, *, policy: str | None = None
+) -> int:
+    """Return the X509_V_ERR of the path from the first certificate; 0 is none.
+
+    With a policy, the path must have that one (RFC 5280 §6.1.1 (c) and (e)).
+    """
+    wanted = ("-policy", policy, "-explicit_policy") if policy else ()
     done = _run(
         *("openssl", "openssl", "verify", "-x509_strict", "-no-CApath", "-no-CAstore"),
         *("-CAfile", str(anchors), "-untrusted", str(chain)),
-        *("-attime", str(int(at.timestamp())), str(chain)),
+        *("-attime", str(int(at.timestamp())), *wanted, str(chain)),
     )
     if done.returncode == 0:
         return 0
-    _, _, text = done.stderr.partition(b"\nerror ")
-    return int(text.split()[0])
+    found = re.search(rb"^error (\d+) at", done.stderr, re.MULTILINE)
+    assert found, done.stderr
+    return int(found[1])
 
 
 def _secsipidx(*arguments: str) -> str:

@@ -33,7 +33,7 @@ def test_nothing_is_wrong_with_a_good_configuration(configured: Configured) -> N
 
     assert list(findings.findings(built, NOW)) == [
         Finding("ok", "signer one", f"may speak for +{ALICE}"),
-        Finding("ok", "verify", "1 trust anchors"),
+        Finding("ok", "verify", "1 trust anchor"),
         Finding(
             "ok", "revocation", "crl_issuers is empty: no indirect list can be believed"
         ),

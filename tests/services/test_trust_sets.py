@@ -33,6 +33,11 @@ def trust(*sets: TrustSet, folder: Path) -> Lab:
     return Lab(folder, trust=sets)
 
 
+def policies(*oids: str) -> list[x509.ExtensionType]:
+    named = [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in oids]
+    return [x509.CertificatePolicies(named)] if named else []
+
+
 def judge(lab: Lab, *chain: object) -> StirResult:
     return lab.verify(*chain).result  # type: ignore[arg-type]
 
@@ -90,7 +95,7 @@ def test_the_next_set_with_the_same_anchor_may_vouch_for_it(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("policies", "passes"),
+    ("oids", "passes"),
     [
         pytest.param([POLICY], True, id="wanted"),
         pytest.param(["1.2.3", POLICY], True, id="among-others"),
@@ -99,17 +104,9 @@ def test_the_next_set_with_the_same_anchor_may_vouch_for_it(tmp_path: Path) -> N
     ],
 )
 def test_a_set_may_ask_for_a_certificate_policy(
-    tmp_path: Path, policies: list[str], passes: bool
+    tmp_path: Path, oids: list[str], passes: bool
 ) -> None:
-    extensions = [
-        x509.CertificatePolicies(
-            [
-                x509.PolicyInformation(x509.ObjectIdentifier(oid), None)
-                for oid in policies
-            ]
-        )
-    ]
-    certificate = leaf(ONE, *(extensions if policies else []))
+    certificate = leaf(ONE, *policies(*oids))
     wanted = named("us", policies=frozenset({POLICY, "2.16.840.1.114569.1.1.3"}))
 
     found = judge(trust(wanted, folder=tmp_path), certificate, ONE)
@@ -118,6 +115,20 @@ def test_a_set_may_ask_for_a_certificate_policy(
     if not passes:
         assert found.reason is Reason.CREDENTIAL_UNTRUSTED
         assert found.detail == "no certificate policy that trust set us asks for"
+
+
+@pytest.mark.conformance("C-19")
+@pytest.mark.parametrize(("above", "passes"), [(POLICY, True), ("1.2.3", False)])
+def test_the_policy_stands_in_what_issued_the_signer_too(
+    tmp_path: Path, above: str, passes: bool
+) -> None:
+    middle = issue("middle", ONE, policies(above), ca=True)
+    certificate = leaf(middle, *policies(POLICY))
+    wanted = named("us", policies=frozenset({POLICY}))
+
+    found = judge(trust(wanted, folder=tmp_path), certificate, middle)
+
+    assert found.passed is passes
 
 
 def test_who_may_revoke_is_a_matter_of_the_set(tmp_path: Path) -> None:
@@ -211,6 +222,33 @@ def test_a_service_that_fetches_no_lists_says_so(tmp_path: Path) -> None:
 
     assert found.reason is Reason.NOT_AUTHORIZED
     assert found.detail == "TNAuthList by reference, which is not fetched"
+
+
+DELEGATE = issue("delegate", ONE, [refers(URL)], ca=True)
+DELEGATED = leaf(DELEGATE)
+
+
+@pytest.mark.conformance("C-05")
+def test_a_service_that_fetches_no_lists_cannot_judge_what_one_of_them_limits(
+    tmp_path: Path,
+) -> None:
+    found = judge(trust(named("us"), folder=tmp_path), DELEGATED, DELEGATE)
+
+    assert found.reason is Reason.CREDENTIAL_UNAVAILABLE
+    assert found.detail == (
+        f"TNAuthList of a CA certificate by reference, not fetched: {URL}"
+    )
+    assert found.rule == "RFC 8226 §10.1"
+
+
+def test_a_set_that_lacks_a_list_comes_before_one_that_does_not_know_the_root(
+    tmp_path: Path,
+) -> None:
+    """It may have vouched, had the list been there: that is no failure."""
+    for sets in ([named("us"), named("fr", TWO)], [named("fr", TWO), named("us")]):
+        found = judge(trust(*sets, folder=tmp_path), DELEGATED, DELEGATE)
+
+        assert found.reason is Reason.CREDENTIAL_UNAVAILABLE
 
 
 def test_no_list_is_fetched_for_a_certificate_that_nobody_trusts(

@@ -167,6 +167,22 @@ def test_a_path_that_fails_says_why() -> None:
     chain = [leaf(middle).certificate, middle.certificate]
 
     with pytest.raises(
-        ValueError, match=r": the key usage of a CA certificate lacks keyCertSign$"
+        ValueError,
+        match=r"^validation failed: the key usage of a CA certificate lacks keyCert",
     ):
         TrustAnchors([root.certificate]).path(chain, NOW, 6)
+
+
+@pytest.mark.conformance("C-20")
+@pytest.mark.parametrize("side", ["permitted_subtrees", "excluded_subtrees"])
+def test_an_anchor_that_limits_directory_names_is_refused(side: str) -> None:
+    """What openssl would hold the subjects to, we do not (tests.referees)."""
+    name = x509.DirectoryName(leaf(issue("root", ca=True)).certificate.subject)
+    trees = {"permitted_subtrees": None, "excluded_subtrees": None} | {side: [name]}
+    root = issue("root", None, [x509.NameConstraints(**trees)], ca=True)
+
+    with pytest.raises(
+        ValueError,
+        match=r"^validation failed: a CA certificate limits directory names",
+    ):
+        TrustAnchors([root.certificate]).path([leaf(root).certificate], NOW, 6)

@@ -11,6 +11,7 @@ from tests.laboratory import ALICE, BOB, CAROL, NOW
 from tests.stir import der
 from tests.stir.certificates import Issued, issue, tn_auth_list
 from tests.stir.pki import ROOT
+from tests.stir.refusals import said
 
 URL = "https://lists.example/one.tnauthlist"
 OTHER = "https://lists.example/other.tnauthlist"
@@ -85,9 +86,69 @@ def test_what_is_no_list_is_malformed(octets: bytes) -> None:
     assert refusal({URL: octets}, LEAF) is Reason.CREDENTIAL_MALFORMED
 
 
-def test_a_list_that_was_not_fetched_is_absent() -> None:
+def test_a_list_of_the_signer_that_was_not_fetched_is_absent() -> None:
     assert refusal({}, LEAF) is Reason.NOT_AUTHORIZED
     assert read({}, BOTH).authority(ALICE) == "tn"
+
+
+MISSING = (
+    Reason.CREDENTIAL_UNAVAILABLE,
+    f"TNAuthList of a CA certificate by reference, not fetched: {OTHER}",
+    "RFC 8226 §10.1",
+)
+
+
+@pytest.mark.conformance("C-05")
+@pytest.mark.parametrize(
+    "above",
+    [
+        pytest.param([refers(OTHER)], id="by-reference"),
+        pytest.param([refers(OTHER), tn_auth_list()], id="also-by-reference"),
+        pytest.param(
+            [refers(OTHER), tn_auth_list(der.one(BOB))], id="the-rest-by-reference"
+        ),
+    ],
+)
+def test_a_list_of_an_authority_that_was_not_fetched_gives_nobody_a_pass(
+    above: list[x509.ExtensionType],
+) -> None:
+    """What it limits cannot be known, so what is below is neither good nor bad."""
+    middle = issue("middle", ROOT, above, ca=True)
+    below = issue("below", middle, [tn_auth_list()])
+    chain = [below.certificate, middle.certificate]
+    anchors = TrustAnchors([ROOT.certificate])
+
+    assert said(lambda: credential.validate(chain, anchors, NOW)) == MISSING
+    assert said(lambda: read({}, below, middle)) == MISSING
+    assert read({OTHER: ALICES}, below, middle).authority(ALICE) == "tn"
+
+
+@pytest.mark.conformance("C-05")
+def test_one_list_of_several_that_was_not_fetched_is_told() -> None:
+    middle = issue("middle", ROOT, [refers(URL, OTHER)], ca=True)
+    below = issue("below", middle, [tn_auth_list()])
+
+    assert said(lambda: read({URL: ALICES}, below, middle)) == MISSING
+
+
+@pytest.mark.conformance("C-05")
+def test_a_list_that_an_anchor_refers_to_is_needed_too() -> None:
+    anchor = issue("anchor", None, [refers(OTHER)], ca=True)
+    below = [issue("below", anchor, [tn_auth_list()]).certificate]
+
+    trusted = TrustAnchors([anchor.certificate])
+
+    assert said(lambda: credential.validate(below, trusted, NOW)) == MISSING
+
+
+def test_what_is_wrong_in_any_case_is_told_before_a_list_that_is_missing() -> None:
+    """Without it nobody can say that the rest is good, but bad is bad."""
+    upper = issue("upper", ROOT, [tn_auth_list(der.one(BOB))], ca=True)
+    middle = issue("middle", upper, [refers(OTHER)], ca=True)
+
+    chain = issue("below", middle, [tn_auth_list()]), middle, upper
+
+    assert refusal({}, *chain) is Reason.NOT_AUTHORIZED
 
 
 @pytest.mark.parametrize(

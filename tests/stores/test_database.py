@@ -44,6 +44,16 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         database(tmp_path / "none" / "db")
 
 
+def test_another_writer_is_no_matter_of_folders(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(StoreError, match=r"db: database is locked$"):
+        database(tmp_path / "db")
+
+    other.close()
+
+
 def test_garbage_is_set_aside_and_replaced(tmp_path: Path) -> None:
     (tmp_path / "db").write_bytes(GARBAGE)
     rebuilt: list[Path] = []

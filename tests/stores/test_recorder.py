@@ -197,8 +197,8 @@ def test_trouble_is_told_again_after_a_while(make: Make, told: Told) -> None:
         recorder.flush()
 
     assert [line.rpartition("; ")[2] for line in told.said] == [
-        "1 messages wait, the evidence of 1 is lost",
-        "1 messages wait, the evidence of 2 is lost",
+        "1 message waits, the evidence of 1 is lost",
+        "1 message waits, the evidence of 2 is lost",
     ]
 
 

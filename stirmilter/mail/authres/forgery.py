@@ -24,6 +24,7 @@ _IGNORED: Final = re.compile(
 )
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")  # RFC 3490 §3.1
 _FIELD: Final = NAME.lower()
+_OUTSIDE: Final = re.compile("[\ud800-\udfff]")
 _CFWS: Final = re.compile(r"[ \t\r\n]*")
 _VERSION: Final = re.compile(r"1(?![0-9])")
 
@@ -44,7 +45,8 @@ def forged(value: str, authserv_id: str) -> bool:
     It must if it claims our authserv-id, whatever follows and however it is written
     (quoted, in another case, as an A-label, with a final dot), if it has a version
     other than 1, and also if what stands before the first semicolon is not an
-    authserv-id: a reader less strict than us might find ours in it.
+    authserv-id: a reader less strict than us might find ours in it. So it is with an
+    octet outside UTF-8, a surrogate here: another reader may drop it.
     """
     position = _skip(value, 0)
     match = _ID.match(value, position)
@@ -55,7 +57,7 @@ def forged(value: str, authserv_id: str) -> bool:
         if match["quoted"] is not None
         else match["token"]
     )
-    if _same(found, authserv_id):
+    if _OUTSIDE.search(found) or _same(found, authserv_id):
         return True
     position = _skip(value, match.end())
     version = _VERSION.match(value, position)

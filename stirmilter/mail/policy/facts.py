@@ -18,8 +18,25 @@ METHODS: Final = ("spf", "dkim", "dmarc", "arc")
 PLAIN: Final = "plain"
 """Stands for mail without an MM4 message type."""
 
+SEVERAL: Final = "several"
+"""Stands for a message type that occurs more than once."""
+
 OTHER: Final = "other"
 """Stands for a message type that TS 23.140 does not know."""
+
+_KNOWN: Final = frozenset(
+    {
+        "mm4_forward.req",
+        "mm4_forward.res",
+        "mm4_delivery_report.req",
+        "mm4_delivery_report.res",
+        "mm4_read_reply_report.req",
+        "mm4_read_reply_report.res",
+        SEVERAL,
+    }
+)
+KINDS: Final = _KNOWN | {PLAIN, OTHER}
+"""Message types as rules and ladders name them (TS 23.140 §8.4)."""
 
 NOBODY: Final = "unknown"
 """Stands for a client that no peer is."""
@@ -76,6 +93,13 @@ class Facts:
     def stir(self) -> str:
         """The result word."""
         return self.reason.word
+
+    @property
+    def kind(self) -> str:
+        """The message type, as one of `KINDS`."""
+        if not self.message_type:
+            return PLAIN
+        return self.message_type if self.message_type in _KNOWN else OTHER
 
     def word(self, method: str) -> str:
         """Return the result word of ``stir``, ``spf``, ``dkim``, ``dmarc``, ``arc``."""

@@ -12,13 +12,16 @@ from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from stirmilter.mail.policy.actions import ACTIONS, Action
-from stirmilter.mail.policy.facts import PLAIN, Facts
+from stirmilter.mail.policy.facts import OTHER, PLAIN, SEVERAL, Facts
 from stirmilter.mail.verdict import Verdict
 from stirmilter.stir.result import Reason
 
 Rung = Literal["none", "tag", "quarantine", "reject"]
 
-_UNSIGNED: Final = frozenset({Reason.NO_PASSPORT, Reason.UNSUPPORTED_PPT})
+_ANY: Final = frozenset({SEVERAL, OTHER})  # what somebody may read as any MM4 type
+_PROVES_NOTHING: Final = frozenset({"none", "neutral", "policy"})
+_FETCHED: Final = frozenset({Reason.CREDENTIAL_UNAVAILABLE, Reason.STATUS_UNAVAILABLE})
+_ENFORCING: Final = frozenset({"quarantine", "reject"})
 
 
 class Step(NamedTuple):
@@ -62,13 +65,32 @@ class Ladder:
         """Tell whether a message is one that the steps are for.
 
         A token that fails always is. One that is missing, or proves too little, is if
-        the peer must sign such messages. What could not be judged now never is.
+        the peer must sign such messages, whatever DMARC says: whoever sends a message
+        has a domain of his own. What could not be judged now never is.
         """
         if facts.verdict is Verdict.FAILED:
             return True
-        if (facts.message_type or PLAIN) not in self.must_sign:
-            return False
-        return facts.reason in _UNSIGNED or facts.verdict is Verdict.UNAUTHENTICATED
+        return facts.stir in _PROVES_NOTHING and self._must_be_signed(facts)
+
+    def waits(self, facts: Facts, now: datetime) -> bool:
+        """Tell whether a message must come again, since its token could not be judged.
+
+        It must if the peer has to sign such messages and what is bad is kept from its
+        recipient by now: else a token whose x5u is dead would do for everything. That
+        we do not know whether a good one was used before is nobody's trick.
+        """
+        return (
+            facts.reason in _FETCHED
+            and facts.verdict is Verdict.UNDETERMINED
+            and self._must_be_signed(facts)
+            and self.at(now) in _ENFORCING
+        )
+
+    def _must_be_signed(self, facts: Facts) -> bool:
+        """Tell whether it may be taken for a type that must carry a PASSporT."""
+        if facts.kind in _ANY and not self.must_sign <= {PLAIN}:
+            return True
+        return facts.kind in self.must_sign
 
 
 def _action(step: Step) -> Action:

@@ -2,7 +2,8 @@
 
 1. The table of rules: the operator's own words come first.
 2. What was agreed with the peer (its ladder), and what is to be done about a failure of
-   ours: the stronger of the two.
+   ours: the stronger of the two. What the ladder cannot judge, as something failed,
+   comes again where nothing is to be done about that.
 3. Otherwise the message is accepted as it is.
 
 The shadow table takes the place of the rules in a second run, whose outcome is only
@@ -11,6 +12,7 @@ compared.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -66,7 +68,8 @@ class Policy:
         found = [
             (f"failure:{kind}", action) for kind, action in self.failures.actions(facts)
         ]
-        found += self._ladder(facts, now)
+        untold = all(action == "accept" for _, action in found)
+        found += self._ladder(facts, now, untold=untold)
         name, action = max(
             found, key=lambda one: ACTIONS.index(one[1]), default=("", "accept")
         )
@@ -74,9 +77,14 @@ class Policy:
             return Outcome()
         return rules.outcome(facts, name, Measure(action=action), self.tag)
 
-    def _ladder(self, facts: Facts, now: datetime) -> list[tuple[str, Action]]:
-        return [
-            (f"ladder:{peer.name}", peer.ladder.at(now))
-            for peer in self.peers
-            if peer.name == facts.peer and peer.ladder.is_bad(facts)
-        ]
+    def _ladder(
+        self, facts: Facts, now: datetime, *, untold: bool
+    ) -> Iterator[tuple[str, Action]]:
+        """Yield what the ladder says; `untold` if nothing is said of what failed."""
+        for peer in self.peers:
+            if peer.name != facts.peer:
+                continue
+            if peer.ladder.is_bad(facts):
+                yield f"ladder:{peer.name}", peer.ladder.at(now)
+            elif untold and peer.ladder.waits(facts, now):
+                yield f"ladder:{peer.name}", "tempfail"

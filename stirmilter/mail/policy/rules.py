@@ -8,17 +8,10 @@ from typing import Final, NamedTuple
 
 from stirmilter.mail.policy import replies
 from stirmilter.mail.policy.actions import Action, Field, Measure, Reply, Tag
-from stirmilter.mail.policy.facts import METHODS, NOBODY, OTHER, PLAIN, Facts
+from stirmilter.mail.policy.facts import KINDS, METHODS, NOBODY, Facts
 from stirmilter.mail.verdict import Verdict
 from stirmilter.stir.result import Reason
 from stirmilter.stir.tn import NumberSet
-
-TYPES: Final = frozenset(
-    f"mm4_{kind}.{half}"
-    for kind in ("forward", "delivery_report", "read_reply_report")
-    for half in ("req", "res")
-)
-"""Messages of MM4, in lower case (TS 23.140 §8.4)."""
 
 _REPORTED: Final = frozenset({"none", "pass", "fail", "temperror", "permerror"})
 
@@ -32,7 +25,7 @@ VALUES: Final[Mapping[str, frozenset[str]]] = {
     "arc": _REPORTED,
     "binding": frozenset({"none", "match", "mismatch", "absent"}),
     "differs": frozenset(METHODS),
-    "message_type": TYPES | {"several", PLAIN, OTHER},
+    "message_type": KINDS,
 }
 """Conditions whose values are known beforehand (RFC 8601 §2.7, TS 23.140 §8.4)."""
 
@@ -200,8 +193,7 @@ def _found(name: str, facts: Facts) -> frozenset[str]:
         case "peer":
             return frozenset({facts.peer or NOBODY})
         case "message_type":
-            kind = facts.message_type or PLAIN
-            return frozenset({kind if kind in VALUES[name] else OTHER})
+            return frozenset({facts.kind})
         case "spc":
             return facts.spcs
         case "differs":

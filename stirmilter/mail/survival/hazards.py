@@ -50,6 +50,7 @@ class BodyHazards:
         self._limits = limits
         self._found: set[Hazard] = set()
         self._boundaries: list[bytes] = []
+        self._parts = 0  # that were read
         self._line = 0  # octets since the last LF
         self._end = b""  # the last two octets
         self._rest = b""  # what may be the beginning of a part's header
@@ -110,6 +111,9 @@ class BodyHazards:
             at = data.find(boundary)
             while at >= 0:
                 if data[at - 1 : at] == b"\n" or (at == 0 and at_line_start):
+                    if self._parts == self._limits.parts:
+                        self._boundaries.clear()  # nobody looks for more
+                        return
                     self._read_part(data[at : at + self._limits.header_octets])
                 at = data.find(boundary, at + 1)
         line = data.rfind(b"\n", -_BOUNDARY_LINE) + 1
@@ -125,6 +129,7 @@ class BodyHazards:
             if len(octets) > len(self._rest):
                 self._rest = octets
             return
+        self._parts += 1
         for line in re.split(rb"\r\n(?![ \t])", head)[1:]:
             name, _, value = line.partition(b":")
             self._read_field(name.strip().lower(), value)

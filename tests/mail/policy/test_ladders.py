@@ -76,6 +76,17 @@ def test_a_step_may_be_as_strict_as_the_one_before() -> None:
             Reason.UNSUPPORTED_PPT, "mm4_forward.req", "none", True, id="other-token"
         ),
         pytest.param(Reason.NO_MSGI, "mm4_forward.req", "none", True, id="proves-less"),
+        *(
+            pytest.param(reason, "mm4_forward.req", "pass", True, id=f"{reason.code}-d")
+            for reason in Reason
+            if reason.word in ("none", "neutral", "policy")
+        ),
+        pytest.param(Reason.NO_PASSPORT, "several", "none", True, id="two-types"),
+        pytest.param(
+            Reason.NO_PASSPORT, "mm4_forward.req (x)", "none", True, id="comment"
+        ),
+        pytest.param(Reason.NO_PASSPORT, "plain", "none", True, id="says-plain"),
+        pytest.param(Reason.VERIFIED, "several", "none", False, id="two-types-good"),
         pytest.param(Reason.NO_PASSPORT, "mm4_forward.res", "none", False, id="answer"),
         pytest.param(Reason.NO_PASSPORT, "", "none", False, id="plain-not-asked-for"),
         pytest.param(
@@ -94,4 +105,14 @@ def test_plain_mail_can_be_asked_for() -> None:
     ladder = Ladder((), frozenset({"plain"}))
 
     assert ladder.is_bad(facts(Reason.NO_PASSPORT))
-    assert not ladder.is_bad(facts(Reason.NO_PASSPORT, message_type="mm4_forward.req"))
+    for other in ("mm4_forward.req", "several", "weird"):
+        assert not ladder.is_bad(facts(Reason.NO_PASSPORT, message_type=other))
+
+
+@pytest.mark.parametrize("word", ["other", "several"])
+def test_a_type_that_is_none_can_be_asked_for(word: str) -> None:
+    ladder = Ladder((), frozenset({word}))
+
+    assert ladder.is_bad(facts(Reason.NO_PASSPORT, message_type="weird"))
+    assert ladder.is_bad(facts(Reason.NO_PASSPORT, message_type="several"))
+    assert not ladder.is_bad(facts(Reason.NO_PASSPORT))

@@ -7,6 +7,7 @@ import pytest
 
 from stirmilter.mail.policy import explanation
 from stirmilter.mail.policy.actions import Action
+from stirmilter.mail.policy.facts import Facts
 from stirmilter.mail.policy.failures import FailurePolicy
 from stirmilter.mail.policy.ladders import Ladder, Step
 from stirmilter.mail.policy.peers import Peer
@@ -126,6 +127,85 @@ def test_of_ladder_and_failure_the_stronger_decides(
     policy = Policy(peers=(PEER,), failures=FailurePolicy(dns=dns))
 
     assert decided(policy, message) == expected
+
+
+UNDETERMINED = [reason for reason in Reason if reason.word == "temperror"]
+HELD = Ladder(
+    (Step(date(2026, 9, 1), "quarantine"), Step(date(2027, 1, 1), "reject")),
+    frozenset({"mm4_forward.req"}),
+)
+
+
+def unjudged(reason: Reason, **changes: str) -> Facts:
+    """A message of the peer's that must be signed, and is said to be."""
+    return facts(
+        reason, **{"peer": "carrier", "message_type": "mm4_forward.req", **changes}
+    )
+
+
+def test_what_only_our_own_store_does_not_know_does_not_wait() -> None:
+    """It would come again until it is stale: each token is older than a new store."""
+    policy = Policy(peers=(Peer(name="carrier", ladder=HELD),))
+
+    assert decided(policy, unjudged(Reason.REPLAY_UNKNOWN)) == ("accept", "")
+
+
+@pytest.mark.conformance("V-18")
+@pytest.mark.parametrize(
+    "reason", [one for one in UNDETERMINED if one is not Reason.REPLAY_UNKNOWN]
+)
+@pytest.mark.parametrize(
+    ("ladder", "at", "expected"),
+    [
+        pytest.param(PEER.ladder, NOW, ("accept", ""), id="tag"),
+        pytest.param(HELD, datetime(2026, 1, 1, tzinfo=UTC), ("accept", ""), id="none"),
+        pytest.param(HELD, NOW, ("tempfail", "ladder:carrier"), id="quarantine"),
+        pytest.param(
+            HELD,
+            datetime(2027, 1, 1, tzinfo=UTC),
+            ("tempfail", "ladder:carrier"),
+            id="reject",
+        ),
+    ],
+)
+def test_what_must_be_signed_and_was_not_judged_comes_again(
+    reason: Reason, ladder: Ladder, at: datetime, expected: tuple[str, str]
+) -> None:
+    """Whoever writes a token chooses its x5u, and may choose one that is dead."""
+    policy = Policy(peers=(Peer(name="carrier", ladder=ladder),))
+
+    outcome = policy.decide(unjudged(reason), at).outcome
+
+    assert (outcome.action, outcome.rule) == expected
+    assert (outcome.reply is not None) == (expected[0] == "tempfail")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"message_type": "mm4_forward.res"}, id="not-asked-for"),
+        pytest.param({"peer": "another"}, id="no-peer"),
+    ],
+)
+def test_what_need_not_be_signed_does_not_wait(changes: dict[str, str]) -> None:
+    policy = Policy(peers=(Peer(name="carrier", ladder=HELD),))
+    message = unjudged(Reason.CREDENTIAL_UNAVAILABLE, **changes)
+
+    assert decided(policy, message) == ("accept", "")
+
+
+@pytest.mark.parametrize("reason", UNDETERMINED)
+@pytest.mark.parametrize("action", ["tag", "quarantine", "tempfail", "reject"])
+def test_what_is_said_of_failures_goes_before_waiting(
+    reason: Reason, action: Action
+) -> None:
+    policy = Policy(
+        peers=(Peer(name="carrier", ladder=HELD),),
+        failures=FailurePolicy(fetch=action, store=action),
+    )
+    kind = "store" if reason is Reason.REPLAY_UNKNOWN else "fetch"
+
+    assert decided(policy, unjudged(reason)) == (action, f"failure:{kind}")
 
 
 def test_the_shadow_table_is_compared_and_changes_nothing() -> None:
