@@ -195,8 +195,7 @@ class Fetched:
 
 
 Claim = Literal["granted", "replayed", "unknown"]
-"""A token was used for the first time by this delivery, before by another, or nobody
-knows."""
+"""A token was used by no other delivery before, or by one, or nobody knows."""
 
 
 class Claimed(NamedTuple):

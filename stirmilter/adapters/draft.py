@@ -96,6 +96,9 @@ class Draft:
     error: BaseException | None = None
     """What a callback without reply ran into; `eom` answers for it."""
 
+    late: bool = False
+    """Whether it was answered undecided; no decision of it is applied from then on."""
+
     refusal: Refusal | None = None
     """The first bound that it ran into; nothing more is kept from then on."""
 

@@ -143,6 +143,8 @@ class Ending:
             sender=draft.sender,
             recipients=tuple(draft.recipients),
             headers=tuple(draft.headers),
+            quarantine=self.channel.can_quarantine,
+            late=lambda: draft.late,
         )
         transaction = draft.prepared.read(transaction)
         problem = _INTERNAL
@@ -189,6 +191,7 @@ class Ending:
         future: Future[Decision] = service.executor.submit(judge)
         if (yield Wait(future, deadline)):
             return future.result()
+        draft.late = True
         if future.cancel():
             place.leave()
         return None

@@ -21,6 +21,7 @@ from stirmilter.mail.beside import Beside, Checks
 from stirmilter.mail.mailpolicy import MailPolicy
 from stirmilter.mail.policy import peers
 from stirmilter.mail.policy.facts import Facts, words
+from stirmilter.mail.policy.ruling import Ruling
 from stirmilter.mail.protection import Protection
 from stirmilter.mail.resultfields import Judged
 from stirmilter.mail.stopwatch import Stopwatch
@@ -103,7 +104,23 @@ class Incoming:
         )
         service = self._service(transaction.connection, transaction.sender)
         tokens = self.policy.tokens(transaction.headers)
-        found = service.verify(message, tokens, now)
+        asked: tuple[Verification, Verification, Ruling] | None = None
+
+        def decided(found: Verification) -> tuple[Verification, Ruling]:
+            nonlocal asked
+            if asked is None or asked[0] is not found:
+                given = found
+                if service.policy.protected:
+                    found = _withheld(found, beside.protection)
+                facts = self._facts(view, transaction, found.result, beside)
+                asked = given, found, self.policy.actions.decide(facts, now)
+            return asked[1:]
+
+        def admits(found: Verification) -> bool:
+            found, ruling = decided(found)
+            return found.result.passed and _lets_through(ruling, transaction)
+
+        found = service.verify(message, tokens, now, admits=admits)
         if transaction.kept is not None:
             survival = self.policy.survival
             found = telling.told(
@@ -114,10 +131,7 @@ class Incoming:
                 survival.parts,
             )
         watch.lap("stir")
-        if service.policy.protected:
-            found = _withheld(found, beside.protection)
-        facts = self._facts(view, transaction, found.result, beside)
-        ruling = self.policy.actions.decide(facts, now)
+        found, ruling = decided(found)
         judged = Judged(view, transaction, found, beside, ruling, now, watch)
         return self._decision(judged), judged
 
@@ -241,6 +255,16 @@ def _withheld(found: Verification, kept: Protection) -> Verification:
         protection.withhold(found.result, kept),
         tuple(protection.withhold(one, kept) for one in found.passports),
     )
+
+
+def _lets_through(ruling: Ruling, transaction: Transaction) -> bool:
+    """Tell whether a message may be delivered now, or out of the quarantine later."""
+    action = ruling.outcome.action
+    if transaction.late():
+        return False
+    if action == "quarantine":
+        return transaction.quarantine
+    return action in ("accept", "tag")
 
 
 def _spcs(result: StirResult) -> frozenset[str]:

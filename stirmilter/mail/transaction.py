@@ -89,6 +89,12 @@ class Transaction:
     view: View | None = None
     """The header as it was read before the body came, if it was."""
 
+    quarantine: bool = True
+    """Whether the MTA lets us have it held; if not, what should be is answered 451."""
+
+    late: Callable[[], bool] = field(default=lambda: False, compare=False)
+    """Tells whether it was answered undecided meanwhile: no decision is applied."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:

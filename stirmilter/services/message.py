@@ -38,12 +38,19 @@ class ReplayStore(Protocol):
         ...
 
     def claim(
-        self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
+        self,
+        keys: Sequence[bytes],
+        holder: bytes,
+        signed_at: datetime,
+        now: datetime,
+        *,
+        keep: bool = True,
     ) -> bool:
         """Record `holder` for all keys, unless another one is recorded for any.
 
         One atomic step, however many threads, processes and machines share the store;
-        one that returns False has recorded nothing.
+        one that returns False has recorded nothing. Without `keep` it says what it
+        would, and records nothing either.
 
         Args:
             keys: 16 octets each.
@@ -51,6 +58,7 @@ class ReplayStore(Protocol):
             signed_at: of the token. The store keeps the keys for as long after it as
                 the policy calls a token fresh, at least.
             now: aware time.
+            keep: False for a message that is not let through, whatever is said here.
 
         Raises:
             StoreError: it cannot answer.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -17,7 +17,7 @@ from stirmilter.errors import StoreError
 from stirmilter.events import Claim, Claimed
 from stirmilter.services.message import Message, ReplayStore
 from stirmilter.stir.passport import Passport
-from stirmilter.stir.result import Reason, Unverified, printable
+from stirmilter.stir.result import Reason, StirResult, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +33,40 @@ class ReplayGuard:
     """Told of each question to the store."""
 
     def claim(
-        self, token: Passport, message: Message, now: datetime
-    ) -> tuple[str, ...]:
+        self, good: StirResult, message: Message, now: datetime, *, keep: bool
+    ) -> StirResult:
         """Use up a verified token for each recipient of this delivery.
 
-        Returns notes for the result.
+        Args:
+            good: of a token that passed but for this.
+            message: the delivery.
+            now: aware time.
+            keep: False only looks whether it could be used up.
 
-        Raises:
-            Unverified: another delivery had it, or nobody knows.
+        Returns:
+            The same, or why it is no pass: another delivery had it, or nobody knows.
         """
+        token = good.passport
+        assert token is not None  # noqa: S101 - nothing else passes
         keys = [key(token, recipient) for recipient in sorted(message.dest)]
         signed_at = datetime.fromtimestamp(token.claims.iat, UTC)
         began = time.perf_counter()
         try:
-            first = self.store.claim(keys, holder(message), signed_at, now)
+            first = self.store.claim(keys, holder(message), signed_at, now, keep=keep)
         except StoreError as error:
             self.observe(Claimed("unknown", time.perf_counter() - began))
             text = printable(str(error))
             if self.on_failure == "pass":
                 self.trouble(f"not looked for a replay: {text}")
-                return ("not looked for a replay",)
-            raise Unverified(Reason.REPLAY_UNKNOWN, text) from None
+                return replace(good, notes=(*good.notes, "not looked for a replay"))
+            return replace(good, reason=Reason.REPLAY_UNKNOWN, detail=text)
         outcome: Claim = "granted" if first else "replayed"
         self.observe(Claimed(outcome, time.perf_counter() - began))
-        if not first:
-            detail = "seen before in another delivery"
-            raise Unverified(Reason.REPLAYED, detail, "RFC 8224 §12.1")
-        return ()
+        if first:
+            return good
+        detail = "seen before in another delivery"
+        rule = "RFC 8224 §12.1"
+        return replace(good, reason=Reason.REPLAYED, detail=detail, rule=rule)
 
 
 def key(token: Passport, recipient: str) -> bytes:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from stirmilter.errors import FetchError
 from stirmilter.events import Claimed
+from stirmilter.haste import takes_long
 from stirmilter.services import foresight, outcome
 from stirmilter.services.credentials import (
     Again,
@@ -145,7 +146,12 @@ class VerificationService:
         )
 
     def verify(
-        self, message: Message, values: Sequence[str], now: datetime
+        self,
+        message: Message,
+        values: Sequence[str],
+        now: datetime,
+        *,
+        admits: Callable[[Verification], bool] = lambda _: True,
     ) -> Verification:
         """Judge every header value; one good PASSporT is enough (RFC 8224 §6.2.1).
 
@@ -153,6 +159,9 @@ class VerificationService:
             message: its body digested with what `algorithms` named, at least.
             values: header field values, ``token;info=...``, folded or not.
             now: aware time of reception.
+            admits: tells whether a message with such a result is let through, with a
+                pass; always the same of the same result, but for its notes. No token
+                of one that is not is used up.
         """
         if len(values) > self.policy.passports:
             # Before any fetch: a header block must not buy a hundred of them.
@@ -173,24 +182,40 @@ class VerificationService:
             else token
             for token in read
         ]
-        judged = tuple([r for r in results if isinstance(r, StirResult)])
-        if len(judged) == len(results):
-            speaks = judged[0] if len(judged) == 1 else most_informed(judged)
-            return Verification(speaks, judged)
-        # Which diversions were needed is known only now. A good one vouches for itself
-        # alone, not for the message.
-        everything = tuple(
-            delivery.judged.get(id(one)) or outcome.unused(one)
-            if isinstance(one, Passport)
-            else one
-            for one in results
-        )
-        bad = [
-            result
-            for one, result in zip(results, everything, strict=True)
-            if isinstance(one, Passport) and not result.passed
-        ]
-        return Verification(most_informed([*judged, *bad]), everything)
+        return self._once(results, delivery, admits)
+
+    def _once(
+        self,
+        results: Sequence[Passport | StirResult],
+        delivery: _Delivery,
+        admits: Callable[[Verification], bool],
+    ) -> Verification:
+        """Take the pass from tokens that were used before, and use up the others.
+
+        They are used up for a message that is let through, and only looked at for one
+        that is not: whoever sends a copy that is refused would otherwise spoil the
+        message itself, and so would a 451 of ours. So what passes in the end was used
+        up, or is what `admits` has refused.
+
+        Source: RFC 8224 §12.1. Last, so that only a good token can use up its key.
+        """
+        while True:
+            found = _summary(results, delivery)
+            if not _passes(results):
+                return found
+            if sum(isinstance(one, StirResult) for one in results) > 1:
+                takes_long()  # one may be used up, and then another one has to wait
+            keep = admits(found)
+            once = [
+                self.replays.claim(one, delivery.message, delivery.now, keep=keep)
+                if isinstance(one, StirResult) and one.passed
+                else one
+                for one in results
+            ]
+            # What is left may be let through where all of them together were not.
+            if keep or _passes(once) == _passes(results):
+                return _summary(once, delivery) if once != results else found
+            results = once
 
     def _usable(self, read: Iterable[Passport | StirResult]) -> list[Passport]:
         """Pick the ``div`` tokens that policy lets count."""
@@ -213,12 +238,11 @@ class VerificationService:
         return token
 
     def _judge(self, token: Passport, delivery: _Delivery) -> StirResult:
-        """Judge one ``msg`` token."""
+        """Judge one ``msg`` token, but for whether it was used before."""
         message, now, policy = delivery.message, delivery.now, self.policy
         signer = Signer()
         body: BodyMatch = "absent"
         diversions = 0
-        missed: tuple[str, ...] = ()
         try:
             # RFC 8224 §6.2. Step 3 costs a fetch, so what needs none goes before it.
             # Step 2: Determine the Originator's Identity
@@ -240,8 +264,6 @@ class VerificationService:
             found = self._signatures.check(token, speaker, delivery.asking, signer)
             self._check_policy(token.claims, found, signer.authority)
             diversions = self._check_covered(token.claims, delivery)
-            # RFC 8224 §12.1. Last, so that only a good token can use up its key.
-            missed = self.replays.claim(token, message, now)
         except (Unverified, FetchError) as error:
             reason, detail, rule = outcome.explain(error)
         else:
@@ -254,7 +276,7 @@ class VerificationService:
             signer.authority,
             body,
             rule,
-            notes=(*odd, *signer.notes, *missed),
+            notes=(*odd, *signer.notes),
             diversions=diversions,
         )
         return outcome.evidence(result, signer.vouched)
@@ -339,6 +361,35 @@ class VerificationService:
             # Good STIR, but any body could stand below it.
             detail = "the token does not cover the body"
             raise Unverified(Reason.NO_MSGI, detail, "RFC 9475 §3.2")
+
+
+def _passes(results: Iterable[Passport | StirResult]) -> int:
+    """Count the tokens that vouch for the message; one that diverts it does not."""
+    return sum(isinstance(one, StirResult) and one.passed for one in results)
+
+
+def _summary(
+    results: Sequence[Passport | StirResult], delivery: _Delivery
+) -> Verification:
+    """Conclude from what was found of each token; diversions are still tokens."""
+    judged = tuple([r for r in results if isinstance(r, StirResult)])
+    if len(judged) == len(results):
+        speaks = judged[0] if len(judged) == 1 else most_informed(judged)
+        return Verification(speaks, judged)
+    # Which diversions were needed is known only now. A good one vouches for itself
+    # alone, not for the message.
+    everything = tuple(
+        delivery.judged.get(id(one)) or outcome.unused(one)
+        if isinstance(one, Passport)
+        else one
+        for one in results
+    )
+    bad = [
+        result
+        for one, result in zip(results, everything, strict=True)
+        if isinstance(one, Passport) and not result.passed
+    ]
+    return Verification(most_informed([*judged, *bad]), everything)
 
 
 def _check_orig(content: Claims, message: Message) -> None:

@@ -18,7 +18,7 @@ from stirmilter.adapters.draft import Bounds
 from stirmilter.events import Handled
 from stirmilter.haste import takes_long
 from stirmilter.mail.survival import BodyHazards, BodyKeeper
-from stirmilter.mail.transaction import Decision, Preparation
+from stirmilter.mail.transaction import Decision, Preparation, Transaction
 from stirmilter.stir.msgi import BodyDigester
 from tests.adapters.sessions import broken, carry, told, until
 from tests.laboratory import NOW
@@ -202,6 +202,52 @@ def test_a_message_that_found_no_quarantine_is_told_as_deferred(
     assert carry(session) == Milter.TEMPFAIL
 
     assert told(ledger) == [("failed", "stale", "tempfail")]
+
+
+@pytest.mark.parametrize(("actions", "known"), [(0x1, False), (0x21, True)])
+def test_who_decides_knows_whether_there_is_a_quarantine(
+    talk: Any,  # noqa: ANN401
+    actions: int,
+    known: bool,
+) -> None:
+    session, _, _ = talk(actions=actions)
+    asked: list[bool] = []
+
+    def decide(transaction: Transaction) -> Decision:
+        asked.append(transaction.quarantine)
+        return Decision(event=Handled("in", "unauthenticated", "no-passport"))
+
+    session.session.service.filter.decide = decide
+
+    assert carry(session) == Milter.CONTINUE
+    assert asked == [known]
+
+
+@pytest.mark.conformance("V-22")
+def test_who_decides_too_late_is_told_so(
+    talk: Any,  # noqa: ANN401
+) -> None:
+    """In time: a token is not used up for what was answered 451."""
+    answered, asked = threading.Event(), threading.Event()
+    late: list[bool] = []
+
+    def decide(transaction: Transaction) -> Decision:
+        takes_long()
+        late.append(transaction.late())
+        answered.wait(30)
+        late.append(transaction.late())
+        asked.set()
+        return Decision(event=Handled("in", "unauthenticated", "no-passport"))
+
+    session, _, ledger = talk(message_seconds=0.3)
+    session.session.service.filter.decide = decide
+
+    assert carry(session) == Milter.TEMPFAIL
+    answered.set()
+
+    assert asked.wait(30)
+    assert late == [False, True]
+    assert told(ledger) == [("undetermined", "too-late", "tempfail")]
 
 
 def test_a_second_sender_begins_a_second_message(

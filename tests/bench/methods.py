@@ -63,7 +63,8 @@ class Forgetful:
 
     remote = False
 
-    def claim(self, *_: object) -> bool:
+    def claim(self, *_: object, keep: bool = True) -> bool:
+        assert keep
         return True
 
 

@@ -44,8 +44,15 @@ class Forgetful:
     remote = False
 
     def claim(
-        self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
+        self,
+        keys: Sequence[bytes],
+        holder: bytes,
+        signed_at: datetime,
+        now: datetime,
+        *,
+        keep: bool = True,
     ) -> bool:
+        assert keep
         assert signed_at <= now == NOW
         return bool(keys and holder)
 

@@ -95,13 +95,13 @@ from stirmilter.services.replays import ReplayGuard
 folder = pathlib.Path({folder!r})
 claim = ReplayGuard.claim
 
-def dying(self, token, message, now):
-    notes = claim(self, token, message, now)
+def dying(self, good, message, now, *, keep):
+    found = claim(self, good, message, now, keep=keep)
     mark = folder / message.delivery
     if len(list(folder.iterdir())) < 4 and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return notes
+    return found
 
 ReplayGuard.claim = dying
 """

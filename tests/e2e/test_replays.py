@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import mta
-from tests.e2e.conftest import Daemon, Start
+from tests.e2e.conftest import OVER_BOTH, Daemon, Start
 from tests.e2e.test_daemon import until, workers
 from tests.e2e.test_milter import SENDER, STRANGER, headers, recipient
 from tests.redis_server import RedisServerProcess
@@ -127,6 +127,44 @@ def test_a_retry_after_a_lost_reply_is_no_replay(start: Start) -> None:
     for _ in range(10):
         with mta.session(daemon.socket, THIEF) as thief:
             assert mail.deliver(thief, 0) == "replayed"
+
+
+PEERS = """\
+[[peer]]
+name = "full"
+networks = ["192.0.2.7"]
+[[rule]]
+name = "full"
+peer = ["full"]
+action = "tempfail"
+code = "451"
+"""
+
+
+@OVER_BOTH
+@pytest.mark.conformance("V-22")
+def test_what_a_rule_answers_451_comes_again_from_another_address(
+    start: Start, transport: str
+) -> None:
+    """A pool of outgoing addresses does so; and then it is used up."""
+    daemon = start(milter=f'transport = "{transport}"', more=PEERS)
+    mail = Mail()
+    mail.sign(daemon, range(1))
+    lines = mail.fields[0]
+
+    with mta.session(daemon.socket, STRANGER) as full:
+        for _ in range(4):  # perhaps by both workers
+            answer = full.message(SENDER, [recipient(0)], lines, BODY)
+            assert (answer.verdict, answer.reply[:3]) == (b"y", b"451")
+    with mta.session(daemon.socket, "192.0.2.8") as other:
+        assert mail.deliver(other, 0) == "verified"
+    with mta.session(daemon.socket, THIEF) as thief:
+        assert mail.deliver(thief, 0) == "replayed"
+    with mta.session(daemon.socket, STRANGER) as full:
+        full.message(SENDER, [recipient(0)], lines, BODY)
+    told = [line for line in daemon.logged().splitlines() if "rule=full" in line]
+    assert ["reason=verified" in line for line in told] == [True] * 4 + [False]
+    assert "reason=replayed" in told[-1]
 
 
 def test_a_server_that_hangs_costs_a_message_its_seconds_and_no_more(

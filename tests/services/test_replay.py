@@ -1,14 +1,25 @@
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stirmilter.events import Claimed
-from stirmilter.services import ReplayStore, VerificationService
+from stirmilter.haste import TakesLong, haste
+from stirmilter.services import (
+    ReplayStore,
+    Verification,
+    VerificationPolicy,
+    VerificationService,
+)
 from stirmilter.stir.result import Reason
 from stirmilter.stores.replay import MemoryReplayStore
-from tests.laboratory import BOB, CAROL, NOW, message
+from tests.laboratory import BOB, BODY, CAROL, NOW, message
+from tests.services.revoked import Kept
 from tests.services.world import DAY, MINUTE, SECOND, World
 from tests.stir.tokens import IAT, twin
 
@@ -19,9 +30,10 @@ def deliver(
     delivery: str,
     *dest: str,
     at: datetime = NOW,
+    let: bool = True,
 ) -> Reason:
     there = message(dest=dest or (BOB,), delivery=delivery)
-    return service.verify(there, [value], at).result.reason
+    return service.verify(there, [value], at, admits=lambda _: let).result.reason
 
 
 @pytest.mark.conformance("V-09")
@@ -108,7 +120,10 @@ def test_store_sees_neither_token_nor_number_and_learns_the_time(world: World) -
             holder: bytes,
             signed_at: datetime,
             now: datetime,
+            *,
+            keep: bool = True,
         ) -> bool:
+            assert keep
             asked.append((keys, holder, signed_at, now))
             return True
 
@@ -175,3 +190,120 @@ def test_each_question_to_the_store_is_told_with_its_answer(world: World) -> Non
         "unknown",
     ]
     assert all(one.seconds >= 0 for one in told)
+
+
+# What is not let through uses nothing up
+
+
+@pytest.mark.conformance("V-22")
+def test_a_copy_that_is_not_let_through_uses_nothing_up(world: World) -> None:
+    service, value = world.verifier(), world.token("one")
+
+    assert deliver(service, value, "first", let=False) is Reason.VERIFIED
+    assert deliver(service, value, "second", let=False) is Reason.VERIFIED
+    assert deliver(service, value, "third") is Reason.VERIFIED
+    assert deliver(service, value, "second") is Reason.REPLAYED
+
+
+@pytest.mark.conformance("V-22")
+def test_a_copy_that_is_not_let_through_is_told_to_be_a_replay(world: World) -> None:
+    service, value = world.verifier(), world.token("one")
+
+    assert deliver(service, value, "first") is Reason.VERIFIED
+    assert deliver(service, value, "second", let=False) is Reason.REPLAYED
+    assert deliver(service, value, "first", let=False) is Reason.VERIFIED
+
+
+def test_whether_it_is_let_through_is_asked_of_a_pass_alone(world: World) -> None:
+    asked: list[Reason] = []
+    service = world.verifier()
+
+    def admits(found: Verification) -> bool:
+        asked.append(found.result.reason)
+        return True
+
+    for body in (b"x", BODY):
+        there = message(body=body)
+        service.verify(there, [world.token("one")], NOW, admits=admits)
+
+    assert asked == [Reason.VERIFIED]
+
+
+def test_what_passes_after_all_was_used_up(world: World) -> None:
+    """Two tokens are refused together; one is a replay, and the other let through."""
+    service = world.verifier()
+    stolen = world.token("one")
+    other = world.token("one", payload={"iat": IAT + 1})
+    assert deliver(service, stolen, "first") is Reason.VERIFIED
+
+    def admits(found: Verification) -> bool:
+        return sum(one.passed for one in found.passports) < 2
+
+    both = service.verify(message(delivery="b"), [stolen, other], NOW, admits=admits)
+
+    reasons = [one.reason for one in both.passports]
+    assert reasons == [Reason.REPLAYED, Reason.VERIFIED]
+    assert admits(both)
+    assert deliver(service, other, "third") is Reason.REPLAYED
+
+
+def test_no_token_is_used_up_in_haste_before_another_that_may_wait(
+    world: World,
+) -> None:
+    store = MemoryReplayStore()
+    service = VerificationService(
+        repository=Kept(world.folder),
+        anchors=world.trusted,
+        replays=store,
+        policy=VerificationPolicy(),
+    )
+    values = [world.token("one", payload={"iat": IAT + n}) for n in range(2)]
+    assert service.verify(message(), values, NOW, admits=lambda _: False).result.passed
+
+    with pytest.raises(TakesLong), haste():
+        service.verify(message(), values, NOW)
+
+    assert store.stats().keys == 0
+    with haste():
+        assert service.verify(message(), values[:1], NOW).result.passed
+
+
+copies = st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12)
+
+
+@given(history=copies)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.conformance("V-22")
+def test_the_first_that_is_let_through_is_the_only_one(
+    world: World, history: list[tuple[str, bool]]
+) -> None:
+    service, value = world.verifier(), world.token("one")
+    first = ""
+    for delivery, let in history:
+        good = first in ("", delivery)
+        expected = Reason.VERIFIED if good else Reason.REPLAYED
+        assert deliver(service, value, delivery, let=let) is expected
+        if good and let:
+            first = delivery
+
+
+def test_of_copies_that_come_at_once_one_passes_whatever_is_refused(
+    world: World,
+) -> None:
+    """Those that are refused neither pass nor keep the one from it."""
+    start = Barrier(4, timeout=10)
+    service = world.verifier()
+    values = [world.token("one", payload={"iat": IAT + n}) for n in range(25)]
+
+    def race(name: str) -> list[bool]:
+        let, passed = name in "ab", []
+        for value in values:
+            start.wait()
+            reason = deliver(service, value, name, let=let)
+            passed.append(let and reason is Reason.VERIFIED)
+        return passed
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(race, "abcd"))
+
+    assert [sum(one) for one in zip(*results, strict=True)] == [1] * len(values)

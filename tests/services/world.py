@@ -38,7 +38,14 @@ HOUR: Final = timedelta(hours=1)
 class Silent:
     """A replay store that cannot answer."""
 
-    def claim(self, _key: str, _holder: str, _until: datetime, now: datetime) -> str:
+    def claim(
+        self,
+        _keys: object,
+        _holder: bytes,
+        _signed_at: datetime,
+        now: datetime,
+        **_: bool,
+    ) -> bool:
         raise StoreError(f"no answer\r\nby {now}")
 
 

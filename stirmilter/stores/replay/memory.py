@@ -72,7 +72,13 @@ class MemoryReplayStore:
         self._order: list[int] = []
 
     def claim(
-        self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
+        self,
+        keys: Sequence[bytes],
+        holder: bytes,
+        signed_at: datetime,
+        now: datetime,
+        *,
+        keep: bool = True,
     ) -> bool:
         """Record `holder` for all keys, unless another one is recorded for any.
 
@@ -93,6 +99,8 @@ class MemoryReplayStore:
                 elif held != holder:
                     return False
             if new:
+                self._admit(new, signed_at)
+            if new and keep:
                 self._record(new, holder, signed_at)
             return True
 
@@ -136,11 +144,13 @@ class MemoryReplayStore:
         replaces = self._monotonic() - self._made > _AT_ONCE
         self._since = began(self._now(), self._skew, lost=replaces)
 
-    def _record(self, keys: list[bytes], holder: bytes, signed_at: datetime) -> None:
+    def _admit(self, keys: list[bytes], signed_at: datetime) -> None:
         if self._since is not None and predates(signed_at, self._since):
             raise too_young(_NAME, self._since)
         if len(self._holders) + len(keys) > self._limit:
             raise StoreError(f"{_NAME}: full, {self._limit} live keys (replay.limit)")
+
+    def _record(self, keys: list[bytes], holder: bytes, signed_at: datetime) -> None:
         # Rounded up: a key is kept a little too long rather than too short.
         second = int((signed_at + self._retention).timestamp()) + 1
         kept = self._seconds.get(second)

@@ -31,7 +31,8 @@ from stirmilter.stores.replay.retention import (
 _BATCH: Final = 1_000
 
 # KEYS[1] is since when the server knows; ARGV: holder, milliseconds, when the token had
-# been signed, and whether the server was greeted. The scripts run whole, whoever asks.
+# been signed, whether the server was greeted, and whether to record anything. The
+# scripts run whole, whoever asks.
 _CLAIM: Final = """
 local since = redis.call('GET', KEYS[1])
 if not since and ARGV[4] == '1' then return 'forgot' end
@@ -42,6 +43,7 @@ for i = 2, #KEYS do
   elseif holder ~= ARGV[1] then return 'taken' end
 end
 if #new > 0 and since and tonumber(ARGV[3]) <= tonumber(since) then return since end
+if ARGV[5] ~= '1' then return 'ok' end
 for _, key in ipairs(new) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
 return 'ok'
 """
@@ -103,7 +105,13 @@ class RedisReplayStore:
             server.greet(self._greet)
 
     def claim(
-        self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
+        self,
+        keys: Sequence[bytes],
+        holder: bytes,
+        signed_at: datetime,
+        now: datetime,
+        *,
+        keep: bool = True,
     ) -> bool:
         """Record `holder` for all keys, unless another one is recorded for any.
 
@@ -115,7 +123,8 @@ class RedisReplayStore:
         left = max(signed_at + self._retention - now, self._retention)
         last = f"{signed_at.timestamp() + 1:.3f}"
         greeted = int(self._now is not None)
-        arguments = (holder, int(left / timedelta(milliseconds=1)), last, greeted)
+        milliseconds = int(left / timedelta(milliseconds=1))
+        arguments = (holder, milliseconds, last, greeted, int(keep))
         names = [self._began, *map(self._name, keys)]
         said = self._server.ask(lambda r: _run(r, names, arguments))
         if said == b"forgot":  # somebody emptied it, or it evicts

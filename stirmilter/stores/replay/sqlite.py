@@ -109,7 +109,13 @@ class SqliteReplayStore:
         self._settle()
 
     def claim(
-        self, keys: Sequence[bytes], holder: bytes, signed_at: datetime, now: datetime
+        self,
+        keys: Sequence[bytes],
+        holder: bytes,
+        signed_at: datetime,
+        now: datetime,
+        *,
+        keep: bool = True,
     ) -> bool:
         """Record `holder` for all keys, unless another one is recorded for any.
 
@@ -126,7 +132,7 @@ class SqliteReplayStore:
             self._database.begin(connection)
             try:
                 good = self._claim(connection, keys, holder, signed_at, until)
-                connection.execute("COMMIT" if good else "ROLLBACK")
+                connection.execute("COMMIT" if good and keep else "ROLLBACK")
             except BaseException:
                 _roll_back(connection)
                 raise

@@ -18,8 +18,8 @@ from tests.stores.replay.conftest import END, SIGNED, A, B, Maker, holder, key
 SECOND = timedelta(seconds=1)
 
 
-def claim(store: ReplayStore, name: bytes, *numbers: int) -> bool:
-    return store.claim([key(n) for n in numbers], name, SIGNED, NOW)
+def claim(store: ReplayStore, name: bytes, *numbers: int, keep: bool = True) -> bool:
+    return store.claim([key(n) for n in numbers], name, SIGNED, NOW, keep=keep)
 
 
 def test_the_first_holder_has_the_key(store: ReplayStore) -> None:
@@ -66,6 +66,23 @@ def test_a_retry_adds_what_is_new(store: ReplayStore) -> None:
     assert not claim(store, B, 2)
 
 
+def test_who_only_asks_hears_what_a_claim_would_and_takes_nothing(
+    maker: Maker,
+) -> None:
+    store = maker()
+    claim(store, A, 1)
+    [before] = store.entries()
+
+    assert claim(store, B, 2, keep=False)
+    assert claim(store, A, 1, 2, keep=False)
+    assert not claim(store, B, 1, 2, keep=False)
+
+    [after] = store.entries()
+    assert (after.key, after.holder) == (before.key, before.holder)
+    assert claim(store, B, 2)
+    assert not claim(store, A, 2, keep=False)
+
+
 @pytest.mark.parametrize("early", [SECOND, timedelta(minutes=30)])
 def test_a_key_is_kept_while_its_token_is_fresh(maker: Maker, early: timedelta) -> None:
     store = maker()
@@ -100,23 +117,25 @@ def test_a_retry_does_not_lengthen_a_key(maker: Maker) -> None:
 
 
 def test_of_threads_that_race_one_wins(maker: Maker) -> None:
-    threads, keys = 4, range(50)
-    start = Barrier(threads, timeout=10)
+    """Whoever only asks beside them costs nobody the key."""
+    keys = range(50)
+    start = Barrier(6, timeout=10)
     store = maker()
 
     def race(name: str) -> list[bool]:
         won = []
         for number in keys:
             start.wait()
-            won.append(claim(store, holder(name), number))
+            keep = name in "abcd"
+            won.append(claim(store, holder(name), number, keep=keep))
         if isinstance(store, SqliteReplayStore):
             store.close()
         return won
 
-    with ThreadPoolExecutor(threads) as pool:
-        results = list(pool.map(race, "abcd"))
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(race, "abcdef"))
 
-    assert [sum(won) for won in zip(*results, strict=True)] == [1] * len(keys)
+    assert [sum(won) for won in zip(*results[:4], strict=True)] == [1] * len(keys)
 
 
 def test_entries_are_what_was_claimed(maker: Maker) -> None:
@@ -162,11 +181,12 @@ def test_memory_forgets_what_was_cleared_and_claimed_again_in_its_time() -> None
 # A store that is younger than the token
 
 
-def test_a_new_store_knows_nothing_of_older_tokens(maker: Maker) -> None:
+@pytest.mark.parametrize("keep", [True, False], ids=["claims", "asks"])
+def test_a_new_store_knows_nothing_of_older_tokens(maker: Maker, keep: bool) -> None:
     store = maker(since=NOW)
 
     with pytest.raises(StoreError, match="knows nothing of tokens signed before 2026"):
-        store.claim([key(1)], A, NOW - 2 * SECOND, NOW)
+        store.claim([key(1)], A, NOW - 2 * SECOND, NOW, keep=keep)
 
     assert store.claim([key(1)], B, NOW - SECOND / 2, NOW), "what it refused is free"
     assert store.claim([key(2)], B, NOW + SECOND, NOW)
@@ -203,7 +223,9 @@ def test_when_it_began_is_shared(maker: Maker) -> None:
 
 claims = st.lists(
     st.tuples(
-        st.lists(st.integers(0, 5), max_size=4), st.sampled_from("ab"), st.booleans()
+        st.lists(st.integers(0, 5), max_size=4),
+        st.sampled_from("ab"),
+        st.sampled_from(["claim", "ask", "clear"]),
     ),
     max_size=20,
 )
@@ -215,15 +237,16 @@ def test_it_does_what_a_dictionary_does(maker: Maker, history: list[Any]) -> Non
     store = maker()
     store.clear()
     model: dict[int, str] = {}
-    for numbers, name, clear in history:
-        if clear:
+    for numbers, name, verb in history:
+        keep = verb == "claim"
+        if verb == "clear":
             store.clear([key(n) for n in numbers])
             for number in numbers:
                 model.pop(number, None)
             continue
         good = all(model.get(n, name) == name for n in numbers)
-        assert claim(store, holder(name), *numbers) == good
-        if good:
+        assert claim(store, holder(name), *numbers, keep=keep) == good
+        if good and keep:
             model |= dict.fromkeys(numbers, name)
     assert {e.key: e.holder for e in store.entries()} == {
         key(number): holder(name) for number, name in model.items()

@@ -117,6 +117,18 @@ def test_a_claim_says_the_same_where_there_is_no_time(maker: Maker) -> None:
     assert hasty(store, 1, holder=B) is (None if expected is None else False)
 
 
+def test_who_only_asks_in_haste_leaves_nothing(
+    store: SqliteReplayStore, path: Path
+) -> None:
+    with haste():
+        assert store.claim([key(1)], A, SIGNED, NOW, keep=False)
+
+    assert rows(path) == 0
+    with locked(path):  # and no lock either
+        pass
+    assert hasty(store, 1, holder=B)
+
+
 def test_a_claim_that_was_begun_in_haste_is_no_replay(maker: Maker) -> None:
     """Whoever has the time begins the whole message again."""
     store = maker()
