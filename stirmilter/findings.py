@@ -26,7 +26,8 @@ from stirmilter.stir.result import Reason, Unverified
 from stirmilter.stir.tn import NumberSet
 from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.stores import trustfile
-from stirmilter.stores.fetch import CHAIN, NUMBERS
+from stirmilter.stores.certificates import CHAIN
+from stirmilter.stores.fetch import NUMBERS
 from stirmilter.stores.proofs import QUEUED, ProofFile, before, recent
 from stirmilter.stores.replay.standing import BOOT_ID, boot_id
 
@@ -204,7 +205,7 @@ def published(runtime: Runtime, signer: Signer) -> Finding:
     try:
         # Not through the store of certificates: what it remembers is no proof.
         served = credential.load_chain(
-            runtime.fetcher.body(signer.x5u, accept=CHAIN), limit
+            runtime.fetcher.body(signer.x5u, accept=CHAIN.accept), limit
         )
     except (FetchError, Unverified) as error:
         return Finding("error", subject, f"{signer.x5u}: {error}")

@@ -4,7 +4,7 @@ A worker that only lives may still be of no use: judges that all wait for what n
 comes, or a transport that takes connections no more, or takes them and does not serve
 them. Nobody else can see that: its siblings share its listener, so a connection from
 outside meets any of them. While messages come, they show that it works; when none has
-come for a while, the worker calls itself.
+come for a while, the worker asks its transport, or calls itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 _SIGN = b"."
-_QUIET: Final = 3  # looks without a session, after which we call ourselves
+_QUIET: Final = 3  # looks without a session, after which we ask, or call ourselves
 
 
 class Judges(ThreadPoolExecutor):
@@ -58,7 +58,7 @@ class Pulse:
         Args:
             judges: the threads that judge.
             sessions: how many sessions there have been so far.
-            answers: calls ourselves, and tells whether that is answered.
+            answers: tells whether the transport gets on, be it by a call to ourselves.
             supervisor: where a sign of life goes.
         """
         self._judges = judges
@@ -78,11 +78,11 @@ class Pulse:
                 self._supervisor.send(_SIGN)
 
     def gets_on(self) -> bool:
-        """Tell whether judges and library have done something since the last time.
+        """Tell whether judges and transport have done something since the last time.
 
-        Judges are given a little to do, so that they always have. The library is called
-        when it has had nothing to do for a while, and each time after a call that was
-        not answered.
+        Judges are given a little to do, so that they always have. The transport is
+        asked, or called, when it has had nothing to do for a while, and each time after
+        it did not answer.
         """
         return self._judge() and self._serve()
 

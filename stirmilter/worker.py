@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Final, NoReturn
 
 from stirmilter import log, selfcall
@@ -43,7 +43,7 @@ _WRITE: Final = 0.6  # of the time to leave, for what still waits; the rest is s
 _BROKEN: Final = 3.0  # seconds for it where a transport gave up: nobody told us to go
 _REVOCATION: Final = 10.0  # seconds between two looks at what is due
 _SAMPLE: Final = 5.0  # seconds between two looks at caches and queues
-_REPLAYS: Final = 10.0  # seconds between two looks at a server
+_REPLAYS: Final = 10.0  # seconds between two looks at the replay store
 _LOOKERS: Final = 2  # threads that look into what is shared
 _BEATS: Final = 10  # signs of life in the time that is given for one
 _GARBAGE: Final = 10_000  # objects before the collector looks; Python's default is 700
@@ -127,11 +127,15 @@ def serve(
             target=_carry, args=(carrier, background), name="milter", daemon=True
         )
         thread.start()
-        called = selfcall.libmilter_answers(listener, thread, control)
+
+        @cache
+        def library() -> Callable[[], bool]:
+            """Prepare for calls, with a handler of SIGURG, once one is due."""
+            return selfcall.libmilter_answers(listener, thread, control)
 
         def answers() -> bool:
             own = carrier.answers(control)
-            return called() if own is None else own
+            return library()() if own is None else own
 
         pulse = Pulse(judges, lambda: service.sessions.total, answers, control)
         beat = settings.stuck_seconds / _BEATS
@@ -143,7 +147,8 @@ def serve(
             log.logger.warning("worker %d: %d sessions cut short", os.getpid(), left)
         if sampler is not None:
             sampler()
-        # libmilter's own stop takes five seconds and drops what is in flight.
+        # Neither transport is stopped: what can be waited for is done, and libmilter's
+        # own stop would take five seconds.
         _leave(0, background, _WRITE * settings.leave_seconds)
 
 
@@ -170,7 +175,7 @@ def tasks(
     if runtime.config.revocation.mode != "off":
         look = partial(_revocation, runtime.revocations, metrics)
         found.append(Task("revocation lists", look, _REVOCATION))
-    # A store on a server; those of this machine need no look.
+    # One on a server, and one in memory, which begins with it; a file needs no look.
     store = runtime.filter.verification.replays.store
     if (looked := getattr(store, "look", None)) is not None:
         found.append(Task("replay store", looked, _REPLAYS))

@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,19 +13,13 @@ from stirmilter.events import Removed, Token
 from stirmilter.stores.journal import Journal
 from stirmilter.testca import TestCA
 from tests import laboratory
+from tests.cli.commands import in_text
 from tests.laboratory import NOW
 from tests.stores.events import TOKEN, event
 
 
-def stirmilter(*arguments: str | Path) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "stirmilter", "explain", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+def explain(*arguments: str | Path) -> tuple[int, str, str]:
+    return in_text("explain", *arguments)
 
 
 @pytest.fixture
@@ -80,7 +72,7 @@ def test_a_verdict_is_told_with_all_that_is_behind_it(
         ]
     )
 
-    status, out, err = stirmilter("4Yx1ab", "-c", configuration)
+    status, out, err = explain("4Yx1ab", "-c", configuration)
 
     assert (status, err) == (0, "")
     lines = out.splitlines()
@@ -116,7 +108,7 @@ def test_of_what_we_signed_nothing_is_told_that_only_a_verifier_knows(
     made = event("4Yx1ab", NOW, signed)
     journal.write([replace(made, direction="out", outcome="signed", reason="signed")])
 
-    _, out, _ = stirmilter("4Yx1ab", "-c", configuration)
+    _, out, _ = explain("4Yx1ab", "-c", configuration)
 
     assert "passport 1   signed\n             signed 2026-01-02 12:00:00Z\n" in out
     assert "body" not in out
@@ -133,7 +125,7 @@ def test_every_name_of_a_message_finds_it(
     named = replace(made.evidence, **change)
     journal.write([replace(made, evidence=named), event("4Yx1cd", NOW)])
 
-    status, out, _ = stirmilter("a-name", "-c", configuration)
+    status, out, _ = explain("a-name", "-c", configuration)
 
     assert status == 0
     assert "message      4Yx1ab" in out
@@ -147,7 +139,7 @@ def test_of_several_the_newest_comes_first(
     later = NOW + timedelta(hours=1)
     journal.write([event("4Yx1ab", NOW), event("4Yx1ab", later)])
 
-    _, out, _ = stirmilter("4Yx1ab", "-c", configuration)
+    _, out, _ = explain("4Yx1ab", "-c", configuration)
 
     first, second = out.split("\n\n")
     assert f"{later:%H:%M}" in first.splitlines()[0]
@@ -157,7 +149,7 @@ def test_of_several_the_newest_comes_first(
 def test_it_is_told_as_json_too(configuration: Path, journal: Journal) -> None:
     journal.write([event("4Yx1ab", NOW)])
 
-    _, out, _ = stirmilter("4Yx1ab", "-c", configuration, "--json")
+    _, out, _ = explain("4Yx1ab", "-c", configuration, "--json")
 
     [row] = json.loads(out)
     assert row["queue_id"] == "4Yx1ab"
@@ -172,7 +164,7 @@ def test_a_message_of_an_earlier_version_is_told_without_its_stages(
     with sqlite3.connect(configuration.with_name("journal.sqlite")) as connection:
         connection.execute("DROP TABLE timings")
 
-    status, out, err = stirmilter("4Yx1ab", "-c", configuration)
+    status, out, err = explain("4Yx1ab", "-c", configuration)
 
     assert (status, err) == (0, "")
     assert out.splitlines()[-1] == "took         12 ms"
@@ -181,7 +173,7 @@ def test_a_message_of_an_earlier_version_is_told_without_its_stages(
 def test_what_is_not_there_is_said(configuration: Path, journal: Journal) -> None:
     journal.write([event("4Yx1ab", NOW)])
 
-    status, out, err = stirmilter("nothing", "-c", configuration)
+    status, out, err = explain("nothing", "-c", configuration)
 
     assert (status, out) == (1, "")
     assert err.startswith("stirmilter: no such message in the journal")
@@ -191,7 +183,7 @@ def test_without_a_journal_the_setting_is_named(tmp_path: Path) -> None:
     path = tmp_path / "stirmilter.toml"
     path.write_text('[journal]\npath = ""\n')
 
-    status, _, err = stirmilter("x", "-c", path)
+    status, _, err = explain("x", "-c", path)
 
     assert status == 78
     assert "journal.path: empty: no journal is kept" in err

@@ -1,4 +1,7 @@
-"""The MTA's side of the milter protocol, as far as it takes to see one answer."""
+"""The MTA's side of the milter protocol, as far as it takes to see one answer.
+
+Packets are those of libmilter's mfdef.h: length, command, data.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ import struct
 import time
 from typing import Final
 
-_VERSION: Final = 6
+VERSION: Final = 6
 _ACTIONS: Final = 0x1FF
 _STEPS: Final = 0x1FFFFF
 _LONGEST: Final = 65_536  # octets of an answer
 _QUIT: Final = b"\0\0\0\1Q"
+
+
+class NoMilterError(ConnectionError):
+    """Somebody answers, but not in the protocol."""
 
 
 def shake_hands(listener: socket.socket, seconds: float) -> None:
@@ -38,27 +45,32 @@ def greet(connection: socket.socket) -> None:
     Raises:
         OSError: nobody listens any more.
     """
-    offer = struct.pack("!cIII", b"O", _VERSION, _ACTIONS, _STEPS)
+    offer = struct.pack("!cIII", b"O", VERSION, _ACTIONS, _STEPS)
     connection.sendall(struct.pack("!I", len(offer)) + offer)
 
 
-def take_answer(connection: socket.socket, deadline: float) -> None:
+def take_answer(connection: socket.socket, deadline: float) -> bytes:
     """Read what a milter wants of what was offered, and say good-bye.
 
     Args:
         connection: on which it was greeted.
         deadline: for all of it (`time.monotonic`).
 
+    Returns:
+        Version, actions and steps, four octets of each, and what may follow.
+
     Raises:
-        OSError: it does not answer in time, or not in the protocol.
+        NoMilterError: what it answers is not in the protocol.
+        OSError: nothing came in time.
     """
     [length] = struct.unpack("!I", _exactly(connection, 4, deadline))
     if not 0 < length <= _LONGEST:
-        raise ConnectionError(f"an answer of {length} octets")
-    kind = _exactly(connection, length, deadline)[:1]
-    if kind != b"O":
-        raise ConnectionError(f"answers {kind!r} to a milter's greeting")
+        raise NoMilterError(f"an answer of {length} octets")
+    answer = _exactly(connection, length, deadline)
+    if answer[:1] != b"O":
+        raise NoMilterError(f"answers {answer[:1]!r} to a milter's greeting")
     connection.sendall(_QUIT)
+    return answer[1:]
 
 
 def _exactly(connection: socket.socket, count: int, deadline: float) -> bytes:
@@ -70,6 +82,6 @@ def _exactly(connection: socket.socket, count: int, deadline: float) -> bytes:
         connection.settimeout(left)
         more = connection.recv(count - len(octets))
         if not more:
-            raise ConnectionError("closed")
+            raise ConnectionError("the connection was closed without an answer")
         octets += more
     return octets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from stirmilter.cli.common import CONFIG, JSON, NOT_VERIFIED, say
-from stirmilter.cli.journal import open_journal, print_json, subject
+from stirmilter.cli.common import CONFIG, JSON
+from stirmilter.cli.journal import find, subject
 
 if TYPE_CHECKING:
     from stirmilter.events import Evidence, Handled, Stage, Token
@@ -38,18 +37,11 @@ def explain(path: Path, identifier: str, as_json: bool) -> None:
     ID is a queue id, a Message-ID, an X-Mms-Transaction-ID or an X-Mms-Message-ID. Of
     several messages that have it, the newest comes first. Exits 1 if none has.
     """
-    with open_journal(path) as reader:
-        found = reader.find(identifier)
-    if as_json:
-        print_json(found)
-    for number, event in enumerate(() if as_json else found):
-        if number:
-            click.echo()
-        for name, text in tell(event):
-            click.echo(f"{name:<{_WIDTH}} {text}".rstrip())
-    if not found:
-        say("no such message in the journal (journal.days, journal.megabytes)")
-        sys.exit(NOT_VERIFIED)
+    find(path, identifier, None if as_json else _lines)
+
+
+def _lines(event: Handled) -> Iterator[str]:
+    return (f"{name:<{_WIDTH}} {text}".rstrip() for name, text in tell(event))
 
 
 def tell(event: Handled) -> Iterator[tuple[str, str]]:

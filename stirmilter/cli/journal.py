@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,18 +37,7 @@ def show(path: Path, identifier: str, as_json: bool) -> None:
     ID is a queue id, a Message-ID, an X-Mms-Transaction-ID or an X-Mms-Message-ID. If
     several messages have it, the newest comes first. Exits 1 if none has.
     """
-    with open_journal(path) as reader:
-        found = reader.find(identifier)
-    if as_json:
-        print_json(found)
-    for number, event in enumerate(() if as_json else found):
-        if number:
-            click.echo()
-        for name, value in _facts(event):
-            click.echo(f"{name}\t{value}")
-    if not found:
-        say("no such message in the journal")
-        sys.exit(NOT_VERIFIED)
+    find(path, identifier, None if as_json else _lines)
 
 
 @journal.command()
@@ -56,7 +45,7 @@ def show(path: Path, identifier: str, as_json: bool) -> None:
 @JSON
 def stats(path: Path, as_json: bool) -> None:
     """Count what the journal holds."""
-    with open_journal(path) as reader:
+    with _open_journal(path) as reader:
         counted = dataclasses.asdict(reader.stats())
     if as_json:
         click.echo(json.dumps(counted, indent=2, default=_plain))
@@ -64,13 +53,33 @@ def stats(path: Path, as_json: bool) -> None:
         click.echo(f"{name}\t{_plain(value) if value is not None else '-'}")
 
 
-def print_json(found: Iterable[Handled]) -> None:
-    """Print messages as programs want them."""
-    rows = [dataclasses.asdict(event) for event in found]
-    click.echo(json.dumps(rows, indent=2, default=_plain))
+def find(
+    path: Path, identifier: str, lines: Callable[[Handled], Iterable[str]] | None
+) -> None:
+    """Print the messages that an identifier names, and exit with 1 if none has it.
+
+    Args:
+        path: of the configuration.
+        identifier: as the commands take it.
+        lines: writes one message for people; None prints all of them as JSON.
+    """
+    with _open_journal(path) as reader:
+        found = reader.find(identifier)
+    if lines is None:
+        rows = [dataclasses.asdict(event) for event in found]
+        click.echo(json.dumps(rows, indent=2, default=_plain))
+    else:
+        for number, event in enumerate(found):
+            if number:
+                click.echo()
+            for line in lines(event):
+                click.echo(line)
+    if not found:
+        say("no such message in the journal (journal.days, journal.megabytes)")
+        sys.exit(NOT_VERIFIED)
 
 
-def open_journal(path: Path) -> JournalReader:
+def _open_journal(path: Path) -> JournalReader:
     """Open the journal that a configuration names, to look into it."""
     from stirmilter.stores.journalreader import JournalReader
 
@@ -79,6 +88,10 @@ def open_journal(path: Path) -> JournalReader:
         where = f"{config.source}: journal.path"
         raise ConfigError(where, "empty: no journal is kept")
     return JournalReader(config.folder / config.journal.path)
+
+
+def _lines(event: Handled) -> Iterator[str]:
+    return (f"{name}\t{value}" for name, value in _facts(event))
 
 
 def _facts(event: Handled) -> Iterator[tuple[str, object]]:

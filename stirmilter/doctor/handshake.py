@@ -1,7 +1,6 @@
 """The MTA's first words to a milter, and whether the answer is ours.
 
-Packets are those of libmilter's mfdef.h: length, command, data. Nothing of a session
-follows, so the daemon has nothing to judge or to log.
+Nothing of a session follows, so the daemon has nothing to judge or to log.
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from stirmilter.adapters.handshake import VERSION, NoMilterError, greet, take_answer
 from stirmilter.adapters.native.codec import ACTIONS
 
-VERSION: Final = 6
-_ALL_ACTIONS: Final = 0x1FF
-_ALL_STEPS: Final = 0x1FFFFF
 LEADING_SPACE: Final = 0x100000
 """SMFIP_HDR_LEADSPC, by which a header arrives as it is."""
 
-_LONGEST: Final = 65_536
+_OFFER: Final = struct.Struct("!III")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +38,20 @@ class Offer:
         return ""
 
 
-def handshake(connection: socket.socket) -> Offer:
+def handshake(connection: socket.socket, deadline: float) -> Offer:
     """Negotiate as Postfix does, and say good-bye.
 
+    Args:
+        connection: to whoever listens there.
+        deadline: for all of it (`time.monotonic`).
+
     Raises:
-        OSError: nothing came, in the time of the socket.
+        OSError: nothing came in time.
         ValueError: what came is no milter's answer.
     """
-    offer = struct.pack("!III", VERSION, _ALL_ACTIONS, _ALL_STEPS)
-    connection.sendall(struct.pack("!I", 1 + len(offer)) + b"O" + offer)
-    (length,) = struct.unpack("!I", _exactly(connection, 4))
-    if not 1 + len(offer) <= length <= _LONGEST:
-        raise ValueError("no milter answers there")
-    packet = _exactly(connection, length)
-    if packet[:1] != b"O":
-        raise ValueError("no milter answers there")
-    connection.sendall(b"\0\0\0\x01Q")
-    return Offer(*struct.unpack("!III", packet[1:13]))
-
-
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    octets = b""
-    while len(octets) < count:
-        more = connection.recv(count - len(octets))
-        if not more:
-            raise ConnectionError("the connection was closed without an answer")
-        octets += more
-    return octets
+    greet(connection)
+    try:
+        answer = take_answer(connection, deadline)
+        return Offer(*_OFFER.unpack_from(answer))
+    except (NoMilterError, struct.error):
+        raise ValueError("no milter answers there") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, cast
@@ -132,10 +133,10 @@ def _closed(folder: Path, user: str) -> bool:
 def _visit(address: str, seconds: float) -> dict[str, object]:
     """Connect and shake hands; in the child."""
     kind, _, rest = address.partition(":")
+    deadline = time.monotonic() + seconds
     try:
         with _connected(kind, rest, seconds) as connection:
-            connection.settimeout(seconds)
-            offer = handshake(connection)
+            offer = handshake(connection, deadline)
     except (OSError, ValueError) as error:
         return {"kind": _kind(error), "problem": reason(error)}
     return {"offer": [offer.version, offer.actions, offer.steps]}

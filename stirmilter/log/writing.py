@@ -43,44 +43,36 @@ class TraceLimits:
     """Of each, the innermost ones."""
 
 
-class TextFormatter(logging.Formatter):
-    """The level, then the text; a trace follows in lines of its own."""
+class _Formatter(logging.Formatter):
+    """What both styles are told."""
 
     def __init__(
-        self,
-        *,
-        priorities: bool = False,
-        trace: TraceLimits = TraceLimits(),
+        self, *, priorities: bool = False, trace: TraceLimits = TraceLimits()
     ) -> None:
         """Take whether journald wants to be told the priority of each line."""
         super().__init__()
         self._priorities = priorities
         self._limits = trace
 
+    def _before(self, record: logging.LogRecord) -> str:
+        return _priority(record.levelno) if self._priorities else ""
+
+
+class TextFormatter(_Formatter):
+    """The level, then the text; a trace follows in lines of its own."""
+
     def format(self, record: logging.LogRecord) -> str:
         """Write a record out."""
-        before = _priority(record.levelno) if self._priorities else ""
+        before = self._before(record)
         lines = [f"{record.levelname} {_line(record)}", *_trace(record, self._limits)]
         return "\n".join(before + line for line in lines)
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_Formatter):
     """One object in one line, with ``time``, ``level`` and ``event`` first."""
-
-    def __init__(
-        self,
-        *,
-        priorities: bool = False,
-        trace: TraceLimits = TraceLimits(),
-    ) -> None:
-        """Take whether journald wants to be told the priority of each line."""
-        super().__init__()
-        self._priorities = priorities
-        self._limits = trace
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record out."""
-        before = _priority(record.levelno) if self._priorities else ""
         line = _line(record)
         table: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(
@@ -92,7 +84,7 @@ class JsonFormatter(logging.Formatter):
         }
         if trace := list(_trace(record, self._limits)):
             table["trace"] = trace
-        return before + json.dumps(table, separators=(",", ":"))
+        return self._before(record) + json.dumps(table, separators=(",", ":"))
 
 
 class Handler(logging.StreamHandler[TextIO]):

@@ -150,7 +150,7 @@ class CredentialService:
         patience = patience or Patience(self._list_seconds)
         chain = self.repository.chain(x5u)
         known = self._paths.get(id(chain))
-        if known is None or known.chain is not chain:
+        if known is None:  # what is remembered holds its chain, so no id comes twice
             known = _Known(chain)
         found = _choose(known.candidates, signed_at, now, identity)
         if found is not None:

@@ -20,7 +20,12 @@ class CertificateRepository(Protocol):
     """Where chains come from; `stores.certificates` is one over https."""
 
     def chain(self, x5u: str) -> tuple[x509.Certificate, ...]:
-        """Return the chain published at a URL, signer first, or raise FetchError."""
+        """Return the chain published at a URL, signer first.
+
+        Raises:
+            FetchError: it cannot be had, now or a moment ago.
+            Unverified: what is there is no chain.
+        """
         ...
 
 

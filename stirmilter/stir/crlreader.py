@@ -54,7 +54,6 @@ _TIMES: Final = (0x17, 0x18)  # UTCTime, GeneralizedTime
 _BOOLEAN: Final = 0x01
 _OCTETS: Final = 0x04
 _ENUMERATED: Final = 0x0A
-_EXTENSIONS: Final = 0xA0
 _DIRECTORY_NAME: Final = 0xA4
 _REMOVED: Final = b"\x08"  # removeFromCRL
 

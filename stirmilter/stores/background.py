@@ -34,7 +34,7 @@ class Background(Generic[T]):
         Args:
             work: from a key to what is wanted; leaves it where it will be found next
                 time, or raises FetchError.
-            what: is fetched, for errors.
+            what: is fetched, for errors and the names of threads.
             places: one for each thread that may wait; others may share them.
             fetches: at the same time.
         """
@@ -86,7 +86,9 @@ class Background(Generic[T]):
             if len(self._under_way) >= self._fetches:
                 raise FetchError(f"too many {self._what} are being fetched")
             future = self._under_way[key] = Future()
-        thread = Thread(target=self._run, args=(key, future), name="list", daemon=True)
+        thread = Thread(
+            target=self._run, args=(key, future), name=self._what, daemon=True
+        )
         try:
             thread.start()
         except RuntimeError as error:  # the system gives no more threads

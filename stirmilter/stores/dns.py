@@ -108,15 +108,10 @@ class Dns:
         self._given = self._resolver(servers) if servers else None
         self.memory = AnswerMemory(self.limits.entries, self.limits.memory_octets)
 
-    def for_message(self, seconds: float | None = None) -> Lookups:
-        """Begin the look-ups of one message, all of which end together.
-
-        Args:
-            seconds: what is left for the message, if that is less than the limit.
-        """
-        longest = self.limits.message_seconds
-        allowed = longest if seconds is None else min(seconds, longest)
-        return Lookups(self, Deadline.after(allowed), self.limits.questions)
+    def for_message(self) -> Lookups:
+        """Begin the look-ups of one message, all of which end together."""
+        deadline = Deadline.after(self.limits.message_seconds)
+        return Lookups(self, deadline, self.limits.questions)
 
     def recall(self, name: str, kind: Kind) -> Answer | None:
         """Return what was said of late about a name in its one spelling."""

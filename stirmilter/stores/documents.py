@@ -199,7 +199,7 @@ class DocumentStore:
     def _without_network(self, url: str, kind: Kind, key: str) -> Document:
         known = self._known(url, kind, key)
         if known is None or not known.usable_at(self._clock(), kind.stale):
-            raise FetchError("not fetched: too many are being waited for")
+            raise FetchError(f"not here yet: {kind.name}")
         return known
 
     def _waited_for(

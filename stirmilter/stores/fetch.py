@@ -35,7 +35,6 @@ from stirmilter.stores.urls import HostSet, Target
 
 Scheme = Literal["https", "http"]
 
-CHAIN: Final = "application/pem-certificate-chain, */*"
 NUMBERS: Final = "application/tnauthlist"
 """The media type of a TNAuthList (RFC 8226 §10.1)."""
 
@@ -145,7 +144,7 @@ class Fetcher:
         etag: str = "",
         last_modified: str = "",
         octets: int | None = None,
-        accept: str = CHAIN,
+        accept: str = "*/*",
         schemes: Collection[Scheme] = HTTPS,
     ) -> Response:
         """Return what is served at `url`.
@@ -191,19 +190,14 @@ class Fetcher:
             observe(event)
 
     def body(
-        self,
-        url: str,
-        *,
-        octets: int | None = None,
-        accept: str = "*/*",
-        schemes: Collection[Scheme] = HTTPS,
+        self, url: str, *, octets: int | None = None, accept: str = "*/*"
     ) -> bytes:
         """Return what is served at `url`, for whoever keeps no validators.
 
         Raises:
             FetchError: as `get`.
         """
-        found = self.get(url, octets=octets, accept=accept, schemes=schemes).body
+        found = self.get(url, octets=octets, accept=accept).body
         assert found is not None  # noqa: S101 - 304 answers validators alone
         return found
 

@@ -7,7 +7,7 @@ judges a message when what it needs is there, or has failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from threading import Lock
@@ -48,8 +48,8 @@ class Prefetcher:
     def begin(self, urls: Iterable[str]) -> list[Future[None]]:
         """Have fetched what is not in memory; return what is to be waited for.
 
-        What finds no place is not fetched: its message is then judged without. Waits
-        for nothing, and may be asked again for what is under way.
+        What finds no place, or no thread, is not fetched: its message is then judged
+        without. Waits for nothing, and may be asked again for what is under way.
         """
         return [
             future
@@ -74,22 +74,29 @@ class Prefetcher:
                 return None
             fetchers, lookers = self._threads
             future = self._under_way[url] = Future()
-            lookers.submit(self._look, url, fetchers, future)
+            if not _take(lookers, self._look, url, fetchers, future):
+                del self._under_way[url]
+                return None
             return future
 
     def _look(self, url: str, fetchers: Executor, future: Future[None]) -> None:
         """Take what is shared into memory, or have it fetched."""
+        if not self._wanted(url, future):
+            return
         try:
-            if not self._store.kept(url):
-                fetchers.submit(self._fetch, url, future)
-                return
+            goes_on = not self._store.kept(url) and _take(
+                fetchers, self._fetch, url, future
+            )
         except BaseException as error:  # noqa: BLE001 - whoever waits is to know
             self._end(url, future, error)
         else:
-            self._end(url, future)
+            if not goes_on:
+                self._end(url, future)
 
     def _fetch(self, url: str, future: Future[None]) -> None:
         """Leave the chain, or why there is none, in the store's memory."""
+        if not self._wanted(url, future):
+            return
         try:
             with suppress(StirmilterError):
                 self._store.chain(url)
@@ -98,12 +105,31 @@ class Prefetcher:
         else:
             self._end(url, future)
 
+    def _wanted(self, url: str, future: Future[None]) -> bool:
+        """Tell whether it has not been given up for want of a thread."""
+        with self._lock:
+            return self._under_way.get(url) is future
+
     def _end(
         self, url: str, future: Future[None], error: BaseException | None = None
     ) -> None:
         with self._lock:
+            if self._under_way.get(url) is not future:
+                return
             del self._under_way[url]
         if error is not None:
             future.set_exception(error)
         else:
             future.set_result(None)
+
+
+def _take(executor: Executor, work: Callable[..., None], *args: object) -> bool:
+    """Have a thread do it; False if the system gives none.
+
+    An executor keeps even that, and does it with what comes next.
+    """
+    try:
+        executor.submit(work, *args)
+    except RuntimeError:
+        return False
+    return True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from stirmilter.errors import StoreError
+from stirmilter.stores import wholefile
 
 _VERSION: Final = 1
 QUEUED: Final = timedelta(days=5)
@@ -126,13 +126,8 @@ class ProofFile:
         """
         table = {"version": _VERSION, "proofs": [one.table() for one in proofs]}
         text = json.dumps(table, indent=1) + "\n"
-        new = self.path.with_name(f"{self.path.name}.new")
         try:
-            with new.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            wholefile.replace(self.path, text.encode())
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror}") from None
 

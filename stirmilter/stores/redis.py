@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -20,8 +20,6 @@ from redis.retry import Retry
 
 from stirmilter.errors import StoreError
 from stirmilter.haste import takes_long
-
-SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
 T = TypeVar("T")
 

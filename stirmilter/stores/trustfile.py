@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from stirmilter.errors import StoreError
+from stirmilter.stores import wholefile
 
 _MODE: Final = 0o644
 
@@ -72,27 +71,7 @@ def save(path: Path, octets: bytes, record: Import) -> None:
     """
     table = json.dumps(asdict(record), indent=2, sort_keys=True) + "\n"
     try:
-        _replace(beside(path), table.encode())
-        _replace(path, octets)
+        wholefile.replace(beside(path), table.encode(), _MODE)
+        wholefile.replace(path, octets, _MODE)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from None
-
-
-def _replace(path: Path, octets: bytes) -> None:
-    """Put a file in the place of another (rename(2)), and on the disk before that."""
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(octets)
-            file.flush()
-            os.fchmod(file.fileno(), _MODE)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -56,4 +56,10 @@ def stirmilter(*arguments: str | Path, given: bytes = b"") -> tuple[int, bytes, 
     return done.returncode, done.stdout, done.stderr.decode()
 
 
+def in_text(*arguments: str | Path) -> tuple[int, str, str]:
+    """Run a command whose output is for people, or JSON."""
+    status, out, err = stirmilter(*arguments)
+    return status, out.decode(), err
+
+
 Configure = Callable[..., Path]

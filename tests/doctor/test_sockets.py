@@ -5,6 +5,7 @@ import shutil
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -197,6 +198,22 @@ def test_whoever_else_listens_there_is_not_taken_for_us(
 def test_whoever_says_nothing_is_not_waited_for(relay: Relay) -> None:
     with listening(relay):
         [found] = sockets(relay.read(), relay.configuration({}), "postfix", 0.2)
+
+    assert (found.level, found.text) == ("error", "timed out")
+
+
+def test_whoever_says_a_little_at_a_time_is_not_waited_for(relay: Relay) -> None:
+    with listening(relay) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with closing(connection), suppress(OSError):
+                for octet in struct.pack("!Ic", 60_000, b"O") + bytes(60_000):
+                    connection.sendall(bytes([octet]))
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        [found] = sockets(relay.read(), relay.configuration({}), "postfix", 0.5)
 
     assert (found.level, found.text) == ("error", "timed out")
 

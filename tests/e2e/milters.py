@@ -9,26 +9,17 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-STIRMILTER: Final = """\
+from tests.configurations import BOTH_WAYS
+
+STIRMILTER: Final = (
+    """\
 [milter]
 sockets = ["unix:{folder}/{name}.sock"]
 authserv_id = "mx.two.example"
 workers = 1
-[sign]
-clients = ["127.0.0.0/8"]
-proofs = "{folder}/{name}-proofs.json"
-[[signer]]
-name = "spc"
-key = "{ca}/keys/spc.key"
-chain = "{ca}/www/spc.pem"
-x5u = "{base}/spc.pem"
-numbers = ["+1*"]
-[verify]
-anchors = ["{ca}/root.pem"]
-[fetch]
-laboratory = true
-tls_ca = "{ca}/tls-ca.pem"
-store = "sqlite:{folder}/{name}-certificates.sqlite"
+"""
+    + BOTH_WAYS
+    + """\
 [replay]
 store = "sqlite:{folder}/{name}-replay.sqlite"
 on_failure = "pass"
@@ -38,6 +29,7 @@ path = ""
 servers = ["{port}@{address}"]
 {settings}
 """
+)
 
 RECIPE: Final = """\
 /^Authentication-Results:.*dkim\\.two\\.example/ IGNORE

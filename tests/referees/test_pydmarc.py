@@ -172,7 +172,8 @@ def decided(
     signatures = [
         DkimSignature(word=cast("Word", word), domain=domain) for domain, word in dkim
     ]
-    return dmarc.check_message([f"x@{author}"], sender, signatures, asked.for_message())
+    found = dmarc.author([f"x@{author}"])
+    return dmarc.check_author(found, sender, signatures, asked.for_message())
 
 
 def test_its_own_tests_pass_and_were_heard() -> None:

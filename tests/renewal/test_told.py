@@ -27,7 +27,7 @@ def test_the_url_of_another_certificate_is_told(desk: Desk, logged: list[str]) -
 def test_proofs_that_cannot_be_kept_are_used_all_the_same(
     desk: Desk, logged: list[str]
 ) -> None:
-    (desk.folder / "proofs.json.new").mkdir()
+    (desk.folder / "proofs.json").mkdir()
     desk.publish("first")
 
     keeper = desk.keeper()

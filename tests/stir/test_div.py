@@ -1,9 +1,6 @@
 """``div``: the token, and what chains of them say when every signature is believed."""
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import permutations
 from typing import Final
 
 import pytest
@@ -15,16 +12,21 @@ from hypothesis import strategies as st
 from stirmilter.stir import diversion, jws, passport
 from stirmilter.stir.claims import Claims, Identity
 from stirmilter.stir.msgi import digest_body
-from stirmilter.stir.passport import Passport
 from stirmilter.stir.result import Reason
 from tests.laboratory import ALICE, BOB, BODY, CAROL, X5U
+from tests.stir.diversions import (
+    DAVE,
+    EVE,
+    LINKS,
+    Link,
+    by_walking,
+    div,
+    innermost,
+)
 from tests.stir.tokens import ABSENT, IAT, MSGI, SIGNING_KEY, forge
 from tests.stir.vectors import reason_of
 
-DAVE: Final = "13125550102"
-EVE: Final = "19995550100"
 NUMBERS: Final = st.text("0123456789#*", min_size=1, max_size=15)
-PEOPLE: Final = (BOB, CAROL, DAVE)
 
 # RFC 8946 prints a key (appendix A) and a token (section 3). The number in its div has
 # one digit more than the number that the text diverts from, 12155551213.
@@ -41,52 +43,6 @@ PRINTED: Final = (
     "3yCNkg"
 )
 PRINTED_DIV: Final = "121555551213"
-
-
-def div(**payload: object) -> str:
-    """Write a token that says: Bob sent Alice's message on to Carol."""
-    changed = {"msgi": ABSENT, "div": {"tn": BOB}, "dest": {"tn": [CAROL]}, **payload}
-    return forge({"ppt": "div"}, changed)
-
-
-def innermost(*dest: str) -> Claims:
-    return Claims.message(ALICE, dest or (BOB,), IAT, digest_body(BODY).value())
-
-
-@dataclass(frozen=True)
-class Link:
-    """What one ``div`` token says."""
-
-    div: str
-    dest: tuple[str, ...]
-    orig: str = ALICE
-
-    def token(self) -> Passport:
-        orig, dest = {"tn": self.orig}, {"tn": list(self.dest)}
-        return passport.parse(div(orig=orig, dest=dest, div={"tn": self.div}))
-
-
-LINKS = st.lists(
-    st.builds(
-        Link,
-        st.sampled_from((*PEOPLE, EVE)),
-        st.sampled_from([(one,) for one in PEOPLE] + [(BOB, DAVE)]),
-        st.sampled_from((ALICE, ALICE, ALICE, EVE)),
-    ),
-    max_size=4,
-)
-
-
-def by_walking(dest: str, links: Sequence[Link], steps: int) -> set[str]:
-    """Name everybody by the definition: follow every line of tokens there is."""
-    found = {dest}
-    for length in range(1, steps + 1):
-        for line in permutations(links, length):
-            at: tuple[str, ...] = (dest,)
-            for link in line:
-                at = link.dest if link.div in at and link.orig == ALICE else ()
-            found.update(at)
-    return found
 
 
 # The token

@@ -3,7 +3,7 @@
 import pytest
 
 from stirmilter.stir import diversion, passport
-from tests.stir.test_div import div, innermost
+from tests.stir.diversions import div, innermost
 
 
 def test_a_stray_token_does_not_divert() -> None:

@@ -14,7 +14,7 @@ from stirmilter.stir.msgi import Digest, digest_body
 from stirmilter.stir.result import Reason, Unverified
 from stirmilter.stir.tnauthlist import TNAuthList
 from tests.stir.tokens import HEADER, seal
-from tests.stir.vectors import reason_of, table
+from tests.stir.vectors import BODIES, reason_of, table
 
 # RFC 8225 prints two tokens and a key; each token has a fault of its own.
 
@@ -174,19 +174,6 @@ def test_rfc_8226_certificate_on_p384_does_not_sign_es256(vectors: Path) -> None
 
 
 # msgi
-
-BODIES = [
-    "01-text-plain-crlf",
-    "02-text-no-final-newline",
-    "03-empty",
-    "04-utf8",
-    "05-multipart-crlf",
-    "06-multipart-lf-only",
-    "07-trailing-whitespace",
-    "08-dot-line",
-    "09-8bit-latin1",
-    "10-nul-and-all-octets",
-]
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])

@@ -176,7 +176,7 @@ def test_a_chain_that_is_not_there_is_not_waited_for(
     store: CertificateStore, web: Web
 ) -> None:
     assert not store.cached(A)
-    with pytest.raises(FetchError, match="not fetched") as caught:
+    with pytest.raises(FetchError, match="not here yet: certificate") as caught:
         store.chain(A, wait=False)
     assert caught.value.temporary
     assert web.fetched == []

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import dns.resolver
@@ -217,7 +218,7 @@ def test_a_dead_server_leaves_time_for_the_next(server: DnsServer) -> None:
 
 def test_all_questions_of_a_message_end_together(server: DnsServer) -> None:
     server.silent.add("example")
-    asker = Dns([server.address], HURRIED).for_message(0.05)
+    asker = Dns([server.address], replace(HURRIED, message_seconds=0.05)).for_message()
 
     first = asker.ask("one.example", "A")
     second = asker.ask("two.example", "A")
@@ -241,7 +242,7 @@ def test_a_message_may_ask_so_often_and_what_is_remembered_costs_nothing(
 
 
 def test_a_part_leaves_questions_and_time_to_the_rest(server: DnsServer) -> None:
-    whole = Dns([server.address], DnsLimits(questions=6)).for_message(10)
+    whole = Dns([server.address], DnsLimits(questions=6)).for_message()
     part = whole.reserve(2.0, 4 - 1).reserve(questions=1)
 
     outcomes = [part.ask(f"{n}.example", "A").outcome for n in range(5)]
@@ -254,7 +255,7 @@ def test_a_part_leaves_questions_and_time_to_the_rest(server: DnsServer) -> None
 def test_a_part_has_half_of_what_there_is_whatever_is_reserved(
     server: DnsServer,
 ) -> None:
-    whole = Dns([server.address], DnsLimits(questions=4)).for_message(10)
+    whole = Dns([server.address], DnsLimits(questions=4)).for_message()
     part = whole.reserve(3_600.0, 1_000)
 
     outcomes = [part.ask(f"{n}.example", "A").outcome for n in range(3)]
@@ -264,8 +265,8 @@ def test_a_part_has_half_of_what_there_is_whatever_is_reserved(
 
 def test_a_part_ends_before_the_rest_does(server: DnsServer) -> None:
     server.silent.add("silent.example")
-    limits = DnsLimits(question_seconds=5, server_seconds=5)
-    whole = Dns([server.address], limits).for_message(2.0)
+    limits = DnsLimits(question_seconds=5, server_seconds=5, message_seconds=2.0)
+    whole = Dns([server.address], limits).for_message()
     part = whole.reserve(1.9)
 
     silent = part.ask("silent.example", "A")
@@ -291,8 +292,8 @@ def test_a_dead_zone_is_asked_under_two_names_and_no_more(server: DnsServer) -> 
 
 def test_silence_for_want_of_time_is_not_held_against_a_name(server: DnsServer) -> None:
     server.silent.add("silent.example")
-    limits = DnsLimits(question_seconds=1.0, server_seconds=1.0)
-    whole = Dns([server.address], limits).for_message(1.2)
+    limits = DnsLimits(question_seconds=1.0, server_seconds=1.0, message_seconds=1.2)
+    whole = Dns([server.address], limits).for_message()
 
     causes = [whole.ask(f"{n}.silent.example", "A").cause for n in range(2)]
 

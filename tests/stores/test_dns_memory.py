@@ -7,6 +7,7 @@ import pytest
 
 from stirmilter.haste import TakesLong, haste
 from stirmilter.stores.answers import Answer, AnswerMemory, Kind
+from stirmilter.stores.deadline import Deadline
 from stirmilter.stores.dns import Dns, DnsLimits, Lookups
 from tests.dns_server import DnsServer
 from tests.stores.askers import message
@@ -37,8 +38,9 @@ def test_a_wait_cut_short_by_one_message_says_nothing_to_the_next(
     server.add("one.example", "A", "192.0.2.1")
     server.slow["one.example"] = 0.2
     asked = Dns([server.address], DnsLimits(question_seconds=5, server_seconds=5))
+    short = Lookups(asked, Deadline.after(0.05), 1)
 
-    assert asked.for_message(0.05).ask("one.example", "A").outcome == "temporary"
+    assert short.ask("one.example", "A").outcome == "temporary"
     assert asked.for_message().ask("one.example", "A").outcome == "found"
 
 

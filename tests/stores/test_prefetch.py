@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, current_thread
+from threading import Event, Thread, current_thread
 
 import pytest
 
@@ -106,7 +106,7 @@ def test_fetching_is_done_by_threads_of_its_own(
     made = Prefetcher(CertificateStore(DocumentStore(fetching(get))))
     made.start(threads, threads)
 
-    with pytest.raises(FetchError, match="not fetched"):
+    with pytest.raises(FetchError, match="not here yet: certificate"):
         made.chain(A)
     wait(made.begin([A]))
     made.chain(A)
@@ -140,7 +140,7 @@ def test_beyond_so_many_nothing_is_fetched_and_nobody_waits(
 
     under_way = made.begin([A, B])
     assert made.begin([C]) == []
-    with pytest.raises(FetchError, match="not fetched: too many") as caught:
+    with pytest.raises(FetchError, match="not here yet") as caught:
         made.chain(C)
     assert caught.value.temporary
 
@@ -229,3 +229,45 @@ def test_a_bug_is_told_to_whoever_waits(
 
     wait(made.begin([B]))
     assert web.fetched == [B]
+
+
+def no_thread(_: Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_is_to_be_had_nothing_is_left_to_wait_for(
+    web: Web, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The executor keeps what it had no thread for, and comes to it with the next."""
+    made = prefetcher(web, threads)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Thread, "start", no_thread)
+        assert made.begin([A]) == []
+        assert made.waiting == 0
+    wait(made.begin([A]))
+
+    assert len(made.chain(A)) == 2
+    assert web.fetched == [A]
+    assert made.waiting == 0
+
+
+def test_what_found_no_thread_to_fetch_it_ends_and_ends_nothing_else(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its message is judged without; the next one has it fetched, once."""
+    made = Prefetcher(CertificateStore(DocumentStore(web.get)))
+    with ThreadPoolExecutor(1) as fetchers, ThreadPoolExecutor(1) as lookers:
+        lookers.submit(int).result(10)  # has its only thread
+        made.start(fetchers, lookers)
+        with monkeypatch.context() as patched:
+            patched.setattr(Thread, "start", no_thread)
+            wait(made.begin([A]))
+            assert made.waiting == 0
+        with pytest.raises(FetchError, match="not here yet: certificate"):
+            made.chain(A)
+        wait(made.begin([A, B]))
+
+    assert len(made.chain(A)) == 2
+    assert web.fetched == [A, B]
+    assert made.waiting == 0

@@ -11,6 +11,7 @@ from stirmilter.errors import StoreError
 from stirmilter.stores.proofs import Proof, ProofFile, before, recent
 from tests.laboratory import NOW
 from tests.stir.tokens import KEY
+from tests.stores.disks import mounted
 
 DAY = timedelta(days=1)
 
@@ -79,14 +80,20 @@ def test_a_spoilt_file_is_read_or_refused(
 
 
 def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    file = ProofFile(tmp_path / "proofs.json")
-    file.save([proof()])
-    (tmp_path / "proofs.json.new").mkdir()
+    with mounted(tmp_path / "disk") as disk:
+        file = ProofFile(disk.folder / "proofs.json")
+        file.save([proof()])
+        disk.fill()
 
-    with pytest.raises(StoreError, match=r"proofs\.json: Is a directory"):
-        file.save([])
+        with pytest.raises(StoreError, match=r"proofs\.json: No space left on device"):
+            file.save([proof("two"), proof("three")])
 
-    assert file.load() == (proof(),)
+        assert file.load() == (proof(),)
+        disk.clear()
+        assert [path.name for path in disk.folder.iterdir()] == ["proofs.json"]
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file or directory"):
         ProofFile(tmp_path / "missing" / "proofs.json").save([])
 

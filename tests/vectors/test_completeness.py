@@ -19,7 +19,7 @@ READERS = {
     "freeswitch": (HERE,),
     "interop-live": (PROGRAMS, HERE, REST),
     "libstirshaken": (HERE,),
-    "msgi": (RFCS, REST),
+    "msgi": ("stir/vectors.py", RFCS),
     "oob": ("vectors/test_oob.py",),
     "rfc7515": (RFCS,),
     "rfc8225": (RFCS, REST),

@@ -11,21 +11,8 @@ from stirmilter.stir import credential, identity, jws, passport
 from stirmilter.stir.msgi import Digest, digest_body
 from stirmilter.stir.result import Reason, Unverified
 from tests.stir.tokens import HEADER, forge
-from tests.stir.vectors import table
+from tests.stir.vectors import BODIES, table
 from tests.vectors import reading
-
-BODIES = [
-    "01-text-plain-crlf",
-    "02-text-no-final-newline",
-    "03-empty",
-    "04-utf8",
-    "05-multipart-crlf",
-    "06-multipart-lf-only",
-    "07-trailing-whitespace",
-    "08-dot-line",
-    "09-8bit-latin1",
-    "10-nul-and-all-octets",
-]
 
 # RFC 8225
 

@@ -61,24 +61,6 @@ class _Identifier:
     word: str
 
 
-def check_message(
-    fields: Sequence[str],
-    spf: SpfResult | None,
-    dkim: Sequence[DkimSignature],
-    resolver: Resolver,
-    limits: DmarcLimits | None = None,
-) -> DmarcResult:
-    """Check DMARC of a message by the values of its From fields.
-
-    Without a domain there it is `none`; with several, or one that cannot be read, or
-    one beside an author who has none, DMARC is not possible, which someone may have
-    wanted: `permerror`.
-
-    Source: RFC 9989 §5.3.1, §11.5.
-    """
-    return check_author(author(fields, limits), spf, dkim, resolver, limits)
-
-
 def check_author(
     found: tuple[str, str],
     spf: SpfResult | None,
@@ -86,7 +68,14 @@ def check_author(
     resolver: Resolver,
     limits: DmarcLimits | None = None,
 ) -> DmarcResult:
-    """Check DMARC of a message, as above, by what `author` found."""
+    """Check DMARC of a message by what `author` found in its From fields.
+
+    Without a domain there it is `none`; with several, or one that cannot be read, or
+    one beside an author who has none, DMARC is not possible, which someone may have
+    wanted: `permerror`.
+
+    Source: RFC 9989 §5.3.1, §11.5.
+    """
     domain, reason = found
     if domain:
         return check(domain, spf, dkim, resolver, limits)

@@ -7,7 +7,6 @@ what an operator sets is checked here, once, before the first message.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -149,8 +148,3 @@ def is_text(text: str) -> bool:
     No percent sign: libmilter refuses a single one, and MTAs do not agree on two.
     """
     return len(text) <= TEXT_LENGTH and _TEXT.fullmatch(text) is not None
-
-
-def strongest(actions: Iterable[Action]) -> Action:
-    """Return the strongest of some actions; of none, ``accept``."""
-    return max(actions, key=ACTIONS.index, default="accept")

@@ -13,32 +13,22 @@ from typing import Final
 from tests.bench.load import daemon
 from tests.bench.load.daemon import Daemon
 from tests.bench.load.plant import Candidate, Fields, Kind, Plant
+from tests.configurations import BOTH_WAYS
 
 WORKERS: Final = 2
 TRANSPORTS: Final = ("native", "libmilter")
 """Who speaks the protocol; the first is how it is shipped."""
 
-_CONFIGURATION: Final = """\
+_CONFIGURATION: Final = (
+    """\
 [milter]
 sockets = ["unix:{folder}/{name}.sock"]
 authserv_id = "mx.two.example"
 workers = {workers}
 {milter}
-[sign]
-clients = ["127.0.0.0/8"]
-proofs = "{folder}/{name}-proofs.json"
-[[signer]]
-name = "spc"
-key = "{ca}/keys/spc.key"
-chain = "{ca}/www/spc.pem"
-x5u = "{base}/spc.pem"
-numbers = ["+1*"]
-[verify]
-anchors = ["{ca}/root.pem"]
-[fetch]
-laboratory = true
-tls_ca = "{ca}/tls-ca.pem"
-store = "sqlite:{folder}/{name}-certificates.sqlite"
+"""
+    + BOTH_WAYS
+    + """\
 [replay]
 store = "{replay}"
 [journal]
@@ -50,6 +40,7 @@ servers = ["{port}@{address}"]
 {checks}
 {more}
 """
+)
 
 _EVERYTHING: Final = 'methods = ["spf", "dkim", "arc", "dmarc"]'
 _SIGNED: Final = (("PASSporT", "ppt=msg"),)

@@ -184,8 +184,10 @@ def test_a_stranger_makes_us_ask_nothing(zone: DnsServer, lookups: Lookups) -> N
 def test_slow_names_of_spf_leave_time_for_dmarc(zone: DnsServer) -> None:
     zone.silent.add("attacker.example")
     publish(zone, {"example.com": "p=reject"})
-    limits = DnsLimits(question_seconds=1.0, server_seconds=0.5, questions=20)
-    whole = Dns([zone.address], limits).for_message(4.0)
+    limits = DnsLimits(
+        question_seconds=1.0, server_seconds=0.5, message_seconds=4.0, questions=20
+    )
+    whole = Dns([zone.address], limits).for_message()
     includes = " ".join(f"include:{n}.attacker.example" for n in range(9))
     zone.add("attacker.test", "TXT", f"v=spf1 {includes} -all")
 
@@ -275,7 +277,7 @@ def test_a_message_is_checked_by_its_from(
 ) -> None:
     publish(zone, {"example.com": "p=reject"})
 
-    found = dmarc.check_message(fields, None, [], lookups)
+    found = dmarc.check_author(dmarc.author(fields), None, [], lookups)
 
     assert (found.word, found.domain) == (word, "example.com" if word == "fail" else "")
 
@@ -298,7 +300,7 @@ def test_a_hostile_from_costs_little(
     before = time.process_time()
 
     with untraced():
-        found = dmarc.check_message([value], None, [], lookups)
+        found = dmarc.check_author(dmarc.author([value]), None, [], lookups)
 
     assert found.word == "permerror"
     assert time.process_time() - before < 1

@@ -112,8 +112,3 @@ def test_no_tag_that_is_taken_can_break_a_line(
         return
 
     assert tag.fill(verdict, reason, "ladder:x").value.isprintable()
-
-
-def test_the_strongest_of_several_actions() -> None:
-    assert actions.strongest(["tag", "reject", "tempfail"]) == "reject"
-    assert actions.strongest([]) == "accept"

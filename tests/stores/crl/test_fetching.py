@@ -191,7 +191,7 @@ def test_a_failure_that_is_remembered_holds_nothing_of_how_it_came_about(
 def until_alone() -> None:
     """Wait for the threads that fetch: they end a moment after they have told."""
     for thread in threading.enumerate():
-        if thread.name == "list":
+        if thread.name == "revocation lists":
             thread.join(5)
 
 
