@@ -276,7 +276,7 @@ def test_check_finds_that_the_folder_of_the_journal_is_missing(
 
 
 def told(configured: Configured, url: str) -> list[tuple[str, str]]:
-    config = configured({"replay.store": url})
+    config = configured({"replay.store": url, "replay.seconds": 30.0})
     return [(one.level, one.text) for one in findings.replay_findings(config)]
 
 
