@@ -171,6 +171,7 @@ def test_a_fetch_that_does_not_end_is_done_without(
     connection.sendall(MESSAGE)
     until(lambda: bool(running.newest().wait))
     clock.put_forward(running, 301)
+    until(lambda: len(ledger.handled) == 1)
 
     assert verdict(connection) == b"c"
     assert ledger.failed == []
