@@ -237,7 +237,7 @@ def test_a_handshake_that_never_ends_does_not_outlive_the_deadline(
 def test_a_name_server_that_never_answers_does_not_outlive_the_deadline(
     ca: TestCA, names: NameServer
 ) -> None:
-    with pytest.raises(FetchError, match=r"silent\.example: .*lifetime") as caught:
+    with pytest.raises(FetchError, match=r"lifetime|time for a fetch") as caught:
         fetcher(ca, names.resolver, seconds=0.5).get("https://silent.example/")
 
     assert caught.value.temporary
