@@ -1,9 +1,8 @@
 """What whoever scrapes may cost: exactly so much, and what becomes of more."""
 
 import socket
-import time
 from contextlib import suppress
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Event, Thread
 
 import pytest
 
@@ -15,12 +14,27 @@ LINE = len(REQUEST) - len(b"\r\n")
 """What of it is kept while the rest is still to come."""
 
 
+class Noting(socket.socket):
+    """A connection that says when something has been read from it."""
+
+    def __init__(self, descriptor: int, read: Event) -> None:
+        super().__init__(fileno=descriptor)
+        self._read = read
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        octets = super().recv(size, flags)
+        self._read.set()
+        return octets
+
+
 def answer(limits: ScrapeLimits, *pieces: bytes) -> bytes:
     """Send a request in pieces, and return what comes."""
     ours, theirs = socket.socketpair()
+    first = Event()
+    reader = Noting(theirs.detach(), first)
     places = BoundedSemaphore(1)
     places.acquire()
-    arguments = theirs, lambda: b"counted", places, limits
+    arguments = reader, lambda: b"counted", places, limits
     thread = Thread(target=exporter._answer, args=arguments)
     thread.start()
     with ours:
@@ -29,7 +43,7 @@ def answer(limits: ScrapeLimits, *pieces: bytes) -> bytes:
         with suppress(ConnectionError):
             for piece in pieces:
                 ours.sendall(piece)
-                time.sleep(0.05)  # so that they are read one by one
+                assert first.wait(10), "they are read one by one"
             found = b"".join(iter(lambda: ours.recv(65_536), b""))
     thread.join(10)
     assert places.acquire(blocking=False), "the place is free again"

@@ -211,7 +211,7 @@ def test_a_dead_server_leaves_time_for_the_next(server: DnsServer) -> None:
     server.add("one.example", "A", "192.0.2.1")
     with DnsServer() as dead:
         dead.silent.add("example")
-        limits = DnsLimits(question_seconds=10, server_seconds=1)
+        limits = DnsLimits(question_seconds=2, server_seconds=0.6)
         asked = Dns([dead.address, server.address], limits)
 
         assert asked.for_message().ask("one.example", "A").outcome == "found"
