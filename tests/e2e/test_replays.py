@@ -27,7 +27,11 @@ BODY = b"Hello\r\n"
 MakeServer = Callable[..., RedisServerProcess]
 
 
-def at(server: RedisServerProcess, more: str = "rest_seconds = 0.2") -> str:
+PATIENT = "seconds = 10.0\nrest_seconds = 0.2"
+"""A server that is alive may be as slow as this machine."""
+
+
+def at(server: RedisServerProcess, more: str = PATIENT) -> str:
     return f'store = "{server.url}"\n{more}'
 
 
