@@ -1,13 +1,13 @@
 """Fetching from hosts that lie, dawdle and flood: a failure, and in time."""
 
 import gzip
-import socket
 import ssl
 import warnings
 from datetime import timedelta
 
 import pytest
 
+from stirmilter.demo.postfix import free_port
 from stirmilter.errors import FetchError
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.testca import TestCA, issuing
@@ -244,11 +244,8 @@ def test_a_name_server_that_never_answers_does_not_outlive_the_deadline(
 
 
 def test_a_connection_refused_is_a_temporary_failure(ca: TestCA) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        port = bound.getsockname()[1]
-
     with pytest.raises(FetchError, match="refused") as caught:
-        fetcher(ca).get(f"https://127.0.0.1:{port}/")
+        fetcher(ca).get(f"https://127.0.0.1:{free_port()}/")
 
     assert caught.value.temporary
 
