@@ -6,11 +6,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import redis
 
 from stirmilter.demo.daemons import short_folder
+from stirmilter.stores.redis import RedisServer
+
+
+def patient(name: str, url: str, **more: Any) -> RedisServer:  # noqa: ANN401
+    """Return the way to a server that is to answer, however busy this machine is.
+
+    The half second that a message would wait by default may well pass while a system
+    does other things.
+    """
+    return RedisServer(name, url, seconds=30.0, **more)
 
 
 class RedisServerProcess:
@@ -45,6 +55,7 @@ class RedisServerProcess:
             if self._answers():
                 return
             time.sleep(0.02)
+        self.kill()  # nobody else would: a `with` that is not entered is not left
         raise AssertionError("redis-server does not answer")
 
     def kill(self) -> None:
@@ -69,10 +80,13 @@ class RedisServerProcess:
         self.start()
 
     def stop(self) -> None:
-        """End it, if it still runs."""
+        """End it, if it still runs, and if it hangs, too."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(30)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def client(self) -> redis.Redis:
         """Return a client of its own, to look at what is there."""

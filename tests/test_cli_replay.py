@@ -40,7 +40,9 @@ def path(request: pytest.FixtureRequest, tmp_path: Path, own_redis: MakeServer) 
     """A configuration whose store a daemon has made, and used for BOB."""
     store = "sqlite:r.sqlite" if request.param == "sqlite" else own_redis().url
     made = tmp_path / "stirmilter.toml"
-    made.write_text(f'[replay]\nstore = "{store}"\n[journal]\npath = ""\n')
+    made.write_text(
+        f'[replay]\nstore = "{store}"\nseconds = 30.0\n[journal]\npath = ""\n'
+    )
     return made
 
 

@@ -1,9 +1,11 @@
 """What whoever scrapes may cost: exactly so much, and what becomes of more."""
 
+import os
 import socket
-import time
 from contextlib import suppress
-from threading import BoundedSemaphore, Thread
+from pathlib import Path
+from threading import BoundedSemaphore, Event, Thread
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,12 +17,27 @@ LINE = len(REQUEST) - len(b"\r\n")
 """What of it is kept while the rest is still to come."""
 
 
+class Noting(socket.socket):
+    """A connection that says when something has been read from it."""
+
+    def __init__(self, descriptor: int, read: Event) -> None:
+        super().__init__(fileno=descriptor)
+        self._read = read
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        octets = super().recv(size, flags)
+        self._read.set()
+        return octets
+
+
 def answer(limits: ScrapeLimits, *pieces: bytes) -> bytes:
     """Send a request in pieces, and return what comes."""
     ours, theirs = socket.socketpair()
+    first = Event()
+    reader = Noting(theirs.detach(), first)
     places = BoundedSemaphore(1)
     places.acquire()
-    arguments = theirs, lambda: b"counted", places, limits
+    arguments = reader, lambda: b"counted", places, limits
     thread = Thread(target=exporter._answer, args=arguments)
     thread.start()
     with ours:
@@ -29,7 +46,7 @@ def answer(limits: ScrapeLimits, *pieces: bytes) -> bytes:
         with suppress(ConnectionError):
             for piece in pieces:
                 ours.sendall(piece)
-                time.sleep(0.05)  # so that they are read one by one
+                assert first.wait(10), "they are read one by one"
             found = b"".join(iter(lambda: ours.recv(65_536), b""))
     thread.join(10)
     assert places.acquire(blocking=False), "the place is free again"
@@ -46,3 +63,39 @@ def test_a_request_of_more_octets_is_not_answered(octets: int, status: bytes) ->
 def test_a_request_that_takes_longer_is_not_answered() -> None:
     assert answer(ScrapeLimits(seconds=0.2), REQUEST[:-2]) == b""
     assert b"counted" in answer(ScrapeLimits(seconds=20), REQUEST[:-2], REQUEST[-2:])
+
+
+def test_its_process_holds_no_descriptor_of_the_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a copy of a worker's life line, that worker would outlive its supervisor."""
+    told = tmp_path / "told"
+
+    def held(descriptor: int) -> bool:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            return False
+        return True
+
+    def serve(*_: object) -> NoReturn:  # in the child
+        open_ = [held(one.fileno()) for one in (life, listener, door)]
+        told.write_text(str(open_))
+        os._exit(0)
+
+    monkeypatch.setattr(exporter, "serve", serve)
+    nothing: Any = None
+    with (
+        socket.socket() as life,
+        socket.socket() as listener,
+        socket.socket() as door,
+    ):
+        made = exporter.Exporter(nothing, door)
+        made.keep(nothing, [life.fileno(), listener.fileno()])
+        assert made._child is not None
+        _, status = os.waitpid(made._child[0], 0)
+        made.retire()
+
+        assert status == 0
+        assert told.read_text() == str([False, False, True])
+        assert held(life.fileno()), "and its supervisor does still"

@@ -147,7 +147,7 @@ def test_a_decision_that_takes_too_long_is_answered_451_with_progress_meanwhile(
         released.wait(30)
         return NOW
 
-    session, context, ledger = talk(slow, message_seconds=0.5, progress_seconds=0.1)
+    session, context, ledger = talk(slow, message_seconds=1.5, progress_seconds=0.1)
 
     answer = carry(session)
     released.set()

@@ -6,7 +6,6 @@ Of each message the log hears once, and its room is there for the next one.
 import socket
 import threading
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,12 +14,13 @@ import Milter
 import pytest
 
 from stirmilter.adapters.draft import Bounds
+from stirmilter.adapters.occupancy import Place, Queue
 from stirmilter.events import Handled
 from stirmilter.haste import takes_long
 from stirmilter.mail.survival import BodyHazards, BodyKeeper
 from stirmilter.mail.transaction import Decision, Preparation, Transaction
 from stirmilter.stir.msgi import BodyDigester
-from tests.adapters.sessions import broken, carry, told, until
+from tests.adapters.sessions import broken, carry, told
 from tests.laboratory import NOW
 
 
@@ -149,15 +149,19 @@ def test_a_message_that_waits_for_a_thread_is_counted(
     session, _, ledger = talk(slow, message_seconds=0.5)
     queue = session.session.service.queue
     busy = session.session.service.executor.submit(released.wait, 30)
+    counted: list[int] = []
 
-    with ThreadPoolExecutor(1) as client:
-        carried = client.submit(carry, session)
-        until(lambda: bool(queue.count == 1))
-        carried.result()
+    def enter() -> Place:
+        place = Queue.enter(queue)
+        counted.append(queue.count)
+        return place
+
+    queue.enter = enter
+    carry(session)
     released.set()
 
     assert busy.result()
-    assert queue.count == 0
+    assert (counted, queue.count) == ([1], 0)
     assert told(ledger) == [("undetermined", "too-late", "tempfail")]
 
 

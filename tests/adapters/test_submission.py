@@ -11,6 +11,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from stirmilter.adapters.submission import Relay, Submitter
+from stirmilter.demo.postfix import free_port
 from stirmilter.mail.transaction import Submission
 
 ANSWER = Submission(
@@ -54,8 +55,7 @@ class Relayed:
 @pytest.fixture
 def relayed() -> Iterator[tuple[Relayed, int]]:
     handler = Relayed()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
     yield handler, port
@@ -123,9 +123,7 @@ def test_one_that_is_refused_is_told_and_the_next_is_taken(
 
 
 def test_a_relay_that_is_down_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    one, said = submitter(port)
+    one, said = submitter(free_port())
     one.start()
 
     one(ANSWER)

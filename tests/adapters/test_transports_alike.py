@@ -173,23 +173,31 @@ def test_an_mta_that_forbids_is_answered_alike(
     )
 
 
+PORT = struct.pack("!H", 25)
+FOUR, SIX = b"IPv4Address('192.0.2.1')", b"IPv6Address('2001:db8::7')"
+
+
 @pytest.mark.parametrize(
-    "client",
+    ("client", "seen"),
     [
-        b"mx.one.example\x004" + struct.pack("!H", 25) + b"192.0.2.1\0",
-        b"mx.one.example\x006" + struct.pack("!H", 25) + b"2001:db8::7\0",
-        b"mx.one.example\x006" + struct.pack("!H", 25) + b"IPv6:2001:db8::7\0",
-        b"mx.one.example\x006" + struct.pack("!H", 25) + b"::ffff:192.0.2.1\0",
-        b"localhost\0L\0\0/run/socket\0",
-        b"localhost\0U",
-        b"localhost\0X\0\0x\0",
-        b"unknown\x004" + struct.pack("!H", 25) + b"192.0.2.256\0",
-        b"unknown\x006" + struct.pack("!H", 25) + b"2001:db8::x\0",
+        (b"mx.one.example\x004" + PORT + b"192.0.2.1\0", FOUR),
+        (b"mx.one.example\x006" + PORT + b"2001:db8::7\0", SIX),
+        (b"mx.one.example\x006" + PORT + b"IPv6:2001:db8::7\0", SIX),
+        # A socket for both protocols has it so; SPF and the lists of peers do not.
+        (b"mx.one.example\x006" + PORT + b"::ffff:192.0.2.1\0", FOUR),
+        (b"localhost\0L\0\0/run/socket\0", b"None"),
+        (b"localhost\0U", b"None"),
+        (b"localhost\0X\0\0x\0", b""),
+        (b"unknown\x004" + PORT + b"192.0.2.256\0", b""),
+        (b"unknown\x006" + PORT + b"2001:db8::x\0", b""),
     ],
 )
-def test_a_client_is_understood_alike(both: tuple[str, str], client: bytes) -> None:
+def test_a_client_is_understood_alike(
+    both: tuple[str, str], client: bytes, seen: bytes
+) -> None:
     octets = offer() + frame(b"C", client) + message(b"<>", b"x") + BYE
 
     libmilter, native = (answers(address, octets) for address in both)
 
     assert native == libmilter
+    assert (b"client=" + seen in native) == bool(seen), "or not spoken to any more"

@@ -261,7 +261,7 @@ def silent() -> Iterator[tuple[str, int]]:
 
 def asked(home: Path, *servers: tuple[str, int]) -> list[Finding]:
     names = [f"{port}@{address}" for address, port in servers]
-    dns = {"servers": names, "question_seconds": 1.0, "server_seconds": 0.3}
+    dns = {"servers": names, "question_seconds": 2.0, "server_seconds": 1.5}
     return list(network.name_servers(configuration(home, dns=dns)))
 
 

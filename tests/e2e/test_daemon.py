@@ -196,13 +196,14 @@ def test_reload_serves_new_settings_and_finishes_old_messages(start: Start) -> N
         )
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: "reloaded" in daemon.logged(), "reloaded")
-        time.sleep(0.5)
-        meanwhile = [sign(daemon) for _ in range(20)]
+        until(
+            lambda: all(sign(daemon) == [b"Identity"] for _ in range(20)),
+            "a draining worker accepts no more",
+        )
         session.headers(headers(123))
         old = session.end()
 
     assert [name for _, name, _ in old.inserted] == [b"PASSporT"]
-    assert meanwhile == [[b"Identity"]] * 20, "a draining worker accepts no more"
     until(lambda: not set(before) & set(workers(daemon)), "the old workers have left")
 
 

@@ -85,12 +85,15 @@ def _bury(thread: int) -> None:
             pass
 
 
-def send(daemon: Daemon) -> bool:
-    """Have a message signed; False where Postfix would give up, and try again."""
+def send(daemon: Daemon, seconds: float = 30.0) -> bool:
+    """Have a message signed; False where Postfix would give up, and try again.
+
+    Where somebody may hang, few `seconds` will do: another one is then tried.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(daemon.socket)
-            session = mta.MTA(connection, seconds=1)
+            session = mta.MTA(connection, seconds=seconds)
             session.connect()
             answer = session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
         except TimeoutError:
@@ -112,7 +115,7 @@ def test_it_is_replaced_while_mail_goes_through_its_siblings(
     taken = 0
     deadline = time.monotonic() + 60
     while alive(stuck) and time.monotonic() < deadline:
-        taken += send(daemon)
+        taken += send(daemon, seconds=1.0)
         time.sleep(0.1)
 
     until(lambda: f"worker {stuck} ended with status -9" in daemon.logged(), "gone")
@@ -127,11 +130,11 @@ def test_it_is_replaced_while_mail_goes_through_its_siblings(
 def test_nobody_is_replaced_who_only_has_nothing_to_do(
     start: Start, transport: str
 ) -> None:
-    daemon = start(milter=f'stuck_seconds = 2.0\ntransport = "{transport}"')
+    daemon = start(milter=f'stuck_seconds = 4.0\ntransport = "{transport}"')
     until(lambda: len(workers(daemon)) == 2, "two workers")
     before = workers(daemon)
 
-    time.sleep(6)
+    time.sleep(8)
 
     assert workers(daemon) == before
     assert all(send(daemon) for _ in range(5))

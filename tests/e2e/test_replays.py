@@ -27,8 +27,21 @@ BODY = b"Hello\r\n"
 MakeServer = Callable[..., RedisServerProcess]
 
 
-def at(server: RedisServerProcess, more: str = "rest_seconds = 0.2") -> str:
+PATIENT = "seconds = 10.0\nrest_seconds = 0.2"
+"""A server that is alive may be as slow as this machine."""
+
+
+def at(server: RedisServerProcess, more: str = PATIENT) -> str:
     return f'store = "{server.url}"\n{more}'
+
+
+def met(server: RedisServerProcess) -> None:
+    """Wait until somebody has told a new server since when it knows of uses.
+
+    A worker does, some time after its start; what was signed before is unknown.
+    """
+    with closing(server.client()) as client:
+        until(lambda: bool(client.exists("stirmilter:replay:since")), "it is met")
 
 
 @dataclass
@@ -63,6 +76,7 @@ def test_redis_dies_and_comes_back_among_a_thousand_messages(
     """No replay is accepted, and no message is lost: what is unknown comes again."""
     server = own_redis(durable=durable)
     daemon = start(replay=at(server))
+    met(server)
     mail = Mail()
     mail.sign(daemon, range(1000))
     time.sleep(1.1)  # what was signed is older than the server's next run
@@ -105,6 +119,7 @@ def test_redis_dies_and_comes_back_among_a_thousand_messages(
 def test_two_relays_share_one_server(start: Start, own_redis: MakeServer) -> None:
     server = own_redis()
     one, other = start(replay=at(server)), start(replay=at(server))
+    met(server)
     mail = Mail()
     mail.sign(one, range(3))
 

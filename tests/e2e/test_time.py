@@ -59,7 +59,7 @@ def test_a_name_server_that_hangs_costs_its_results_alone(
     answer = received(daemon, (b"PASSporT", token))
 
     assert (answer.verdict, answer.reply) == (b"c", b"")
-    assert answer.progress >= 3
+    assert answer.progress >= 2
     assert b"stir=pass" in results(answer)
     assert b"spf=temperror" in results(answer)
 
@@ -115,7 +115,7 @@ def test_all_that_hangs_at_once_ends_within_the_budget(
     answer = received(daemon, (b"PASSporT", token))
 
     assert (answer.verdict, answer.reply) == (b"y", LATE)
-    assert answer.progress >= 5
+    assert answer.progress >= 2
     assert "no decision in time" in daemon.logged()
 
 
@@ -142,4 +142,4 @@ def test_while_all_judges_are_busy_who_waits_is_answered_in_time(
         one.join()
 
     assert [answer.reply for answer in answers] == [LATE] * 3
-    assert all(answer.progress >= 5 for answer in answers)
+    assert all(answer.progress >= 2 for answer in answers)

@@ -258,7 +258,7 @@ def test_check_finds_an_anchor_that_has_expired(configured: Configured) -> None:
 
 
 def told(configured: Configured, url: str) -> list[tuple[str, str]]:
-    config = configured({"replay.store": url})
+    config = configured({"replay.store": url, "replay.seconds": 30.0})
     return [(one.level, one.text) for one in findings.replay_findings(config)]
 
 

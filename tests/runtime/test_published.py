@@ -1,12 +1,12 @@
 """What an x5u of ours serves, held against the chain we sign with."""
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stirmilter import findings, runtime
+from stirmilter.demo.postfix import free_port
 from stirmilter.findings import Finding
 from stirmilter.testca import TestCA
 from tests.runtime.configurations import Configured
@@ -74,10 +74,7 @@ def test_a_chain_that_is_longer_than_ours_is_another(
 
 
 def test_nobody_serves_our_chain(published: Published) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        port = bound.getsockname()[1]
-
-    finding = published(f"https://127.0.0.1:{port}/one.pem")
+    finding = published(f"https://127.0.0.1:{free_port()}/one.pem")
 
     assert finding.level == "error"
     assert "refused" in finding.text

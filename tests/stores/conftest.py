@@ -13,10 +13,9 @@ from threading import Thread
 import pytest
 
 from stirmilter.stores.documents import DocumentStore, Tier
-from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.tiers import RedisTier, SqliteTier
 from tests.dns_server import DnsServer
-from tests.redis_server import RedisServerProcess
+from tests.redis_server import RedisServerProcess, patient
 from tests.stores.servers import POLL, NameServer
 from tests.stores.webs import Clock, Web
 
@@ -61,7 +60,7 @@ def _tier(request: pytest.FixtureRequest, folder: Path) -> Tier | None:
         return SqliteTier(folder / "certificates.sqlite")
     server: RedisServerProcess = request.getfixturevalue("redis_server")
     server.client().flushall()
-    return RedisTier(RedisServer("certificate store", server.url))
+    return RedisTier(patient("certificate store", server.url))
 
 
 @pytest.fixture(params=["sqlite", "redis"])

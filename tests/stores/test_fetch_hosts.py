@@ -72,7 +72,7 @@ def failure(fetch: Fetcher, url: str) -> FetchError:
 def test_a_host_that_fails_again_and_again_is_left_alone(
     ca: TestCA, clock: Clock, answer: Answer
 ) -> None:
-    fetch = careful(ca, clock)
+    fetch = careful(ca, clock, seconds=0.7)
     with https(ca, answer) as server:
         url = f"https://127.0.0.1:{server.port}/"
         assert [failure(fetch, f"{url}{n}").again for n in range(3)] == [None] * 3
@@ -150,7 +150,7 @@ def test_a_stranger_cannot_silence_an_address_with_names_that_lead_to_it(
 def test_many_names_of_one_silent_address_are_one_host(
     ca: TestCA, clock: Clock, names: NameServer
 ) -> None:
-    fetch = careful(ca, clock, names)
+    fetch = careful(ca, clock, names, seconds=0.9)
     for name in WILDCARD:
         names.addresses[name] = ["127.0.0.1"]
     with WebServer(silence, None) as server:
@@ -164,7 +164,7 @@ def test_many_names_of_one_silent_address_are_one_host(
 def test_a_name_that_was_good_is_asked_though_its_neighbours_hang(
     ca: TestCA, clock: Clock, names: NameServer
 ) -> None:
-    fetch = careful(ca, clock, names, seconds=0.5)
+    fetch = careful(ca, clock, names, seconds=1.1)
     for name in (*WILDCARD, "good.example"):
         names.addresses[name] = ["127.0.0.1"]
     answers = in_order(GOOD, silence, silence, silence, GOOD)

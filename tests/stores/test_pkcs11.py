@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pkcs11
 import pytest
@@ -180,10 +181,22 @@ def test_a_pin_that_was_refused_is_not_tried_again(held: Held) -> None:
 def test_a_token_that_hangs_holds_up_no_one_for_longer() -> None:
     """Whoever comes while it hangs is told at once; then it is used again."""
     driver = _Driver()
-    go_on = Event()
+    busy, go_on = Event(), Event()
     done: list[str] = []
+    queue: Any = driver._work
+
+    def put(work: object) -> None:  # what has not begun yet would be taken back
+        queue.put(work)
+        assert busy.wait(60)
+
+    def hang() -> None:
+        busy.set()
+        go_on.wait()
+
+    slowly: Any = SimpleNamespace(put=put, get=queue.get)
+    driver._work = slowly
     with pytest.raises(StoreError, match=r"key: no answer within 0\.01 s"):
-        driver.run(go_on.wait, 0.01, "key")
+        driver.run(hang, 0.01, "key")
 
     with pytest.raises(StoreError, match="key: still no answer"):
         driver.run(lambda: done.append("too early"), 60, "key")

@@ -16,6 +16,7 @@ from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay.redis import RedisReplayStore
 from stirmilter.stores.tiers import RedisTier
 from tests.laboratory import NOW
+from tests.redis_server import patient
 from tests.stores.webs import Web
 
 Ask = Callable[[RedisServer], object]
@@ -80,7 +81,7 @@ def hangs_up(tmp_path: Path) -> Iterator[HangsUp]:
 @ASKED
 def test_a_server_that_hangs_up_is_asked_once(hangs_up: HangsUp, ask: Ask) -> None:
     """redis-py would connect and ask again by itself, time after time."""
-    ask(RedisServer("store", f"unix://{hangs_up.path}", pause=30.0))
+    ask(patient("store", f"unix://{hangs_up.path}", pause=30.0))
 
     hangs_up.stop()
     assert (hangs_up.connections, hangs_up.questions) == (1, 1)
@@ -99,7 +100,7 @@ def test_a_server_that_is_dead_is_knocked_at_once(
 
     monkeypatch.setattr(redis.UnixDomainSocketConnection, "_connect", counted)
 
-    ask(RedisServer("store", f"unix://{tmp_path}/none", pause=30.0))
+    ask(patient("store", f"unix://{tmp_path}/none", pause=30.0))
 
     assert len(knocks) == 1
 
@@ -109,7 +110,7 @@ def test_after_its_rest_a_dead_server_is_knocked_at_once_more(
 ) -> None:
     now = 0.0
     path = f"unix://{hangs_up.path}"
-    server = RedisServer("store", path, pause=30.0, clock=lambda: now)
+    server = patient("store", path, pause=30.0, clock=lambda: now)
 
     for now in (0.0, 29.0, 30.0, 59.0):  # noqa: B007 - the clock reads it
         ping(server)
@@ -119,7 +120,7 @@ def test_after_its_rest_a_dead_server_is_knocked_at_once_more(
 
 
 def test_nobody_is_asked_in_haste(hangs_up: HangsUp) -> None:
-    server = RedisServer("store", f"unix://{hangs_up.path}", pause=30.0)
+    server = patient("store", f"unix://{hangs_up.path}", pause=30.0)
 
     with pytest.raises(TakesLong), haste():
         server.ask(lambda client: client.ping())

@@ -14,10 +14,9 @@ from stirmilter.stir.result import Reason, Unverified
 from stirmilter.stores.certificates import CertificateStore
 from stirmilter.stores.document import Document
 from stirmilter.stores.documents import DocumentStore, Kind, Tier, _key
-from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.tiers import RedisTier, SqliteTier
 from stirmilter.testca import TestCA
-from tests.redis_server import RedisServerProcess
+from tests.redis_server import RedisServerProcess, patient
 from tests.stores.fetchers import fetcher
 from tests.stores.servers import OK, https, say
 from tests.stores.webs import Clock, Web
@@ -344,7 +343,7 @@ def test_values_in_redis_end_by_themselves(
 ) -> None:
     client = redis_server.client()
     client.flushall()
-    tier = RedisTier(RedisServer("certificate store", redis_server.url))
+    tier = RedisTier(patient("certificate store", redis_server.url))
     DocumentStore(web.get, tier, clock=clock).get(A, KIND)
 
     [name] = list(client.scan_iter())

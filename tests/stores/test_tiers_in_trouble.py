@@ -15,7 +15,7 @@ import pytest
 from stirmilter.stores.documents import DocumentStore, Kind, Tier
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.tiers import RedisTier, SqliteTier
-from tests.redis_server import RedisServerProcess
+from tests.redis_server import RedisServerProcess, patient
 from tests.stores.webs import Clock, Web
 
 A, B, C = (f"https://certs.example/{name}" for name in "abc")
@@ -204,7 +204,7 @@ def test_redis_that_is_killed_and_started_again_costs_no_document(
 ) -> None:
     with RedisServerProcess(tmp_path) as server:
         one, two = (
-            make(RedisTier(RedisServer("certificate store", server.url, pause=0)))
+            make(RedisTier(patient("certificate store", server.url, pause=0)))
             for _ in range(2)
         )
         one.get(A, KIND)
@@ -245,7 +245,7 @@ def test_redis_that_is_full_is_done_without(
     with RedisServerProcess(tmp_path, "--maxmemory", "1mb") as server:
         client = server.client()
         client.config_set("maxmemory", 1)
-        store = make(RedisTier(RedisServer("certificate store", server.url)))
+        store = make(RedisTier(patient("certificate store", server.url)))
 
         assert store.get(A, KIND) == b"good"
 
@@ -256,7 +256,7 @@ def test_redis_that_is_full_is_done_without(
 def test_redis_that_holds_something_else_there_is_done_without(
     make: Make, web: Web, redis_server: RedisServerProcess
 ) -> None:
-    tier = RedisTier(RedisServer("certificate store", redis_server.url))
+    tier = RedisTier(patient("certificate store", redis_server.url))
     client = redis_server.client()
     client.flushall()
     store = make(tier)

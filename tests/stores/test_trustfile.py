@@ -65,6 +65,30 @@ def test_a_crash_in_between_leaves_the_old_file_whole(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["us.pem", "us.pem.json"]
 
 
+def test_each_file_is_on_the_disk_before_its_name_and_its_name_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rename(2) that is not written with its folder may be undone by a power cut."""
+    path = tmp_path / "us.pem"
+    synced: list[tuple[bool, list[str]]] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        names = [one.name for one in tmp_path.iterdir() if one.name[0] != "."]
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), sorted(names)))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    trustfile.save(path, b"anchors", RECORD)
+
+    assert synced == [
+        (False, []),
+        (True, ["us.pem.json"]),
+        (False, ["us.pem.json"]),
+        (True, ["us.pem", "us.pem.json"]),
+    ]
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file"):
         trustfile.save(tmp_path / "none" / "us.pem", b"", RECORD)

@@ -1,8 +1,11 @@
 """An MTA's end of a connection to the native transport, and a filter behind a gate."""
 
+import fcntl
 import socket
 import struct
+import termios
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +18,21 @@ from tests.adapters.sessions import Ledger, Running
 Serve = Callable[..., tuple[Running, Ledger]]
 
 EVENT = Handled("in", "verified", "verified")
+
+
+class Clock:
+    """What the loop takes for the time: it goes on as it does, or is put forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def put_forward(self, running: Running, seconds: float) -> None:
+        """Let seconds pass at once, and have the loop look."""
+        self._ahead += seconds
+        running.server._wake()
 
 
 class Gate:
@@ -49,6 +67,12 @@ def greet(running: Running) -> socket.socket:
     connection.sendall(offer() + CONNECT)
     assert answer(connection)[:1] == b"O"
     return connection
+
+
+def taken(connection: socket.socket) -> bool:
+    """Whether all that was sent has been read."""
+    unread = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
+    return unread == bytes(4)
 
 
 def answer(connection: socket.socket) -> bytes:

@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from stirmilter.mail.transaction import Decision, Preparation
 from stirmilter.stir.msgi import BodyDigester
 from tests.adapters.native.peers import (
     EVENT,
+    Clock,
     Serve,
     answer,
     greet,
+    taken,
     told,
     verdict,
 )
@@ -30,15 +33,25 @@ FDS = Path("/proc/self/fd")
 
 
 @pytest.mark.parametrize("sent", [b"", offer(), offer() + MESSAGE[:7]])
-def test_a_silent_connection_is_closed(serve: Serve, sent: bytes) -> None:
-    running, ledger = serve(limits=Limits(idle_seconds=0.2))
+def test_a_silent_connection_is_closed(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(server, "time", clock)
+    running, ledger = serve(limits=Limits(idle_seconds=900.0))
     connection = running.connected()
     connection.sendall(sent)
+    until(lambda: bool(running.peers()) and taken(connection))
 
+    clock.put_forward(running, 600)
+    other = greet(running)  # who comes now is answered after a look at all
+    assert len(running.peers()) == 2
+    clock.put_forward(running, 301)
     while answer(connection):
         pass
 
-    assert ledger.said == ["a connection was silent for 0 seconds: closed"]
+    assert ledger.said == ["a connection was silent for 900 seconds: closed"]
+    other.close()
     assert running.service.sessions.wait_until_none(30) == 0
 
 
@@ -70,6 +83,24 @@ def test_a_connection_too_many_is_closed_at_once(serve: Serve) -> None:
     for connection in (first, again):
         connection.sendall(MESSAGE)
         assert verdict(connection) == b"c"
+
+
+def test_an_mta_across_a_network_is_not_kept_waiting_and_its_end_is_noticed(
+    serve: Serve,
+) -> None:
+    """No answer waits for another's acknowledgement; a host that died is asked."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        there: Any = SimpleNamespace(listener=listener)
+        running, _ = serve(sibling=there)
+        with socket.create_connection(listener.getsockname(), 30) as connection:
+            connection.sendall(offer() + CONNECT + MESSAGE)
+            assert answer(connection)[:1] == b"O"
+            assert verdict(connection) == b"c"
+
+            ours = running.newest().socket
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 def test_connections_that_stay_are_shared_among_siblings(serve: Serve) -> None:
@@ -104,7 +135,6 @@ def test_whoever_only_asks_whether_we_live_is_told_so(serve: Serve) -> None:
 def test_a_loop_that_turns_tells_so_and_one_that_is_stuck_does_not(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_PATIENCE", 0.5)
     running, _ = serve()
     hurry, other = socket.socketpair()
     stuck, released = threading.Event(), threading.Event()
@@ -122,6 +152,7 @@ def test_a_loop_that_turns_tells_so_and_one_that_is_stuck_does_not(
         connection.sendall(MESSAGE)
         assert stuck.wait(30)
 
+        monkeypatch.setattr(server, "_PATIENCE", 0.5)
         assert not running.server.answers(hurry)
         other.send(b"x")
         assert running.server.answers(hurry), "whoever is to leave does not wait"
@@ -262,10 +293,12 @@ def test_no_descriptor_stays_behind(serve: Serve) -> None:
     running, _ = serve()
     before = len(list(FDS.iterdir()))
 
-    for octets in (b"", offer(), offer() + CONNECT + MESSAGE + frame(b"Q"), b"\0" * 4):
+    said = (b"", offer(), offer() + CONNECT + MESSAGE + frame(b"Q"), b"\0" * 4)
+    for octets in said:
         with running.connected() as connection:
             connection.sendall(octets)
-        assert running.service.sessions.wait_until_none(30) == 0 or not octets
 
+    # Of one that the loop has not accepted yet, nothing would be there either.
+    until(lambda: running.service.sessions.total == len(said))
     until(lambda: running.peers() == [] and len(list(FDS.iterdir())) == before)
     assert running.service.sessions.count == 0

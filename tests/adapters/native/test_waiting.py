@@ -8,12 +8,14 @@ from contextlib import suppress
 
 import pytest
 
+from stirmilter.adapters.native import server
 from stirmilter.adapters.transport import Limits
 from stirmilter.haste import takes_long
 from stirmilter.mail.transaction import Decision, Insertion, Preparation
 from stirmilter.stir.msgi import BodyDigester
 from tests.adapters.native.peers import (
     EVENT,
+    Clock,
     Serve,
     answer,
     gated,
@@ -112,11 +114,13 @@ def test_an_answer_that_the_mta_does_not_read_waits_for_it(serve: Serve) -> None
 
 
 def test_who_waits_for_us_is_not_silent(serve: Serve) -> None:
-    running, ledger = serve(limits=Limits(idle_seconds=0.2), progress_seconds=0.1)
+    running, ledger = serve(progress_seconds=0.1)
     gate = gated(running)
     connection = greet(running)
 
     connection.sendall(MESSAGE)
+    until(lambda: gate.asked == 1)
+    running.server._limits = Limits(idle_seconds=0.2)  # before, we may be late
     assert [answer(connection) for _ in range(5)] == [b"p"] * 5
     gate.open.set()
 
@@ -153,13 +157,21 @@ def test_whoever_waits_for_a_fetch_occupies_no_thread(serve: Serve) -> None:
     assert {event.stages[0][0] for event in ledger.handled} == {"prefetch"}
 
 
-def test_a_fetch_that_does_not_end_is_done_without(serve: Serve) -> None:
+def test_a_fetch_that_does_not_end_is_done_without(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the time is left for the rest."""
+    clock = Clock()
+    monkeypatch.setattr(server, "time", clock)
     fetch: Future[None] = Future()
-    running, ledger = serve(prefetch=lambda _: [fetch], message_seconds=0.4)
+    running, ledger = serve(prefetch=lambda _: [fetch], message_seconds=600.0)
     fetching(running, fetch)
     connection = greet(running)
 
     connection.sendall(MESSAGE)
+    until(lambda: bool(running.newest().wait))
+    clock.put_forward(running, 301)
+    until(lambda: len(ledger.handled) == 1)
 
     assert verdict(connection) == b"c"
     assert ledger.failed == []

@@ -12,7 +12,7 @@ from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay import MemoryReplayStore, SqliteReplayStore
 from stirmilter.stores.replay.redis import RedisReplayStore
 from tests.laboratory import NOW
-from tests.redis_server import RedisServerProcess
+from tests.redis_server import RedisServerProcess, patient
 
 RETENTION = timedelta(hours=1)
 SIGNED = NOW - timedelta(seconds=5)
@@ -97,7 +97,7 @@ def maker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
     made = Maker(request.param, tmp_path)
     if request.param == "redis":
         made.server = request.getfixturevalue("redis_server")
-        RedisServer("test", made.server.url).ask(lambda client: client.flushall())
+        patient("test", made.server.url).ask(lambda client: client.flushall())
     with made.stack:
         yield made
 

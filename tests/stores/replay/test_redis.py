@@ -10,7 +10,7 @@ import redis
 from stirmilter.errors import StoreError
 from stirmilter.stores.redis import RedisServer
 from stirmilter.stores.replay.redis import RedisReplayStore
-from tests.redis_server import RedisServerProcess
+from tests.redis_server import RedisServerProcess, patient
 from tests.stores.replay.conftest import A, B, key
 
 MakeServer = Callable[..., RedisServerProcess]
@@ -27,7 +27,7 @@ def relay(
     prefix: str = "t:",
     skew: float = 0.0,
 ) -> RedisReplayStore:
-    server = RedisServer("replay store", process.url, pause=0.0)
+    server = patient("replay store", process.url, pause=0.0)
     slack = timedelta(seconds=skew)
     return RedisReplayStore(server, retention, prefix=prefix, since=now, skew=slack)
 
@@ -210,7 +210,7 @@ def test_a_relay_whose_clock_is_wrong_does_not_spoil_the_others(
 ) -> None:
     process = own_redis()
     ahead = RedisReplayStore(
-        RedisServer("replay store", process.url),
+        patient("replay store", process.url),
         HOUR,
         prefix="t:",
         since=lambda: now() + timedelta(days=365),
@@ -254,7 +254,9 @@ def test_a_dead_server_does_not_answer_and_is_not_waited_for(
     own_redis: MakeServer,
 ) -> None:
     process = own_redis()
-    store = RedisReplayStore(RedisServer("replay store", process.url, pause=0.2), HOUR)
+    seconds = 0.0
+    server = patient("replay store", process.url, pause=30.0, clock=lambda: seconds)
+    store = RedisReplayStore(server, HOUR)
     assert store.claim([key(1)], A, now(), now())
     process.kill()
 
@@ -262,16 +264,16 @@ def test_a_dead_server_does_not_answer_and_is_not_waited_for(
         with pytest.raises(StoreError, match=text):
             store.claim([key(1)], B, now(), now())
     process.start()
-    time.sleep(0.25)
+    seconds = 30.0
 
     assert store.claim([key(1)], B, now(), now()), "without `since`, it believes"
 
 
 def test_a_server_that_hangs_costs_its_seconds(own_redis: MakeServer) -> None:
     process = own_redis()
+    relay(process).claim([key(1)], A, now(), now())  # it answers whoever has time
     server = RedisServer("replay store", process.url, seconds=0.1, pause=30.0)
-    store = RedisReplayStore(server, HOUR, since=now)
-    store.claim([key(1)], A, now(), now())
+    store = RedisReplayStore(server, HOUR, prefix="t:", since=now)
     process.hang()
     try:
         with pytest.raises(StoreError, match=r"[Tt]imeout"):
@@ -315,12 +317,12 @@ def test_a_password_is_needed_and_not_shown(own_redis: MakeServer) -> None:
     process = own_redis()
     direct(process).config_set("requirepass", "s3cret")
     url = process.url.replace("unix://", "unix://:s3cret@")
-    good = RedisReplayStore(RedisServer("replay store", url), HOUR, since=now)
+    good = RedisReplayStore(patient("replay store", url), HOUR, since=now)
     assert good.claim([key(1)], A, now(), now())
 
     wrong = process.url.replace("unix://", "unix://:wr0ng@")
     with pytest.raises(StoreError, match="replay store: unix:///") as caught:
-        RedisReplayStore(RedisServer("replay store", wrong), HOUR).claim(
+        RedisReplayStore(patient("replay store", wrong), HOUR).claim(
             [key(1)], A, now(), now()
         )
 
