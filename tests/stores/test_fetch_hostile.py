@@ -255,11 +255,9 @@ def test_the_address_that_refused_is_named_with_its_host(
     ca: TestCA, names: NameServer
 ) -> None:
     names.addresses["certs.example"] = ["127.0.0.2"]
-    with socket.create_server(("127.0.0.2", 0)) as bound:
-        port = bound.getsockname()[1]
 
     with pytest.raises(FetchError) as caught:
-        fetcher(ca, names.resolver).get(f"https://certs.example:{port}/")
+        fetcher(ca, names.resolver).get(f"https://certs.example:{free_port()}/")
 
     assert str(caught.value) == "certs.example: 127.0.0.2: Connection refused"
 
