@@ -54,6 +54,8 @@ def test_everybody_has_a_turn_and_answers_as_it_should(
         ("sign", "responder"),
         ("sign", "no-op pymilter"),
         ("sign", "no-op libmilter"),
+        ("sign", peers.TRANSPORT),
+        ("sign", peers.LEAST),
         ("sign", "stirmilter"),
         ("sign", "OpenDKIM RSA-2048"),
         ("sign", "OpenDKIM Ed25519"),
@@ -110,7 +112,7 @@ def test_mail_goes_through_postfix_past_each_milter(
 
     found = results.rates["postfix"]
     ours = ["stirmilter", "stirmilter (libmilter)"]
-    floors = ["no-op pymilter", peers.INSERTS]
+    floors = ["no-op pymilter", peers.INSERTS, peers.TRANSPORT, peers.LEAST]
     assert [*found] == ["no milter", *floors, *ours, targets.OPENDKIM]
     assert all(rate > 0 for [rate] in found.values())
     costs = {name: cost for name, [cost] in results.costs.items()}
@@ -146,7 +148,13 @@ def test_a_ratio_is_of_figures_of_one_round() -> None:
             *(turn("stirmilter", n, rate, 1.0) for n, rate in enumerate([8, 80, 1])),
             *(turn(targets.OPENDKIM, n, rate, 5.0) for n, rate in enumerate([2, 10])),
         ],
-        rates={"postfix": {"stirmilter": [9.0, 19.0], "no-op pymilter": [10.0, 20.0]}},
+        rates={
+            "postfix": {
+                "stirmilter": [9.0, 19.0],
+                "no-op pymilter": [10.0, 20.0],
+                peers.LEAST: [8.0, 20.0],
+            }
+        },
         seconds={targets.HELP: [0.1, 0.2, 0.9]},
         core=[Figure("sign, of openssl's", 0.4, "", 0.45, least=True)],
     )
@@ -158,6 +166,8 @@ def test_a_ratio_is_of_figures_of_one_round() -> None:
     assert found["sign: p99 of p50"].value == 3.0
     assert found["Postfix: messages/s of no-op pymilter"].value == 0.925
     assert not found["Postfix: messages/s of no-op pymilter"].met
+    least = found[f"Postfix: {peers.LEAST}: messages/s of no-op pymilter"]
+    assert (least.value, least.target) == (0.9, None)
     assert found["stirmilter --help"].value == 0.2
     assert not found["core: sign, of openssl's"].met
     assert "sign: CPU of no-op pymilter" not in found

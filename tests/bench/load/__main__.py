@@ -20,6 +20,7 @@ from typing import Final
 
 from tests.bench.core import Figure
 from tests.bench.load import ours, page, peers, relay, startup, table, targets
+from tests.bench.load.floor import FIELD
 from tests.bench.load.measure import CONNECTIONS, SIZES, Bench, Cell
 from tests.bench.load.plant import Candidate, Plant, plant
 from tests.bench.load.table import Results
@@ -36,7 +37,9 @@ CARRIED: Final = 1_500
 STARTS: Final = 5
 _FIELDS: Final = {
     targets.FLOOR: b"",
-    peers.INSERTS: b"X-Noop",
+    peers.INSERTS: FIELD.encode(),
+    peers.TRANSPORT: b"",
+    peers.LEAST: FIELD.encode(),
     targets.SIGNS: b"PASSporT",
     f"{targets.SIGNS} (libmilter)": b"PASSporT",
     targets.OPENDKIM: b"DKIM-Signature",

@@ -17,11 +17,14 @@ from typing import Final
 from tests.bench.load import client, daemon
 from tests.bench.load.corpus import DOMAIN
 from tests.bench.load.daemon import Daemon
+from tests.bench.load.floor import FIELD
 from tests.bench.load.plant import SELECTORS, Candidate, Plant
 from tests.e2e.neighbours import OPENDKIM
 
 RESPONDER: Final = "responder"
 INSERTS: Final = "no-op libmilter, inserts"
+TRANSPORT: Final = "no-op native"
+LEAST: Final = "native: digest and signature alone"
 _INSERTED: Final = 700  # octets, as many as a token in its field
 VENV: Final = client.BUILT / "venv"
 
@@ -167,20 +170,33 @@ def noops() -> list[Candidate]:
             yield running
 
     @contextmanager
-    def in_python(plant: Plant) -> Iterator[Daemon]:
-        door = plant.folder / "noop-python.sock"
-        command = [sys.executable, "-m", "tests.bench.load.noop", str(door)]
-        with daemon.running(command, door) as running:
+    def in_python(plant: Plant, program: str, *more: str) -> Iterator[Daemon]:
+        door = plant.folder / f"{program}{''.join(more)}.sock"
+        command = [sys.executable, "-m", f"tests.bench.load.{program}", str(door)]
+        with daemon.running([*command, *more], door) as running:
             yield running
 
     return [
-        Candidate("no-op pymilter", "sign", in_python),
+        Candidate("no-op pymilter", "sign", lambda plant: in_python(plant, "noop")),
         Candidate("no-op libmilter", "sign", in_c),
         Candidate(
             INSERTS,
             "sign",
             lambda plant: in_c(plant, str(_INSERTED)),
-            [("X-Noop", "xxx")],
+            [(FIELD, "xxx")],
+            apart=True,
+        ),
+        Candidate(
+            TRANSPORT,
+            "sign",
+            lambda plant: in_python(plant, "floor"),
+            apart=True,
+        ),
+        Candidate(
+            LEAST,
+            "sign",
+            lambda plant: in_python(plant, "floor", "sign"),
+            [(FIELD, "eyJ")],
             apart=True,
         ),
     ]

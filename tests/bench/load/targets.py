@@ -61,6 +61,7 @@ def targets(results: Results) -> list[Figure]:
     shipped, *others = TRANSPORTS
     found = list(_of(shipped, results))
     found += [replace(o, target=None) for s in others for o in _of(s, results)]
+    found += _least(results)
     found += _client(results)
     for name, most in ((HELP, 0.3), (READY, 1.5)):
         if values := results.seconds.get(name):
@@ -96,6 +97,15 @@ def _of(suffix: str, results: Results) -> Iterator[Figure]:
         if value is not None:
             name = f"Postfix: messages/s of {peer}{suffix}"
             yield Figure(name, value, "", least, least=True)
+
+
+def _least(results: Results) -> Iterator[Figure]:
+    """Yield what the target through Postfix leaves for all but the transport."""
+    for name in (peers.TRANSPORT, peers.LEAST):
+        value = results.ratio_of_rates(POSTFIX, (name, FLOOR))
+        if value is not None:
+            what = f"Postfix: {name}: messages/s of {FLOOR}"
+            yield Figure(what, value, "", None, least=True)
 
 
 def _client(results: Results) -> Iterator[Figure]:
