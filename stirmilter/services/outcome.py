@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -43,6 +44,11 @@ def unused(token: Passport) -> StirResult:
     """Set aside a ``div`` token that takes this message nowhere (RFC 8946 §4.2)."""
     detail = "no good msg token leads to it, or it leads to nobody here"
     return StirResult(Reason.UNSUPPORTED_PPT, detail, token, rule="RFC 8946 §4.2")
+
+
+def passes(results: Iterable[Passport | StirResult]) -> int:
+    """Count the tokens that vouch for a message; one that diverts it does not."""
+    return sum(isinstance(one, StirResult) and one.passed for one in results)
 
 
 def notes(content: Claims, message: Message, skew: timedelta) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ class VerificationService:
         """
         while True:
             found = _summary(results, delivery)
-            if not _passes(results):
+            if not outcome.passes(results):
                 return found
             if sum(isinstance(one, StirResult) for one in results) > 1:
                 takes_long()  # one may be used up, and then another one has to wait
@@ -213,7 +213,7 @@ class VerificationService:
                 for one in results
             ]
             # What is left may be let through where all of them together were not.
-            if keep or _passes(once) == _passes(results):
+            if keep or outcome.passes(once) == outcome.passes(results):
                 return _summary(once, delivery) if once != results else found
             results = once
 
@@ -361,11 +361,6 @@ class VerificationService:
             # Good STIR, but any body could stand below it.
             detail = "the token does not cover the body"
             raise Unverified(Reason.NO_MSGI, detail, "RFC 9475 §3.2")
-
-
-def _passes(results: Iterable[Passport | StirResult]) -> int:
-    """Count the tokens that vouch for the message; one that diverts it does not."""
-    return sum(isinstance(one, StirResult) and one.passed for one in results)
 
 
 def _summary(
