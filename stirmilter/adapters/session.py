@@ -127,9 +127,13 @@ class Session:
         self._begin()
 
     def close(self) -> None:
-        """Forget the session; again is once."""
+        """Forget the session; again is once. Nothing else may be told after that.
+
+        A channel has its session, too: both would have to wait for the collector.
+        """
         self._begin()
         self.service.sessions.closed(self)
+        self.__dict__.pop("channel", None)
 
     def _begin(self, sender: str = "") -> None:
         """Let go of the message before."""

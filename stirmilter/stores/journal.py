@@ -35,6 +35,7 @@ _SLICES: Final = 100  # and how often in a row, before what waits is written
 _CROWDED: Final = 0.9  # of the file; what is beyond is for the next batch
 _CACHE_OCTETS: Final = 1 << 20
 _AT_ONCE: Final = 25  # messages whose rows are made, then inserted; see _insert_rows
+_ROWS: Final = (_AT_ONCE, 5, 1)  # that one statement inserts, most first
 
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS messages (
@@ -260,13 +261,19 @@ class Journal:
 def _insert_rows(
     connection: sqlite3.Connection, table: str, rows: Sequence[Row]
 ) -> None:
-    """Insert rows by one statement.
+    """Insert rows by few statements.
 
     Each statement gives the interpreter's lock away, and has to be given it back by a
     thread that serves: for each row, that would cost both of them more than the row.
+    One for any number of rows would be another text each time, of which a hundred are
+    kept, each as large as its rows are many.
     """
-    if rows:
-        marks = f"({', '.join('?' * len(rows[0]))})"
-        values = ", ".join([marks] * len(rows))
-        insert = f"INSERT INTO {table} VALUES {values}"  # noqa: S608 - ours
-        connection.execute(insert, tuple(chain.from_iterable(rows)))
+    at = 0
+    for count in _ROWS:
+        while len(rows) - at >= count:
+            marks = f"({', '.join('?' * len(rows[at]))})"
+            values = ", ".join([marks] * count)
+            insert = f"INSERT INTO {table} VALUES {values}"  # noqa: S608 - ours
+            some = rows[at : at + count]
+            connection.execute(insert, tuple(chain.from_iterable(some)))
+            at += count

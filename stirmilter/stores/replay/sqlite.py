@@ -30,6 +30,7 @@ _ROW_OCTETS: Final = 88  # a key, its holder, both indexes; measured 79
 _SWEEP: Final = 512  # keys that are forgotten at once, or twice what has come since
 _BETWEEN: Final = 1.0  # seconds from one sweep of this process to its next
 _REST: Final = 0.05  # seconds in which a file that is locked is not tried in haste
+_CACHE_OCTETS: Final = 2 << 20  # of each thread; a worker has many, and all claim
 _LOG_PAGES: Final = 4_000  # so that `Database.tidy` mostly comes first
 _MANY: Final = 32  # keys of one claim, which take about as many times 10 microseconds
 
@@ -100,7 +101,10 @@ class SqliteReplayStore:
         self._rests_until = self._swept
         self._keeper = Keeper(since, skew, boot_id() if boot is None else boot)
         settings = DatabaseSettings(
-            seconds=seconds, octets=limit * _ROW_OCTETS, log_pages=_LOG_PAGES
+            seconds=seconds,
+            octets=limit * _ROW_OCTETS,
+            cache_octets=_CACHE_OCTETS,
+            log_pages=_LOG_PAGES,
         )
         self._database = Database(
             _NAME, path, _SCHEMA, settings, rebuilt=rebuilt, trouble=trouble

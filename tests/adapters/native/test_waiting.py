@@ -217,6 +217,21 @@ def test_a_message_leaves_nothing_behind_for_the_collector(
         gc.enable()
 
 
+def test_a_connection_leaves_nothing_behind_for_the_collector(serve: Serve) -> None:
+    running, _ = serve()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            with greet(running) as connection:
+                connection.sendall(MESSAGE)
+                assert verdict(connection) == b"c"
+            assert running.service.sessions.wait_until_none(30) == 0
+        assert gc.collect() < 50
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("takes", ["long", "no time"])
 def test_what_takes_no_time_is_decided_on_the_thread_that_read_it(
