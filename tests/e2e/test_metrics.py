@@ -248,7 +248,7 @@ def test_the_counters_go_with_the_daemon(start: Start) -> None:
             "metrics.counters: /proc/none/metrics: No such file",
         ),
         (
-            'listen = "unix:/tmp/metrics"',
+            'listen = "unix:/run/metrics"',
             78,
             "metrics.listen: expected inet:port@address",
         ),

@@ -1,6 +1,7 @@
 """The journal keeps no more than it may, and outlives full disks and broken files."""
 
 import os
+import re
 import sqlite3
 from dataclasses import replace
 from datetime import timedelta
@@ -39,6 +40,21 @@ def test_two_processes_write_to_one_file(path: Path) -> None:
     assert statuses == [0, 0]
     assert rows(path, "messages") == rows(path, "passports") == 1000
     assert rows(path, "certificates") == 2
+
+
+def test_rows_are_inserted_by_few_statements_whatever_their_number(path: Path) -> None:
+    """A hundred statements are kept for a connection; of many rows, each is large."""
+    journal = Journal(path)
+    said: list[str] = []
+    journal._database.connection().set_trace_callback(said.append)
+
+    for count in range(1, 31):
+        journal.write([event(f"mark-{count}-{n}") for n in range(count)])
+
+    inserts = [text for text in said if text.startswith("INSERT INTO messages")]
+    ids = [set(re.findall("mark-[0-9]+-[0-9]+", text)) for text in inserts]
+    assert {len(each) for each in ids} == {1, 5, 25}
+    assert rows(path, "messages") == sum(range(1, 31))
 
 
 def test_what_is_too_old_is_forgotten_with_its_certificates(path: Path) -> None:
