@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -36,21 +37,26 @@ def short_folder() -> Iterator[str]:
 def stirmilter(configuration: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run the daemon as systemd would, until the block ends.
 
+    All its processes have ended then, the workers of one that was killed too.
+
     Raises:
         ConfigError: it does not come up; the text is its log.
     """
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready,
         log.open("wb") as out,
+        _awaited() as held,
     ):
         ready.bind("")
         ready.settimeout(_START_SECONDS)
         name = ready.getsockname().decode().replace("\0", "@", 1)
         daemon = subprocess.Popen(  # noqa: S603 - our own words
             [sys.executable, "-m", "stirmilter", "run", "--config", configuration],
+            stdout=held,  # which nobody writes to
             stderr=out,
             env={**os.environ, "NOTIFY_SOCKET": name},
         )
+        os.close(held)
         try:
             _await_ready(ready, daemon, log)
             yield daemon
@@ -61,6 +67,17 @@ def stirmilter(configuration: Path, log: Path) -> Iterator[subprocess.Popen[byte
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+
+
+@contextmanager
+def _awaited() -> Iterator[int]:
+    """Make a pipe's end to give away; end when whoever holds it has ended."""
+    ended, held = os.pipe()
+    try:
+        yield held
+        select.select([ended], [], [], _STOP_SECONDS)
+    finally:
+        os.close(ended)
 
 
 def _await_ready(
