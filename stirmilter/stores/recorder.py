@@ -1,9 +1,9 @@
 """Events are handed over here and written later: no message waits for the disk.
 
 One thread for each process takes what has come since it last looked and has it written
-in batches. While the file cannot be written, events wait for it, as many as there is
-room for; beyond, they are counted and lost, and somebody is told. What a killed process
-loses is what came in the last `seconds`.
+in batches; when a batch is full it looks at once. While the file cannot be written,
+events wait for it, as many as there is room for; beyond, they are counted and lost, and
+somebody is told. What a killed process loses is what came in the last `seconds`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RecorderSettings:
     """Events that may wait."""
 
     seconds: float = 1.0
-    """How often they are written."""
+    """How often they are written; where many come, a batch is written as it is full."""
 
     quiet_seconds: float = 60.0
     """How often somebody is told of the same trouble."""
@@ -91,7 +91,8 @@ class Recorder:
         self._unsaid = 0
         self._said = -math.inf
         self._troubled = False
-        self._leave = Event()
+        self._due = Event()
+        self._leaving = False
         self._deadline = math.inf
         self._thread = Thread(target=self._run, name="journal", daemon=True)
 
@@ -105,6 +106,8 @@ class Recorder:
         with self._lock:
             if len(self._waiting) < self._settings.queue:
                 self._waiting.append(event)
+                if len(self._waiting) == _BATCH:
+                    self._due.set()
             else:
                 self._lost += 1
 
@@ -115,7 +118,8 @@ class Recorder:
     def close(self, seconds: float) -> None:
         """Have everything written that waits, for at most so long; then it is over."""
         self._deadline = time.monotonic() + seconds
-        self._leave.set()
+        self._leaving = True
+        self._due.set()
         self._thread.join(seconds)
         with self._lock:
             self._lost += len(self._waiting)
@@ -144,12 +148,16 @@ class Recorder:
     def _run(self) -> None:
         _stand_back()
         # Siblings that began together would else write together, one after another.
-        wait = self._settings.seconds * random()  # noqa: S311 - no secret
-        while not self._leave.wait(wait):
+        self._wait(self._settings.seconds * random())  # noqa: S311 - no secret
+        while not self._leaving:
             self.flush()
-            wait = self._settings.seconds
+            self._wait(self._settings.seconds)
         while not self.flush() and time.monotonic() < self._deadline:
             time.sleep(_RETRY)
+
+    def _wait(self, seconds: float) -> None:
+        self._due.wait(seconds)
+        self._due.clear()
 
     def _write(self) -> None:
         batch = self._next()

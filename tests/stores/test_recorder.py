@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -106,6 +107,24 @@ def test_a_thread_writes_and_leaving_loses_nothing(
 
     assert written(path) == names
     assert told == Told()
+
+
+def test_a_full_batch_is_written_before_its_time(make: Make, path: Path) -> None:
+    recorder = make(RecorderSettings(queue=5_000, seconds=1_000.0))
+    recorder.start()
+    names = [str(number) for number in range(200)]
+
+    give(recorder, *names[:-1])
+    time.sleep(0.2)
+    assert recorder.waiting == 199
+    give(recorder, names[-1])
+    for _ in range(400):
+        if recorder.waiting == 0:
+            break
+        time.sleep(0.05)
+
+    assert written(path) == names
+    recorder.close(60.0)
 
 
 def test_its_thread_stands_back_behind_those_that_serve(path: Path) -> None:
