@@ -164,7 +164,7 @@ def _part(text: str, name: str, depth: int) -> dict[str, Any]:
     return strictjson.parse(jws.b64url_decode(text), name, depth)
 
 
-@remembered(1_024, entries=1_024)
+@remembered(1_024)
 def _header(text: str, depth: int) -> tuple[Ppt, str]:
     """Return the type and the URL of the chain; every token of a signer has them.
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.bench.soak import IDLE, Scales
-from tests.bench.traffic import KINDS, plant, send
+from tests.bench.soak import IDLE, Scales, allocator
+from tests.bench.traffic import plant, send
 
 pytestmark = pytest.mark.e2e
 
@@ -12,21 +12,21 @@ MORE = 3_000
 GROWTH = 0.05
 """What a failed fetch once held, 24 kB, would make it 9 %; 2 % are caches."""
 
-EVIL = dict.fromkeys(KINDS, 1.0)
-"""Everything as often: what a stranger can do shows sooner."""
-
 
 def test_a_worker_is_small_and_stays_so_under_all_kinds_of_mail(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No message, whatever becomes of it, leaves anything in the worker."""
-    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")  # as in the systemd unit
+    settings = allocator()
+    assert settings.keys() == {"MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
     with plant(workers=1) as running:
         scales = Scales(running, 1, quiet=True)
         scales.weigh(0)
-        send(running, range(WARM), kinds=EVIL)
+        send(running, range(WARM), evil=WARM)
         scales.weigh(WARM)
-        send(running, range(WARM, WARM + MORE), kinds=EVIL)
+        send(running, range(WARM, WARM + MORE), evil=WARM + MORE)
         scales.weigh(WARM + MORE)
         [pid] = running.workers()
 

@@ -60,6 +60,9 @@ KINDS: Final[Mapping[str, float]] = {
 }
 """What becomes of signed mail on its way, and how often in a hundred."""
 
+EVIL: Final[Mapping[str, float]] = dict.fromkeys(KINDS, 1.0)
+"""Everything as often: what a stranger can do shows sooner."""
+
 _Fields = list[tuple[bytes, bytes]]
 _NOISE: Final = random.Random(1).randbytes(LARGEST).hex().encode()  # noqa: S311
 
@@ -179,7 +182,7 @@ def send(
     plant: Plant,
     messages: range,
     handled: Callable[[int], None] = lambda _: None,
-    kinds: Mapping[str, float] = KINDS,
+    evil: int = 0,
 ) -> None:
     """Send messages of these numbers over eight connections, as fast as it goes.
 
@@ -187,7 +190,7 @@ def send(
         plant: what is running.
         messages: their numbers; no two calls share any.
         handled: is told how many have been answered, now and then.
-        kinds: how often what becomes of one on its way.
+        evil: below this number everything is as frequent.
     """
     count = 0
 
@@ -200,7 +203,7 @@ def send(
 
     lanes = [messages[lane::LANES] for lane in range(LANES)]
     with ThreadPoolExecutor(LANES) as pool:
-        for one in [pool.submit(_lane, plant, lane, told, kinds) for lane in lanes]:
+        for one in [pool.submit(_lane, plant, lane, told, evil) for lane in lanes]:
             one.result()
 
 
@@ -208,7 +211,7 @@ def _lane(
     plant: Plant,
     numbers: range,
     handled: Callable[[int], None],
-    kinds: Mapping[str, float],
+    evil: int,
 ) -> None:
     """Sign a message and verify it; both count, so every second number is used."""
     with (
@@ -222,6 +225,7 @@ def _lane(
             answer = ours.message(*_envelope(number), fields, *_chunks(body))
             signed = [(n, b" " + v) for _, n, v in answer.inserted if n != _RESULTS]
             plant.note("signed" if len(signed) == 2 else f"out: {answer.reply!r}")
+            kinds = EVIL if number < evil else KINDS
             kind = dice.choices([*kinds], [*kinds.values()])[0]
             fields, body = _altered(kind, plant, number, [*signed, *fields], body)
             mail = _envelope(number, kind), fields, _chunks(body)
