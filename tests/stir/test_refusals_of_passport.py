@@ -291,7 +291,7 @@ def test_short_headers_are_remembered(length: int, hits: int) -> None:
 
 
 def test_a_stranger_fills_no_memory_with_headers() -> None:
-    assert passport._header.cache_info().maxsize == 1024
+    assert passport._header.cache_info().maxsize == 256
 
 
 def test_a_long_header_is_refused_like_a_short_one() -> None:
