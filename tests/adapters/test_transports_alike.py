@@ -84,6 +84,27 @@ def test_an_offer_is_answered_alike(
     assert native == libmilter
 
 
+@pytest.mark.conformance("O-06")
+@pytest.mark.parametrize("transport", [0, 1], ids=["libmilter", "native"])
+@pytest.mark.parametrize(
+    ("offered", "taken"), [(0x1FF, 0x131), (0xFF, 0x31), (0x100, 0x100)]
+)
+def test_macros_are_asked_for_where_the_mta_lets_us(
+    both: tuple[str, str], transport: int, offered: int, taken: int
+) -> None:
+    found = answers(both[transport], offer(actions=offered) + BYE)
+
+    version, actions, steps = struct.unpack_from("!III", found, 5)
+    assert (version, actions) == (6, taken)
+    assert steps & 0x1F == 0, "from the connection to the body, every step is taken"
+    expected = (
+        b"\0\0\0\0{daemon_name} {client_resolve} v\0"
+        b"\0\0\0\2i {auth_authen} {cert_subject} {verify}\0"
+        b"\0\0\0\5i\0"
+    )
+    assert found[17:] == (expected if offered & 0x100 else b"")
+
+
 def message(sender: bytes, *body: bytes) -> bytes:
     """One as Postfix says it, macros included, with a field of each kind."""
     fields = [
