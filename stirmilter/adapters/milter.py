@@ -18,9 +18,9 @@ import milter
 
 from stirmilter.adapters.ending import Answer, Wait
 from stirmilter.adapters.service import NAME, Service
-from stirmilter.adapters.session import Session
+from stirmilter.adapters.session import MACROS, Session
 
-ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
+ACTIONS: Final = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE | milter.SETSYMLIST
 _SETTLE: Final = 0.3  # seconds
 _ANSWERS: Final[dict[Answer, int]] = {
     "continue": Milter.CONTINUE,
@@ -37,9 +37,16 @@ class Callbacks(Milter.Base):
         self.session = Session(service, self)
 
     def negotiate(self, opts: list[int]) -> int:
-        """Ask for what a session does; pymilter asks for all that it is offered."""
+        """Ask for what a session does; pymilter asks for all that it is offered.
+
+        Of its own ways to ask for macros none works in Python 3: they hand octets to a
+        function that takes text, and then agree to everything.
+        """
         answer: int = super().negotiate(opts)
         opts[0] &= ACTIONS
+        if opts[0] & milter.SETSYMLIST:
+            for stage, names in MACROS.items():
+                self._ctx.setsymlist(stage, " ".join(names))
         return answer
 
     @Milter.noreply

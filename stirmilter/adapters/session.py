@@ -10,16 +10,31 @@ objects: `Session` and its `Draft`, which is replaced after each message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, Final, ParamSpec
 
 from stirmilter.adapters.draft import Draft
 from stirmilter.adapters.ending import Channel, Ending, Steps
 from stirmilter.adapters.service import Service
 from stirmilter.mail.transaction import Connection
+
+MACROS: Final[Mapping[int, tuple[str, ...]]] = {
+    0: ("{daemon_name}", "{client_resolve}"),  # SMFIM_CONNECT
+    2: ("i", "v", "{auth_authen}", "{cert_subject}", "{verify}"),  # SMFIM_ENVFROM
+    5: ("i",),  # SMFIM_EOM
+}
+"""The macros that a session looks at, where it does; an MTA is asked for them.
+
+Lists of its administrator count no more at these stages, for us alone. Sendmail knows
+the queue id (i) from MAIL on and may not tell it at the end, where it takes our list
+only if there is one for the end of the header as well; Postfix knows it at the end.
+One macro of MAIL has to be known always, as v is: if there is none, libmilter keeps
+those of the message before, its login too. The manual of some versions of libmilter
+allows five at a stage.
+"""
 
 _P = ParamSpec("_P")
 

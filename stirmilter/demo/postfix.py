@@ -125,6 +125,7 @@ def instance(
     transports: Sequence[tuple[str, int]] = (),
     options: Sequence[str] = UNALTERED,
     settings: Sequence[str] = (),
+    services: Sequence[str] = (),
 ) -> Iterator[Instance]:
     """Run an instance until the block ends.
 
@@ -136,6 +137,7 @@ def instance(
         transports: domains, and other ports on loopback that their mail goes to.
         options: of the transport, ``name=value``.
         settings: more lines of main.cf.
+        services: more lines of master.cf.
 
     Raises:
         ConfigError: Postfix is not installed, or does not start.
@@ -163,6 +165,7 @@ def instance(
     )
     (folder / "etc" / "master.cf").write_text(
         _MASTER.format(port=port, options="".join(f"\n  -o {one}" for one in options))
+        + "".join(f"{line}\n" for line in services)
     )
     _control(folder, "start")
     try:

@@ -1,6 +1,7 @@
 """The same octets given to libmilter and to ourselves: the same octets come back."""
 
 import itertools
+import re
 import socket
 import struct
 import subprocess
@@ -10,7 +11,17 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.adapters.native.talks import CONNECT, defined, offer
+from stirmilter.adapters.session import MACROS
+from tests.adapters.native.talks import (
+    CONNECT,
+    END,
+    END_OF_HEADER,
+    HEADER,
+    MAIL,
+    RCPT,
+    defined,
+    offer,
+)
 from tests.adapters.sessions import frame
 
 BYE = frame(b"Q")
@@ -82,6 +93,27 @@ def test_an_offer_is_answered_alike(
     libmilter, native = (answers(address, said) for address in both)
 
     assert native == libmilter
+
+
+@pytest.mark.conformance("O-06")
+@pytest.mark.parametrize("transport", [0, 1], ids=["libmilter", "native"])
+@pytest.mark.parametrize(
+    ("offered", "taken"), [(0x1FF, 0x131), (0xFF, 0x31), (0x100, 0x100)]
+)
+def test_macros_are_asked_for_where_the_mta_lets_us(
+    both: tuple[str, str], transport: int, offered: int, taken: int
+) -> None:
+    found = answers(both[transport], offer(actions=offered) + BYE)
+
+    version, actions, steps = struct.unpack_from("!III", found, 5)
+    assert (version, actions) == (6, taken)
+    assert steps & 0x1F == 0, "from the connection to the body, every step is taken"
+    expected = (
+        b"\0\0\0\0{daemon_name} {client_resolve}\0"
+        b"\0\0\0\2i v {auth_authen} {cert_subject} {verify}\0"
+        b"\0\0\0\5i\0"
+    )
+    assert found[17:] == (expected if offered & 0x100 else b"")
 
 
 def message(sender: bytes, *body: bytes) -> bytes:
@@ -171,6 +203,23 @@ def test_an_mta_that_forbids_is_answered_alike(
     assert (b"y451 4.3." in native) == (
         not actions & 0x10 or (b"quarantine" in sender and not actions & 0x20)
     )
+
+
+def test_a_login_is_that_of_its_message_alike(both: tuple[str, str]) -> None:
+    """Of what we ask for with MAIL, Postfix always knows v, and perhaps nothing else.
+
+    If it knew nothing, libmilter would keep what was known of the message before.
+    """
+    always = [one for one in MACROS[2] if one == "v"]
+    said = b""
+    for known in ({"{auth_authen}": "mmsc"}, {}):
+        said += defined(b"M", **dict.fromkeys(always, "Postfix 3.7.11"), **known)
+        said += MAIL + RCPT + HEADER + END_OF_HEADER + END
+
+    found = [answers(one, offer() + SESSION + said + BYE) for one in both]
+
+    assert found[0] == found[1]
+    assert re.findall(rb"login='(\w*)'", found[0]) == [b"mmsc", b""]
 
 
 PORT = struct.pack("!H", 25)

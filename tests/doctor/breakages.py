@@ -2,7 +2,6 @@
 
 from tests.doctor.changes import (
     CERTIFIED,
-    LOGINS,
     NAMED,
     OURS,
     OUTSIDE,
@@ -175,32 +174,18 @@ BREAKAGES = [
         main("milter_macro_daemon_name=submission"),
     ),
     case(
-        "no name of the service",
-        NAMED,
-        "error",
-        "milter_connect_macros",
-        main("milter_connect_macros=j v _"),
-    ),
-    case(
-        "no login",
-        LOGINS,
-        "error",
-        "milter_mail_macros",
-        main("milter_mail_macros=i {auth_type}"),
-    ),
-    case(
-        "no certificate",
+        "a Postfix that is called otherwise",
         CERTIFIED,
         "error",
-        "milter_helo_macros",
-        main("milter_helo_macros={tls_version}"),
+        "milter_macro_v",
+        main("mail_name=Relay"),
     ),
     case(
-        "no queue id",
-        BOTH,
+        "one service that is called otherwise",
+        CERTIFIED,
         "error",
-        "milter_end_of_data_macros",
-        main("milter_end_of_data_macros="),
+        "submission/inet/milter_macro_v",
+        master("submission/inet/milter_macro_v=Relay"),
     ),
     # Ways past us, or to us twice.
     case(

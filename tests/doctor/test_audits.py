@@ -9,7 +9,7 @@ from stirmilter.doctor.audits import arrival, audit, delivery
 from stirmilter.doctor.postfix import Postfix
 from tests.doctor.alterations import ALTERATIONS
 from tests.doctor.breakages import BREAKAGES
-from tests.doctor.changes import OURS, TRUSTING, Change
+from tests.doctor.changes import CERTIFIED, LOGINS, OURS, TRUSTING, Change
 from tests.doctor.conftest import BOTH, SIGNING, VERIFYING, Relay
 
 
@@ -136,6 +136,19 @@ def test_a_table_of_header_checks_also_counts_for_parts_of_a_body(
             id="a TCP socket",
         ),
         pytest.param(SIGNING, [("-e", "smtp_line_length_limit=998")], id="overridden"),
+        *(
+            pytest.param(
+                table, [("-e", f"milter_{stage}_macros=")], id=f"no macros: {stage}"
+            )
+            for table, stage in [
+                (BOTH, "connect"),
+                (CERTIFIED, "connect"),
+                (CERTIFIED, "helo"),
+                (LOGINS, "mail"),
+                (BOTH, "end_of_data"),
+            ]
+        ),
+        pytest.param(SIGNING, [("-e", "mail_name=Relay")], id="a name that none needs"),
     ],
 )
 def test_what_does_no_harm_is_not_reported(

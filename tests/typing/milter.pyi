@@ -7,6 +7,7 @@ CONTINUE: int
 ADDHDRS: int
 CHGHDRS: int
 QUARANTINE: int
+SETSYMLIST: int
 
 class error(Exception): ...
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
@@ -26,7 +27,8 @@ OLDEST, NEWEST = 2, 6
 ADD_HEADERS: Final = 0x01  # SMFIF_ADDHDRS
 CHANGE_HEADERS: Final = 0x10  # SMFIF_CHGHDRS
 QUARANTINE: Final = 0x20  # SMFIF_QUARANTINE
-ACTIONS: Final = ADD_HEADERS | CHANGE_HEADERS | QUARANTINE
+CHOOSE_MACROS: Final = 0x100  # SMFIF_SETSYMLIST
+ACTIONS: Final = ADD_HEADERS | CHANGE_HEADERS | QUARANTINE | CHOOSE_MACROS
 _OLD_ACTIONS: Final = 0x0F  # SMFI_V1_ACTS, of an MTA that names none
 
 NR_HEADER: Final = 0x80  # SMFIP_NR_HDR, and so on: no reply to these
@@ -101,9 +103,19 @@ def agree(data: bytes) -> Options:
     )
 
 
-def options(agreed: Options) -> bytes:
-    """Make the answer to an offer."""
-    return frame(b"O", _OPTIONS.pack(*agreed))
+def options(agreed: Options, macros: Mapping[int, Iterable[str]]) -> bytes:
+    """Make the answer to an offer.
+
+    Args:
+        agreed: what we take of it.
+        macros: names of those that we want at a stage, by its number (SMFIM_...), for
+            an MTA that lets us choose.
+    """
+    answer = _OPTIONS.pack(*agreed)
+    if agreed.actions & CHOOSE_MACROS:
+        for stage, names in macros.items():
+            answer += LENGTH.pack(stage) + " ".join(names).encode() + b"\0"
+    return frame(b"O", answer)
 
 
 def strings(data: bytes) -> list[bytes]:

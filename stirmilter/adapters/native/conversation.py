@@ -13,7 +13,7 @@ from stirmilter.adapters.ending import Answer, Steps
 from stirmilter.adapters.native import codec
 from stirmilter.adapters.native.codec import ProtocolError
 from stirmilter.adapters.service import Service
-from stirmilter.adapters.session import Session
+from stirmilter.adapters.session import MACROS, Session
 
 # What was last, as bits: a command may follow some of them. Others libmilter ignores,
 # without an answer, and the MTA waits for one for ever; we hang up.
@@ -211,7 +211,7 @@ class Conversation:
     def on_agree(self, data: bytes) -> None:
         """Negotiate."""
         self._agreed = codec.agree(data)
-        self.out += codec.options(self._agreed)
+        self.out += codec.options(self._agreed, MACROS)
 
     def on_define(self, data: bytes) -> None:
         """Keep macros as they came: of most, nobody asks for one."""

@@ -1,4 +1,4 @@
-"""Whether Postfix tells us what our configuration asks about a client."""
+"""Whether Postfix tells us of a client what our configuration asks about it."""
 
 from __future__ import annotations
 
@@ -50,46 +50,29 @@ def oracle(postfix: Postfix, config: Config) -> Iterable[Finding]:
         yield Finding("error", subject, text, remedy)
 
 
-def macros(postfix: Postfix, config: Config) -> Iterable[Finding]:
-    """Find macros that we need and that a changed list leaves out."""
-    sign, handed = config.sign, config.submitter
-    logins = sign.logins or any(one.logins for one in handed)
-    named = (
-        sign.daemon_names
-        or any(one.daemon_names for one in config.upstream)
-        or any(one.daemon_names for one in handed)
-    )
-    certified = (
-        sign.tls_names
+def version(postfix: Postfix, config: Config) -> Iterable[Finding]:
+    """Find that we would not know Postfix, and not believe the certificates it names.
+
+    Which macros it sends is no matter of its configuration: we ask for ours.
+    """
+    if not (
+        config.sign.tls_names
         or any(one.tls_names for one in config.peer)
-        or any(one.tls_names for one in handed)
-    )
-    wanted: list[tuple[str, str, object, str]] = [
-        ("milter_end_of_data_macros", "i", True, "log and journal know no queue id"),
-        ("milter_connect_macros", "{daemon_name}", named, "daemon_names match nobody"),
-        ("milter_connect_macros", "v", certified, "tls_names of peers match nobody"),
-        (
-            "milter_helo_macros",
-            "{cert_subject}",
-            certified,
-            "tls_names of peers match nobody",
-        ),
-        ("milter_mail_macros", "{auth_authen}", logins, "logins are not known"),
-    ]
+        or any(one.tls_names for one in config.submitter)
+    ):
+        return
     for link in milters.links(postfix, config):
-        for parameter, macro, needed, problem in wanted if link.asks_us else ():
-            words = postfix.words(parameter, link.service)
-            if not needed or macro in words or macro.strip("{}") in words:
-                continue
-            yield Finding(
-                "error",
-                postfix.subject(parameter, link.service),
-                f"without {macro}: {problem}",
-                postfix.set(parameter, " ".join([*words, macro]), link.service),
-            )
+        value = postfix.value("milter_macro_v", link.service)
+        if not link.asks_us or value.startswith("Postfix"):
+            continue
+        text = f"{value} is not known as Postfix: tls_names match nobody"
+        remedy = postfix.set("milter_macro_v", "Postfix", link.service)
+        yield Finding(
+            "error", postfix.subject("milter_macro_v", link.service), text, remedy
+        )
 
 
-AUDITS: Final = (names, oracle, macros)
+AUDITS: Final = (names, oracle, version)
 
 
 def _name(postfix: Postfix, service: Service) -> str:

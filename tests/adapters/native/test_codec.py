@@ -126,6 +126,26 @@ def test_an_mta_of_another_protocol_is_refused(data: bytes) -> None:
 
 
 @given(
+    st.dictionaries(st.integers(0, 6), st.lists(NAMES, min_size=1, max_size=5)),
+    st.integers(0, 0x1FF),
+)
+def test_macros_are_chosen_of_an_mta_that_lets_us(
+    chosen: dict[int, list[str]], actions: int
+) -> None:
+    agreed = codec.agree(struct.pack("!III", 6, actions, 0x1FFFFF))
+
+    kind, data = unpacked(codec.options(agreed, chosen))
+
+    assert kind == b"O"
+    assert data[:12] == struct.pack("!III", *agreed)
+    lists = b"".join(
+        struct.pack("!I", stage) + " ".join(names).encode() + b"\0"
+        for stage, names in chosen.items()
+    )
+    assert data[12:] == (lists if actions & 0x100 else b"")
+
+
+@given(
     NAMES.filter(lambda name: ":" not in name),
     st.lists(SAID, min_size=1, max_size=4),
     st.sampled_from(["\n\t", "\n "]),
