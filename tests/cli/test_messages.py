@@ -46,6 +46,34 @@ def test_sign_prints_the_field_alone_on_request(configure: Configure) -> None:
     assert b"From:" not in out
 
 
+SUBMITTER = """
+[[submitter]]
+name = "mmsc"
+networks = ["192.0.2.0/24"]
+numbers = ["+12025550123"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("client", "expected"),
+    [
+        pytest.param((), 0, id="nobody"),
+        pytest.param(("--client", "192.0.2.10"), 0, id="its-submitter"),
+        pytest.param(("--client", "198.51.100.1"), 1, id="another"),
+    ],
+)
+def test_whoever_holds_the_key_is_no_submitter_unless_he_says_who_sends(
+    configure: Configure, client: tuple[str, ...], expected: int
+) -> None:
+    path = configure(more=SUBMITTER)
+
+    status, out, err = stirmilter("sign", "-c", path, *client, "-", given=MESSAGE)
+
+    assert status == expected
+    assert bool(out) == (expected == 0)
+    assert ("unlisted-submitter" in err) == (expected == 1)
+
+
 def test_verify_prints_one_object_with_all_the_evidence(
     configure: Configure, signed: bytes
 ) -> None:
