@@ -4,6 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from tests.cli.commands import MESSAGE, Configure, stirmilter
 
@@ -72,6 +78,28 @@ def test_whoever_holds_the_key_is_no_submitter_unless_he_says_who_sends(
     assert status == expected
     assert bool(out) == (expected == 0)
     assert ("unlisted-submitter" in err) == (expected == 1)
+
+
+def test_a_message_that_only_dkim_would_sign_is_not_signed(
+    configure: Configure, folder: Path
+) -> None:
+    key = folder / "dkim.key"
+    key.touch(mode=0o600)
+    key.write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    path = configure(
+        more='[dkim]\ndomain = "mms.one.example"\nselector = "s"\nkey = "dkim.key"\n'
+    )
+
+    status, out, err = stirmilter(
+        "sign", "-c", path, "-", given=MESSAGE.replace(b"+12025550123", b"+13125550999")
+    )
+
+    assert (status, out) == (1, b"")
+    assert err == "stirmilter: not signed: no-signer: no signer serves the number\n"
 
 
 def test_verify_prints_one_object_with_all_the_evidence(
