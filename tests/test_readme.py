@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from stirmilter.testca import TestCA
 from tests.cli.commands import stirmilter
 
@@ -24,7 +22,6 @@ def step(number: int) -> str:
     return re.sub(r"^ {3}", "", block, flags=re.MULTILINE)
 
 
-@pytest.mark.conformance("F-05")
 def test_what_the_quick_start_signs_it_verifies(tmp_path: Path) -> None:
     status, _, _ = stirmilter("testca", "create", tmp_path / "ca")
     assert status == 0
