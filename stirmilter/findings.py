@@ -46,6 +46,9 @@ class Finding:
 _ANCHORS: Final = (
     "stirmilter trust import SOURCE --out FILE; then verify.anchors = [FILE]"
 )
+_ROOTS: Final = (
+    "verify.anchors = the roots of the STI-CAs; a signer's chain is to be fetched"
+)
 _OWNERS: Final = {
     "milter.socket_owner": 'milter.socket_owner = ""  # the daemon\'s own user',
     "milter.socket_group": "apt-get install postfix; or milter.socket_group = the group"
@@ -67,6 +70,9 @@ def findings(runtime: Runtime, now: datetime) -> Iterable[Finding]:
             if anchor.not_valid_after_utc < now:
                 text = f"expired: {_validity(anchor)}"
                 yield Finding("warning", "verify.anchors", text)
+            if not credential.is_ca(anchor):
+                text = f"no CA certificate: {anchor.subject.rfc4514_string()}"
+                yield Finding("warning", "verify.anchors", text, _ROOTS)
         yield from _trust_findings(runtime, now)
     else:
         text = "none: no PASSporT can pass verification"

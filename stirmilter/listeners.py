@@ -148,13 +148,25 @@ def _bind_unix(path: Path, settings: Milter) -> socket.socket:
     finally:
         os.umask(previous)
     try:
-        os.chown(path, owner, group)
+        _give(path, owner, group, settings)
         path.chmod(int(settings.socket_mode, 8))
     except OSError:
         listener.close()
         path.unlink()  # nobody could connect to it, nor bind there again
         raise
     return listener
+
+
+def _give(path: Path, owner: int, group: int, settings: Milter) -> None:
+    try:
+        os.chown(path, owner, group)
+    except PermissionError as error:
+        asked = f"milter.socket_group {settings.socket_group}: {error.strerror}"
+        if settings.socket_owner:
+            asked = f"milter.socket_owner {settings.socket_owner}, {asked}"
+        raise OSError(
+            f"{asked}; a daemon that is not root must be in that group"
+        ) from None
 
 
 def _remove_orphan(path: Path) -> None:

@@ -149,7 +149,7 @@ def test_nothing_found_is_status_1(
     status, out, err = in_text("journal", "show", "x", *form, "-c", configuration)
 
     assert status == 1
-    assert err.startswith("stirmilter: no such message in the journal (")
+    assert err.startswith("stirmilter: no such message in the journal: ")
     assert out == ("[]\n" if form else "")
 
 

@@ -14,6 +14,7 @@ from stirmilter.demo.daemons import short_folder
 from stirmilter.demo.postfix import free_port
 from stirmilter.errors import ConfigError, UnavailableError
 from stirmilter.listeners import Listeners, addresses, spoken
+from tests.users import as_nobody
 
 
 def config(*sockets: str, **milter: str) -> Config:
@@ -75,6 +76,23 @@ def test_an_owner_that_there_is_not_leaves_nothing_behind(
     with pytest.raises(ConfigError, match=r"socket_owner: no such user: nosuchuser"):
         opened.open(config(f"unix:{folder}/s", socket_owner="nosuchuser"))
 
+    assert not (folder / "s").exists()
+
+
+def test_a_daemon_outside_the_group_is_told_which_setting_wants_it(
+    folder: Path,
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes another user")
+    folder.chmod(0o777)
+    told = as_nobody(
+        lambda: Listeners().open(config(f"unix:{folder}/s", socket_group="daemon"))
+    )
+
+    assert told == (
+        f"stirmilter.toml: milter.sockets: unix:{folder}/s: milter.socket_group daemon:"
+        " Operation not permitted; a daemon that is not root must be in that group"
+    )
     assert not (folder / "s").exists()
 
 

@@ -26,7 +26,7 @@ CONFIG = click.option(
     "--config",
     "-c",
     "path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # who reads it tells why not
     default=configuration.DEFAULT,
     show_default=True,
     help="The configuration file.",

@@ -75,7 +75,10 @@ def find(
             for line in lines(event):
                 click.echo(line)
     if not found:
-        say("no such message in the journal (journal.days, journal.megabytes)")
+        say(
+            "no such message in the journal: it did not pass here, or its evidence was"
+            " too old (journal.days) or had no room (journal.megabytes)"
+        )
         sys.exit(NOT_VERIFIED)
 
 

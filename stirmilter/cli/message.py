@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 @CONFIG
 @FILE
 @click.option("--header", "header_only", is_flag=True, help="Print the field alone.")
+@click.option(
+    "--client",
+    metavar="IP",
+    help="SMTP client, held to its [[submitter]] [none: every number is its own].",
+)
 @SENDER
 @RECIPIENTS
 @AT
@@ -46,24 +52,29 @@ def sign(
     path: Path,
     file: IO[bytes],
     header_only: bool,
+    client: str | None,
     mail_from: str | None,
     recipients: tuple[str, ...],
     at: str | None,
 ) -> None:
     """Print a message with its PASSporT, as it would leave.
 
-    If FILE is -, the message is read from standard input.
+    If FILE is -, the message is read from standard input. Without --client, it is not
+    asked who may send from the number.
     """
     from stirmilter.mail.message import write_field
     from stirmilter.mail.transaction import Connection
 
-    built = by_hand(path)
+    mail_filter = by_hand(path).filter
+    if client is None:  # whoever can read the key may sign for all of its numbers
+        anybody = replace(mail_filter.policy, submitters=())
+        mail_filter = mail_filter.using(policy=anybody)
     octets = file.read()
     raw = read_message(octets)
-    connection = Connection(client=None)
-    transaction = transaction_of(built.filter, raw, connection, mail_from, recipients)
-    decision = built.filter.sign(transaction, time_of(at))
-    if not decision.insert:
+    connection = Connection(client=address_of(client) if client else None)
+    transaction = transaction_of(mail_filter, raw, connection, mail_from, recipients)
+    decision = mail_filter.sign(transaction, time_of(at))
+    if decision.event.outcome != "signed":  # by DKIM alone it may be, all the same
         say(f"not signed: {decision.event.reason}: {decision.event.detail}")
         sys.exit(TEMPORARY if decision.action == "tempfail" else NOT_VERIFIED)
     for hazard in decision.event.hazards:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -19,11 +19,13 @@ from stirmilter.cli.common import (
     JSON,
     NOT_VERIFIED,
     RECIPIENTS,
+    TEMPORARY,
     envelope_of,
+    fail,
     read_message,
     say,
 )
-from stirmilter.errors import ConfigError
+from stirmilter.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from stirmilter.config import Config
@@ -105,10 +107,22 @@ def clear(
         click.echo(f"cleared\t{store.clear(keys)}")
 
 
-def _store(
+@contextmanager
+def _store(config: Config) -> Iterator[Store]:
+    """Lend what the daemon uses, or end as one who may try again; nothing comes to be.
+
+    Not with 1: that would be the word for tokens that were not used.
+    """
+    try:
+        with _opened(config) as store:
+            yield store
+    except StoreError as error:
+        fail(TEMPORARY, str(error))
+
+
+def _opened(
     config: Config,
 ) -> closing[SqliteReplayStore] | nullcontext[RedisReplayStore]:
-    """Open what the daemon uses; nothing comes to be."""
     from stirmilter.runtime import stores
 
     where = f"{config.source}: replay.store"

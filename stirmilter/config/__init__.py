@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -108,12 +109,32 @@ def load(path: Path) -> Config:
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise ConfigError(str(path), f"{reason}; name the file with --config") from None
+    except PermissionError as error:
+        hint = "it is for root and the daemon's user"
+        raise ConfigError(str(path), f"{error.strerror}; {hint}") from None
+    except OSError as error:
+        hint = "name the file with --config"
+        raise ConfigError(str(path), f"{error.strerror}; {hint}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(str(path), f"not UTF-8 (at line {line})") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), f"not TOML: {error}") from None
+        raise ConfigError(str(path), _not_toml(str(error))) from None
     return parse(table, path)
+
+
+def _not_toml(said: str) -> str:
+    """Say in TOML's words, not in Python's, what operators do most easily."""
+    place = said[said.rfind(" (at ") :]
+    twice = re.match(r"Cannot declare \((.*)\) twice", said)
+    if twice:
+        name = ".".join(re.findall(r"'([^']*)'", twice[1]))
+        said = f"[{name}] was begun before{place}: all of its settings stand there"
+    elif said.startswith("Cannot overwrite a value"):
+        said = f"a name that was given before{place}"
+    elif said.startswith("Invalid value"):
+        said = f"no value{place}: text stands in quotes"
+    return f"not TOML: {said}"
 
 
 def parse(table: dict[str, Any], path: Path) -> Config:
@@ -155,7 +176,11 @@ def _fault(path: Path, details: ErrorDetails, table: dict[str, Any]) -> ConfigEr
     found = details["input"]
     if (brackets := _brackets(location, found)) is not None:
         return ConfigError(where, brackets)
+    if details["msg"].startswith("missing: "):  # in a block, which was found whole
+        return ConfigError(where, details["msg"])
     message = details["msg"].removeprefix("Input should be ").removeprefix("expected ")
+    message = message.replace("greater than", "a number greater than")
+    message = message.replace("less than", "a number less than")
     message = _WORDS.get(details["type"], message)
     return ConfigError(where, f"expected {message}, found {_shown(found)}"[:300])
 
@@ -166,7 +191,7 @@ _WORDS: Final = {
     "float_type": "a number, without quotes",
     "int_from_float": "a whole number",
     "int_type": "a whole number, without quotes",
-    "model_type": "a section",
+    "model_type": "a table",
     "string_too_short": "at least one character",
     "string_type": "text in quotes",
     "too_short": "at least one",

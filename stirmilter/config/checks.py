@@ -91,7 +91,7 @@ class UpstreamSection(Section):
     def _trusted_way(self) -> Self:
         if not (self.clients or self.daemon_names):
             raise PydanticCustomError(
-                "upstream", "expected clients or daemon_names: the way that is trusted"
+                "upstream", "missing: clients or daemon_names, the way that is trusted"
             )
         return self
 

@@ -129,7 +129,8 @@ class SubmitterSection(Section):
     def _somebody(self) -> Self:
         if not (self.networks or self.logins or self.tls_names or self.daemon_names):
             raise PydanticCustomError(
-                "submitter", "expected networks, logins, tls_names or daemon_names"
+                "submitter",
+                "missing: networks, logins, tls_names or daemon_names to know it by",
             )
         return self
 

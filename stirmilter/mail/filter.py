@@ -213,11 +213,15 @@ class MailFilter:
         direction: Literal["out", "in"] = "out" if outgoing else "in"
         return Handled(direction, outcome, reason, action=action)
 
-    def using(self, authentication: AuthenticationService) -> MailFilter:
-        """Return the same with another service that signs."""
+    def using(
+        self,
+        authentication: AuthenticationService | None = None,
+        policy: MailPolicy | None = None,
+    ) -> MailFilter:
+        """Return the same with another service that signs, or another policy."""
         return MailFilter(
-            policy=self.policy,
-            authentication=authentication,
+            policy=policy or self.policy,
+            authentication=authentication or self.authentication,
             verification=self.verification,
             clock=self.clock,
             peers=self.peers,

@@ -158,7 +158,8 @@ class TrustAnchors:
             return verifier.verify(chain[0], list(chain[1:])).chain
         except verification.VerificationError as error:
             # What ours has refused says so itself.
-            raise ValueError(str(error).replace(_OF_OURS, "")) from None
+            said = str(error).replace(_OF_OURS, "").replace(_NOBODY, _NO_ISSUER)
+            raise ValueError(said) from None
 
 
 class _TNAuthListExtension(x509.ExtensionType):
@@ -226,6 +227,8 @@ _CA = (
     .may_be_present(x509.KeyUsage, _ANY, _must_sign_certificates)
     .may_be_present(x509.NameConstraints, _ANY, _must_not_limit_directory_names)
 )
+_NOBODY = "candidates exhausted: all candidates exhausted with no interior errors"
+_NO_ISSUER = "the chain lacks an issuer, or no anchor is above it"
 _OF_OURS = "candidates exhausted: Python extension validator failed: ValueError: "
 
 

@@ -29,6 +29,7 @@ from stirmilter.stores import domainname
 from stirmilter.stores.answers import Answer, AnswerMemory, Kind
 from stirmilter.stores.deadline import Deadline
 from stirmilter.stores.resolvconf import SYSTEM, ResolvConf
+from stirmilter.stores.unresolved import in_words, last_words
 
 Server = tuple[str, int]
 """Address and port of a name server."""
@@ -129,7 +130,10 @@ class Dns:
             answer = Answer("malformed", detail="the alias makes too long a name")
             keep = self.limits.failed_seconds
         except dns.resolver.NoNameservers as error:
-            answer, keep = _refused(error), self.limits.failed_seconds
+            answer, keep = (
+                Answer("temporary", detail=last_words(error)),
+                self.limits.failed_seconds,
+            )
         except (dns.exception.DNSException, StoreError) as error:
             answer, keep = _unheard(error, lifetime), self.limits.failed_seconds
             # Others may have more time than this message had left.
@@ -288,18 +292,10 @@ def _text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True).lower() or "."
 
 
-def _refused(error: dns.resolver.NoNameservers) -> Answer:
-    """Say what the last server answered that was no answer."""
-    errors = error.kwargs.get("errors") or [()]
-    said = errors[-1][3] if len(errors[-1]) > 3 else "nobody to ask"  # noqa: PLR2004
-    words = said if isinstance(said, str) else type(said).__name__
-    return Answer("temporary", detail=words)
-
-
 def _unheard(error: Exception, lifetime: float) -> Answer:
     if isinstance(error, dns.exception.Timeout):
         detail = f"no answer in {lifetime:.1f} s"
         return Answer("temporary", detail=detail, cause="silent")
     if isinstance(error, StoreError):
         return Answer("temporary", detail=ascii(str(error))[1:-1])
-    return Answer("temporary", detail=type(error).__name__)
+    return Answer("temporary", detail=in_words(error))

@@ -138,6 +138,8 @@ def _events(
             continue
         connection.settimeout(deadline.left())
         data = connection.recv(_CHUNK)
+        if not data and http.their_state is h11.SEND_RESPONSE:
+            raise ConnectionError("the server closed the connection without an answer")
         allowed -= len(data)
         if allowed < 0:
             raise FetchError("more octets around the body than in it")

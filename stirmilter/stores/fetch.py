@@ -31,6 +31,7 @@ from stirmilter.stores.exchange import Request, exchange
 from stirmilter.stores.hosts import HostGate, HostPolicy, key_of
 from stirmilter.stores.names import Names
 from stirmilter.stores.response import Response
+from stirmilter.stores.unresolved import without_address
 from stirmilter.stores.urls import HostSet, Target
 
 Scheme = Literal["https", "http"]
@@ -295,6 +296,8 @@ class Fetcher:
 
 def _why(error: Exception, target: Target) -> str:
     """Say why there was no answer; of a name, at which of its addresses."""
+    if isinstance(error, dns.exception.DNSException):
+        return without_address(error)
     text = printable(reason(error))
     at = error.filename if isinstance(error, UnreachableError) else None
     return text if at in (None, str(target.address)) else f"{at}: {text}"

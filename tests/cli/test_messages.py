@@ -4,6 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from tests.cli.commands import MESSAGE, Configure, stirmilter
 
@@ -44,6 +50,56 @@ def test_sign_prints_the_field_alone_on_request(configure: Configure) -> None:
     assert status == 0
     assert out.count(b"PASSporT:") == 1
     assert b"From:" not in out
+
+
+SUBMITTER = """
+[[submitter]]
+name = "mmsc"
+networks = ["192.0.2.0/24"]
+numbers = ["+12025550123"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("client", "expected"),
+    [
+        pytest.param((), 0, id="nobody"),
+        pytest.param(("--client", "192.0.2.10"), 0, id="its-submitter"),
+        pytest.param(("--client", "198.51.100.1"), 1, id="another"),
+    ],
+)
+def test_whoever_holds_the_key_is_no_submitter_unless_he_says_who_sends(
+    configure: Configure, client: tuple[str, ...], expected: int
+) -> None:
+    path = configure(more=SUBMITTER)
+
+    status, out, err = stirmilter("sign", "-c", path, *client, "-", given=MESSAGE)
+
+    assert status == expected
+    assert bool(out) == (expected == 0)
+    assert ("unlisted-submitter" in err) == (expected == 1)
+
+
+def test_a_message_that_only_dkim_would_sign_is_not_signed(
+    configure: Configure, folder: Path
+) -> None:
+    key = folder / "dkim.key"
+    key.touch(mode=0o600)
+    key.write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    path = configure(
+        more='[dkim]\ndomain = "mms.one.example"\nselector = "s"\nkey = "dkim.key"\n'
+    )
+
+    status, out, err = stirmilter(
+        "sign", "-c", path, "-", given=MESSAGE.replace(b"+12025550123", b"+13125550999")
+    )
+
+    assert (status, out) == (1, b"")
+    assert err == "stirmilter: not signed: no-signer: no signer serves the number\n"
 
 
 def test_verify_prints_one_object_with_all_the_evidence(

@@ -1,5 +1,6 @@
 """The configuration file: what is read, and every fault at once."""
 
+import os
 import socket
 from ipaddress import ip_network
 from pathlib import Path
@@ -8,8 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from stirmilter import config
+from stirmilter.cli import daemon
+from stirmilter.demo.daemons import short_folder
 from stirmilter.errors import ConfigError
 from tests.config.files import SIGNER, faults, load
+from tests.users import as_nobody
 
 
 def test_an_empty_file_is_a_configuration(path: Path) -> None:
@@ -254,6 +258,36 @@ def test_what_is_not_toml_is_refused_with_its_place(path: Path, text: str) -> No
     assert str(caught.value).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(
+            "[sign]\n[verify]\n[sign]\n",
+            "not TOML: [sign] was begun before (at line 3, column 6): all of its"
+            " settings stand there",
+            id="table-twice",
+        ),
+        pytest.param(
+            "[milter]\nworkers = 1\nworkers = 2\n",
+            "not TOML: a name that was given before (at line 3, column 12)",
+            id="setting-twice",
+        ),
+        pytest.param(
+            "[milter]\nauthserv_id = mms.example.net\n",
+            "not TOML: no value (at line 2, column 15): text stands in quotes",
+            id="text-without-quotes",
+        ),
+    ],
+)
+def test_what_is_not_toml_is_told_in_words_of_the_file(
+    path: Path, text: str, problem: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(path, text)
+
+    assert str(caught.value) == f"{path}: {problem}"
+
+
 def test_a_missing_file_is_told_with_the_option_that_names_it(path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         config.load(path)
@@ -261,6 +295,24 @@ def test_a_missing_file_is_told_with_the_option_that_names_it(path: Path) -> Non
     assert str(caught.value) == (
         f"{path}: No such file or directory; name the file with --config"
     )
+
+
+def test_a_file_that_is_closed_to_this_user_is_a_fault_of_the_configuration() -> None:
+    """And none of the command line: systemd must not try it again and again."""
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes another user")
+    with short_folder() as folder:
+        path = Path(folder, "stirmilter.toml")
+        path.parent.chmod(0o711)
+        path.touch(mode=0o600)
+
+        def run() -> None:
+            context = daemon.run.make_context("run", ["--config", str(path)])
+            config.load(context.params["path"])
+
+        told = as_nobody(run)
+
+    assert told == f"{path}: Permission denied; it is for root and the daemon's user"
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
@@ -271,5 +323,5 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_file_of_other_octets_is_no_text(path: Path) -> None:
     path.write_bytes(b"[milter]\nauthserv_id = '\xff'\n")
 
-    with pytest.raises(ConfigError, match="not UTF-8"):
+    with pytest.raises(ConfigError, match=r"not UTF-8 \(at line 2\)"):
         config.load(path)

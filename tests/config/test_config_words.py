@@ -97,7 +97,31 @@ PEER = '[[peer]]\nname = "p"\nhelo = ["a.example"]\n'
             "expected 'debug', 'info', 'warning' or 'error', found true",
             id="as-toml-writes-it",
         ),
-        pytest.param("milter = 1", "milter", "expected a section, found 1", id="none"),
+        pytest.param("milter = 1", "milter", "expected a table, found 1", id="none"),
+        pytest.param(
+            PEER + 'ladder = ["2026-09-01 tag"]',
+            "peer.0 (p).ladder.0",
+            "expected a table, found '2026-09-01 tag'",
+            id="text-for-a-table",
+        ),
+        pytest.param(
+            '[[submitter]]\nname = "x"\nnumbers = []',
+            "submitter.0 (x)",
+            "missing: networks, logins, tls_names or daemon_names to know it by",
+            id="nobody",
+        ),
+        pytest.param(
+            '[[upstream]]\nauthserv_ids = ["x.example"]',
+            "upstream.0",
+            "missing: clients or daemon_names, the way that is trusted",
+            id="no-way",
+        ),
+        pytest.param(
+            "[milter]\nworkers = -1",
+            "milter.workers",
+            "expected a number greater than or equal to 0, found -1",
+            id="too-small",
+        ),
         pytest.param(
             PEER + "dkim = 5", "peer.0 (p).dkim", "expected a table, found 5", id="map"
         ),

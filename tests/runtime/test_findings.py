@@ -245,6 +245,19 @@ def test_check_holds_a_signer_against_our_own_anchors(
     )
 
 
+def test_check_finds_a_signers_chain_among_the_anchors(
+    ca: TestCA, configured: Configured
+) -> None:
+    """Of its two certificates one is no authority; the other would be an anchor."""
+    chain = str(ca.files("one").chain)
+
+    [finding] = found(runtime.build(configured({"verify.anchors": [chain]})))
+
+    assert (finding.level, finding.subject) == ("warning", "verify.anchors")
+    assert finding.text.startswith("no CA certificate: CN=SHAKEN one")
+    assert finding.remedy.startswith("verify.anchors = the roots")
+
+
 def test_check_finds_an_anchor_that_has_expired(configured: Configured) -> None:
     built = runtime.build(configured({"signer": []}))
 

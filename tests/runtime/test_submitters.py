@@ -142,7 +142,7 @@ def test_a_table_is_for_submitters_alone(
 
 
 def test_a_block_for_nobody_is_refused(configured: Configured) -> None:
-    with pytest.raises(ConfigError, match="expected networks, logins, tls_names or"):
+    with pytest.raises(ConfigError, match="missing: networks, logins, tls_names or"):
         configured({"submitter": [block(numbers=["+1*"])]})
 
 

@@ -84,8 +84,12 @@ TOO_LATE = r"timed out|time for a fetch"
             id="two-lengths",
         ),
         pytest.param((b"\x16\x03\x01 hello",), "127.0.0.1: ", id="no-http"),
-        pytest.param((), "127.0.0.1: ", id="nothing"),
-        pytest.param((b"HTTP/1.1 100 Continue\r\n\r\n",), "127.0.0.1: ", id="promise"),
+        pytest.param((), "closed the connection without an answer", id="nothing"),
+        pytest.param(
+            (b"HTTP/1.1 100 Continue\r\n\r\n",),
+            "closed the connection without an answer",
+            id="promise",
+        ),
         pytest.param(
             (b"HTTP/1.1 100 Continue\r\n\r\n" * 100, OK, b"\r\n", CHAIN),
             "promised an answer",
@@ -237,7 +241,7 @@ def test_a_handshake_that_never_ends_does_not_outlive_the_deadline(
 def test_a_name_server_that_never_answers_does_not_outlive_the_deadline(
     ca: TestCA, names: NameServer
 ) -> None:
-    with pytest.raises(FetchError, match=r"lifetime|time for a fetch") as caught:
+    with pytest.raises(FetchError, match=r"answers in time|time for a fetch") as caught:
         fetcher(ca, names.resolver, seconds=0.5).get("https://silent.example/")
 
     assert caught.value.temporary

@@ -1,5 +1,7 @@
 """From a name to addresses: what is asked, of whom, and for how long."""
 
+import errno
+import os
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from stirmilter.errors import FetchError
 from stirmilter.stores.deadline import Deadline
 from stirmilter.stores.fetch import Fetcher, FetchPolicy
 from stirmilter.stores.names import Names
+from stirmilter.stores.unresolved import in_words
+from tests.dns_server import DnsServer
 from tests.stores.servers import NameServer
 
 HOST = "certs.example"
@@ -124,3 +128,34 @@ def test_a_changed_file_of_the_system_is_read_again(
     assert system._system() is first
     path.write_text("nameserver 127.0.0.53\n")
     assert system._system() is not first
+
+
+def test_of_a_server_that_fails_the_last_words_are_told() -> None:
+    with DnsServer() as server:
+        server.fails.add(HOST)
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers = [server.address[0]]
+        resolver.port = server.address[1]
+        fetch = Fetcher(FetchPolicy(), resolver)
+
+        with pytest.raises(FetchError) as caught:
+            fetch.get(f"https://{HOST}/x.pem")
+
+    assert str(caught.value) == f"{HOST}: no name server gives an answer: SERVFAIL"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        pytest.param(
+            OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH)),
+            "Network is unreachable",
+            id="of-the-system",
+        ),
+        pytest.param(EOFError("text of a stranger"), "EOFError", id="another"),
+    ],
+)
+def test_an_error_of_the_system_is_told_in_its_words(
+    error: Exception, words: str
+) -> None:
+    assert in_words(error) == words

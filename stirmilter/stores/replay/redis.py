@@ -147,8 +147,8 @@ class RedisReplayStore:
         """
         try:
             self._server.ask(self._greet_again if self._now else lambda r: r.ping())
-        except StoreError as error:
-            yield str(error)
+        except StoreError as error:  # whoever looks names the store
+            yield str(error).removeprefix(f"{self._server.name}: ")
 
     def entries(self) -> Iterator[Entry]:
         """Yield what is kept, in no order."""
