@@ -108,7 +108,7 @@ def load(path: Path) -> Config:
         ConfigError: with every fault that was found, each with its dotted path.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(path.read_text("utf-8-sig"))
     except PermissionError as error:
         hint = "it is for root and the daemon's user"
         raise ConfigError(str(path), f"{error.strerror}; {hint}") from None

@@ -26,6 +26,10 @@ def test_an_empty_file_is_a_configuration(path: Path) -> None:
     assert found.milter.authserv_id == socket.getfqdn()
 
 
+def test_the_mark_that_an_editor_put_first_is_no_text(path: Path) -> None:
+    assert load(path, "\ufeff[fetch]\nlaboratory = true").fetch.laboratory is True
+
+
 def test_every_section_is_read(path: Path) -> None:
     found = load(
         path,
