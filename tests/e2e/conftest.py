@@ -43,6 +43,7 @@ anchors = ["{ca}/root.pem"]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
 store = "sqlite:{folder}/certificates.sqlite"
+store_seconds = 30.0
 {fetch}
 [replay]
 {replay}
@@ -50,6 +51,9 @@ store = "sqlite:{folder}/certificates.sqlite"
 path = "journal.sqlite"
 {more}
 """
+
+PATIENT = "seconds = 30.0"
+"""Of servers and files that are alive, and may be as slow as this machine."""
 
 
 @dataclass
@@ -91,7 +95,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             sign: str = "",
             verify: str = "",
             checks: str = "methods = []",
-            fetch: str = "",
+            fetch: str = PATIENT,
             replay: str = "",
             more: str = "",
         ) -> Daemon:
@@ -106,7 +110,8 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                     verify=verify,
                     checks=checks,
                     fetch=fetch,
-                    replay=replay or f'store = "sqlite:{folder}/replay.sqlite"',
+                    replay=replay
+                    or f'store = "sqlite:{folder}/replay.sqlite"\n{PATIENT}',
                     more=more,
                     ca=ca.folder,
                     base=base,

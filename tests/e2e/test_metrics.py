@@ -19,8 +19,8 @@ from stirmilter.demo.postfix import free_port
 from stirmilter.testca import TestCA
 from tests import mta
 from tests.e2e.conftest import Daemon, Start
-from tests.e2e.test_daemon import until, workers
 from tests.e2e.test_milter import BOB, SENDER, STRANGER, headers
+from tests.e2e.watching import until, workers
 from tests.metrics.promtool import needed, promtool
 
 pytestmark = pytest.mark.e2e

@@ -16,8 +16,8 @@ import pytest
 
 from tests import mta
 from tests.e2e.conftest import OVER_BOTH, Daemon, Start
-from tests.e2e.test_daemon import until, workers
 from tests.e2e.test_milter import SENDER, STRANGER, headers, recipient
+from tests.e2e.watching import until, workers
 from tests.redis_server import RedisServerProcess
 
 pytestmark = pytest.mark.e2e
