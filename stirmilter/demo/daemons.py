@@ -75,8 +75,8 @@ def _awaited() -> Iterator[int]:
     ended, held = os.pipe()
     try:
         yield held
-        select.select([ended], [], [], _STOP_SECONDS)
     finally:
+        select.select([ended], [], [], _STOP_SECONDS)
         os.close(ended)
 
 

@@ -129,21 +129,25 @@ Hook = Callable[[str], Path]
 
 
 @pytest.fixture
-def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+def hook(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Hook:
     """Have each Python that is started read a text before anything else.
 
     For what no signal does to a daemon, such as to die at a certain point of its work.
-    Returns a folder to talk to it by; ``{folder!r}`` in the text is its name.
+    Returns a folder to talk to it by; ``{folder!r}`` in the text is its name. It stays
+    when the test ends: the daemon may end later, and write there still.
     """
-    with daemons.short_folder() as folder:
+    folder = tmp_path_factory.mktemp("hook")
 
-        def written(text: str) -> Path:
-            (Path(folder) / "sitecustomize.py").write_text(text.format(folder=folder))
-            path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
-            monkeypatch.setenv("PYTHONPATH", path)
-            return Path(folder)
+    def written(text: str) -> Path:
+        (folder / "sitecustomize.py").write_text(text.format(folder=str(folder)))
+        before = os.environ.get("PYTHONPATH")
+        path = os.pathsep.join(filter(None, (str(folder), before)))
+        monkeypatch.setenv("PYTHONPATH", path)
+        return folder
 
-        yield written
+    return written
 
 
 @pytest.fixture(scope="module")
