@@ -209,7 +209,7 @@ def _await_end(group: int) -> None:
 
 
 def _runs(group: int) -> bool:
-    """Tell whether some process of a group runs: one that init has not reaped is none."""
+    """Tell whether some process of a group runs; a zombie does not."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has just ended
             state, _, theirs, *_ = path.read_text().rpartition(")")[2].split()

@@ -186,7 +186,7 @@ def test_a_server_that_hangs_costs_a_message_its_seconds_and_no_more(
     start: Start, own_redis: MakeServer
 ) -> None:
     server = own_redis()
-    daemon = start(replay=at(server, "seconds = 0.3\nrest_seconds = 30.0"))
+    daemon = start(replay=at(server, "seconds = 0.3\nrest_seconds = 600.0"))
     mail = Mail()
     mail.sign(daemon, range(30))
     server.hang()
