@@ -18,5 +18,7 @@ anchors = ["{ca}/root.pem"]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
 store = "sqlite:{folder}/{name}-certificates.sqlite"
+store_seconds = 30.0
+seconds = 30.0
 """
 """Signs for the test CA's ``spc`` and verifies; takes its folders and its name."""
