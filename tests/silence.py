@@ -43,7 +43,9 @@ def only_silence_takes_time(server: DnsServer, patch: pytest.MonkeyPatch) -> Non
             written = name.to_text(omit_final_dot=True)
             server.questions.append(Question(written, kind, "udp"))
             clock.now += lifetime
-            raise LifetimeTimeout(timeout=lifetime, errors=[])
+            raise LifetimeTimeout(  # type: ignore[no-untyped-call] # dnspython's
+                timeout=lifetime, errors=[]
+            )
         return resolve(one, name, kind, lifetime=60.0, **more)
 
     patch.setattr(deadline, "time", clock)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tests.configurations import BOTH_WAYS
+from tests.configurations import BOTH_WAYS, PATIENT_DNS
 
 STIRMILTER: Final = (
     """\
@@ -26,15 +26,11 @@ seconds = 30.0
 on_failure = "pass"
 [journal]
 path = ""
-# However slow this machine is: what we would not find in time is another result.
 [dns]
 servers = ["{port}@{address}"]
-server_seconds = 10.0
-question_seconds = 20.0
-message_seconds = 60.0
-dmarc_seconds = 30.0
-{settings}
 """
+    + PATIENT_DNS
+    + "{settings}\n"
 )
 
 RECIPE: Final = """\
