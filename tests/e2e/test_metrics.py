@@ -29,7 +29,9 @@ pytestmark = pytest.mark.e2e
 def start_scraped(start: Start, more: str = "") -> tuple[Daemon, int]:
     port = free_port()
     metrics = f'[metrics]\nlisten = "inet:{port}@127.0.0.1"\ncounters = "metrics"\n'
-    return start(more=metrics + more), port
+    daemon = start(more=metrics + more)
+    until(lambda: len(workers(daemon)) == 3, "who is scraped: it begins after READY")
+    return daemon, port
 
 
 def text(port: int, path: str = "/metrics") -> str:
