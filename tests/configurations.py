@@ -18,5 +18,15 @@ anchors = ["{ca}/root.pem"]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
 store = "sqlite:{folder}/{name}-certificates.sqlite"
+store_seconds = 30.0
+seconds = 30.0
 """
 """Signs for the test CA's ``spc`` and verifies; takes its folders and its name."""
+
+PATIENT_DNS: Final = """\
+server_seconds = 10.0
+question_seconds = 20.0
+message_seconds = 60.0
+dmarc_seconds = 30.0
+"""
+"""For [dns]: what a busy machine does not find in time would be another result."""

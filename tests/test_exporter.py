@@ -46,7 +46,7 @@ def answer(limits: ScrapeLimits, *pieces: bytes) -> bytes:
         with suppress(ConnectionError):
             for piece in pieces:
                 ours.sendall(piece)
-                assert first.wait(10), "they are read one by one"
+                assert first.wait(30), "they are read one by one"
             found = b"".join(iter(lambda: ours.recv(65_536), b""))
     thread.join(10)
     assert places.acquire(blocking=False), "the place is free again"

@@ -64,13 +64,13 @@ def test_a_task_that_raises_does_not_end_the_others(
 
     Housekeeper([Task("bad", broken, 60.0), Task("good", good, 60.0)]).start()
 
-    assert ran.wait(5)
+    assert ran.wait(30)
     assert "bad failed" in caplog.text
 
 
 def test_without_tasks_there_is_no_thread() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     Housekeeper([]).start()
 
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before

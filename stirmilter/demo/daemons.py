@@ -75,8 +75,8 @@ def _awaited() -> Iterator[int]:
     ended, held = os.pipe()
     try:
         yield held
-        select.select([ended], [], [], _STOP_SECONDS)
     finally:
+        select.select([ended], [], [], _STOP_SECONDS)
         os.close(ended)
 
 
@@ -146,7 +146,13 @@ def sink(port: int) -> Iterator[Mailbox]:
         def factory(self) -> smtp.SMTP:
             return LongLines(self.handler, **self.SMTP_kwargs)
 
-    server = Server(Handler(), hostname="127.0.0.1", port=port, data_size_limit=0)
+    server = Server(
+        Handler(),
+        hostname="127.0.0.1",
+        port=port,
+        ready_timeout=_START_SECONDS,
+        data_size_limit=0,
+    )
     server.start()
     try:
         yield mailbox

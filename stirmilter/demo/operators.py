@@ -59,7 +59,8 @@ _dmarc.three.example. 60 IN TXT "v=DMARC1; p=quarantine"
 two.example. 60 IN MX 10 {TWO}.
 """
 
-# The name server shares a machine with all the rest: it may be slow, and must be heard.
+# All servers and files share a machine with all the rest: they may be slow, and each
+# must be heard.
 _BOTH: Final = """\
 [milter]
 sockets = ["{socket}"]
@@ -80,9 +81,12 @@ message_seconds = 60.0
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
 store = "sqlite:{folder}/{name}-certificates.sqlite"
+store_seconds = 30.0
+seconds = 30.0
 
 [replay]
 store = "sqlite:{folder}/{name}-replay.sqlite"
+seconds = 30.0
 
 [journal]
 path = "{folder}/{name}-journal.sqlite"

@@ -6,10 +6,13 @@ names the private configuration folder.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ POSTFIX: Final = "/usr/sbin/postfix"
 SENDMAIL: Final = "/usr/sbin/sendmail"
 _PORTS: Final = (10_000, 32_000)
 _TRIES: Final = 100
+_STOP_SECONDS: Final = 30.0
+_POLL: Final = 0.02
 
 _MAIN: Final = """\
 compatibility_level = 3.6
@@ -171,7 +176,9 @@ def instance(
     try:
         yield Instance(folder, port)
     finally:
+        master = (folder / "queue" / "pid" / "master.pid").read_text()
         _control(folder, "stop")
+        _await_end(int(master))
 
 
 def free_port() -> int:
@@ -189,6 +196,29 @@ def free_port() -> int:
             probe.bind(("127.0.0.1", dice.randrange(*_PORTS)))
             return int(probe.getsockname()[1])
     raise OSError("no free port on 127.0.0.1")
+
+
+def _await_end(group: int) -> None:
+    """Wait until the last process of a process group has ended, or kill it.
+
+    "stop" waits for the master alone: the others may write to their folder still.
+    """
+    end = time.monotonic() + _STOP_SECONDS
+    while _runs(group):
+        if time.monotonic() > end:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        time.sleep(_POLL)
+
+
+def _runs(group: int) -> bool:
+    """Tell whether some process of a group runs; a zombie does not."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            state, _, theirs, *_ = path.read_text().rpartition(")")[2].split()
+            if int(theirs) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _control(folder: Path, command: str) -> None:

@@ -22,15 +22,18 @@ def serve(folder: Path, www: Path, port: int = 0) -> ThreadingHTTPServer:
     """Bind a server of what lies in `www`, with the certificate in `folder`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
-    server = ThreadingHTTPServer(
-        (LOOPBACK, port), lambda *a: _Handler(*a, directory=str(www))
-    )
-    server.daemon_threads = True
+    server = _Server((LOOPBACK, port), lambda *a: _Handler(*a, directory=str(www)))
     # The handshake belongs to the request's thread, not to the accepting one.
     server.socket = context.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
     )
     return server
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # With the five of socketserver, a burst is sent away: it comes again in a second.
+    request_queue_size = 128
 
 
 class _Handler(SimpleHTTPRequestHandler):

@@ -243,7 +243,8 @@ def test_who_decides_too_late_is_told_so(
         asked.set()
         return Decision(event=Handled("in", "unauthenticated", "no-passport"))
 
-    session, _, ledger = talk(message_seconds=0.3)
+    # Long enough for the judge to have begun, or there is nothing to be late with.
+    session, _, ledger = talk(message_seconds=2.0)
     session.session.service.filter.decide = decide
 
     assert carry(session) == Milter.TEMPFAIL

@@ -56,14 +56,16 @@ class Relayed:
 def relayed() -> Iterator[tuple[Relayed, int]]:
     handler = Relayed()
     port = free_port()
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller = Controller(
+        handler, hostname="127.0.0.1", port=port, ready_timeout=30.0
+    )
     controller.start()
     yield handler, port
     controller.stop()
 
 
 def until(condition: Callable[[], object]) -> None:
-    for _ in range(400):
+    for _ in range(1_500):
         if condition():
             return
         time.sleep(0.02)
@@ -71,7 +73,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def submitter(
-    port: int, queue: int = 10, seconds: float = 5.0
+    port: int, queue: int = 10, seconds: float = 30.0
 ) -> tuple[Submitter, list[str]]:
     said: list[str] = []
     relay = Relay(
@@ -95,7 +97,7 @@ def test_an_answer_goes_out_from_the_null_sender(
 
     one(ANSWER)
     until(lambda: handler.taken)
-    one.close(5)
+    one.close(30)
 
     [(sender, recipients, message, name)] = handler.taken
     assert sender == "<>"
@@ -115,7 +117,7 @@ def test_one_that_is_refused_is_told_and_the_next_is_taken(
     one(ANSWER._replace(recipient="a@other.example"))
     one(ANSWER)
     until(lambda: handler.taken)
-    one.close(5)
+    one.close(30)
 
     [line] = said
     assert line.startswith("mm4: no answer to a@other.example: ")
@@ -128,7 +130,7 @@ def test_a_relay_that_is_down_is_told() -> None:
 
     one(ANSWER)
     until(lambda: said)
-    one.close(5)
+    one.close(30)
 
     assert said[0].startswith("mm4: no answer to PostMaster@mms.two.example: ")
 
@@ -166,7 +168,7 @@ def test_what_waits_is_handed_over_before_the_end(
         one(ANSWER)
     one.start()
 
-    one.close(10)
+    one.close(30)
 
     assert len(handler.taken) == 5
 
@@ -181,7 +183,7 @@ def test_what_became_of_each_is_counted(relayed: tuple[Relayed, int]) -> None:
 
     one.start()
     until(lambda: handler.taken)
-    one.close(5)
+    one.close(30)
 
     assert became == ["dropped", "failed", "sent"]
     assert one.waiting == 0

@@ -43,6 +43,7 @@ anchors = ["{ca}/root.pem"]
 laboratory = true
 tls_ca = "{ca}/tls-ca.pem"
 store = "sqlite:{folder}/certificates.sqlite"
+store_seconds = 30.0
 {fetch}
 [replay]
 {replay}
@@ -50,6 +51,9 @@ store = "sqlite:{folder}/certificates.sqlite"
 path = "journal.sqlite"
 {more}
 """
+
+PATIENT = "seconds = 30.0"
+"""Of servers and files that are alive, and may be as slow as this machine."""
 
 
 @dataclass
@@ -91,7 +95,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             sign: str = "",
             verify: str = "",
             checks: str = "methods = []",
-            fetch: str = "",
+            fetch: str = PATIENT,
             replay: str = "",
             more: str = "",
         ) -> Daemon:
@@ -106,7 +110,8 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                     verify=verify,
                     checks=checks,
                     fetch=fetch,
-                    replay=replay or f'store = "sqlite:{folder}/replay.sqlite"',
+                    replay=replay
+                    or f'store = "sqlite:{folder}/replay.sqlite"\n{PATIENT}',
                     more=more,
                     ca=ca.folder,
                     base=base,
@@ -124,21 +129,25 @@ Hook = Callable[[str], Path]
 
 
 @pytest.fixture
-def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+def hook(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Hook:
     """Have each Python that is started read a text before anything else.
 
     For what no signal does to a daemon, such as to die at a certain point of its work.
-    Returns a folder to talk to it by; ``{folder!r}`` in the text is its name.
+    Returns a folder to talk to it by; ``{folder!r}`` in the text is its name. It stays
+    when the test ends: the daemon may end later, and write there still.
     """
-    with daemons.short_folder() as folder:
+    folder = tmp_path_factory.mktemp("hook")
 
-        def written(text: str) -> Path:
-            (Path(folder) / "sitecustomize.py").write_text(text.format(folder=folder))
-            path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
-            monkeypatch.setenv("PYTHONPATH", path)
-            return Path(folder)
+    def written(text: str) -> Path:
+        (folder / "sitecustomize.py").write_text(text.format(folder=str(folder)))
+        before = os.environ.get("PYTHONPATH")
+        path = os.pathsep.join(filter(None, (str(folder), before)))
+        monkeypatch.setenv("PYTHONPATH", path)
+        return folder
 
-        yield written
+    return written
 
 
 @pytest.fixture(scope="module")

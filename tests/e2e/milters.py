@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tests.configurations import BOTH_WAYS
+from tests.configurations import BOTH_WAYS, PATIENT_DNS
 
 STIRMILTER: Final = (
     """\
@@ -22,13 +22,15 @@ workers = 1
     + """\
 [replay]
 store = "sqlite:{folder}/{name}-replay.sqlite"
+seconds = 30.0
 on_failure = "pass"
 [journal]
 path = ""
 [dns]
 servers = ["{port}@{address}"]
-{settings}
 """
+    + PATIENT_DNS
+    + "{settings}\n"
 )
 
 RECIPE: Final = """\

@@ -134,8 +134,13 @@ def open_door(instance: postfix.Instance, milters: Sequence[str]) -> int:
             f"  -o smtpd_milters={','.join(milters)}\n"
         )
     _do(postfix.POSTFIX, instance, "reload")
-    _until(lambda: _answers(socket.AF_INET, ("127.0.0.1", port)))
+    await_port(port)
     return port
+
+
+def await_port(port: int) -> None:
+    """Wait until somebody listens on a port of loopback."""
+    _until(lambda: _answers(socket.AF_INET, ("127.0.0.1", port)))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from stirmilter.demo.mms import MMS
 from stirmilter.demo.operators import ONE as HOST
 from tests.e2e import chain, milters
 from tests.e2e.chain import ALICE, BOB, CLIENT, STRANGER, Chains, Found
-from tests.e2e.test_daemon import until
+from tests.e2e.watching import until
 
 pytestmark = pytest.mark.e2e
 

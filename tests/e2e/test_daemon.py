@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from stirmilter.testca import TestCA
 from tests import mta
 from tests.e2e.conftest import OVER_BOTH, Daemon, Start
 from tests.e2e.test_milter import BOB, SENDER, headers, token_of
+from tests.e2e.watching import alive, until, workers
 
 pytestmark = pytest.mark.e2e
 
@@ -29,27 +29,6 @@ def sign(daemon: Daemon) -> list[bytes]:
     with mta.session(daemon.socket) as session:
         answer = session.message(SENDER, [BOB], headers(123), b"Hello\r\n")
     return [name for _, name, _ in answer.inserted]
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"never: {what}")
-
-
-def workers(daemon: Daemon) -> list[int]:
-    children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
-    return [int(pid) for pid in children.read_text().split()]
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody has waited for yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def run(configuration: Path) -> subprocess.CompletedProcess[str]:

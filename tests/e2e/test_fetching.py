@@ -18,8 +18,8 @@ from stirmilter.stir.msgi import digest_body
 from stirmilter.testca import TestCA
 from tests import mta
 from tests.e2e.conftest import Daemon, Start
-from tests.e2e.test_daemon import until
 from tests.e2e.test_milter import SENDER, STRANGER, headers, recipient
+from tests.e2e.watching import until
 from tests.laboratory import private_key
 from tests.stores.servers import https
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests import mta
 from tests.e2e.conftest import OVER_BOTH, Daemon, Hook, Start
-from tests.e2e.test_daemon import alive, until, workers
 from tests.e2e.test_milter import BOB, SENDER, headers
+from tests.e2e.watching import alive, until, workers
 
 pytestmark = pytest.mark.e2e
 

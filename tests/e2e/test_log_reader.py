@@ -14,9 +14,9 @@ import pytest
 from stirmilter.demo import daemons
 from stirmilter.testca import TestCA
 from tests import mta
-from tests.e2e.conftest import CONFIGURATION
-from tests.e2e.test_daemon import until
+from tests.e2e.conftest import CONFIGURATION, PATIENT
 from tests.e2e.test_milter import BOB, SENDER, headers
+from tests.e2e.watching import until
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +27,9 @@ _LOST = re.compile(r"ERROR (\d+) lines of the log were lost: nobody read it")
 class Stalled:
     """A daemon whose standard error is a pipe that is read when a test says so."""
 
-    def __init__(self, stack: ExitStack, ca: TestCA, base: str, octets: int) -> None:
+    def __init__(
+        self, stack: ExitStack, ca: TestCA, base: str, octets: int, seconds: float = 1.0
+    ) -> None:
         self.folder = Path(stack.enter_context(daemons.short_folder()))
         self.socket = f"{self.folder}/milter.sock"
         self._text = bytearray()
@@ -43,9 +45,9 @@ class Stalled:
                 sign="",
                 verify="",
                 checks="methods = []",
-                fetch="",
+                fetch=PATIENT,
                 replay='store = "memory:"',
-                more=f"[log]\nqueue_octets = {octets}\n",
+                more=f"[log]\nqueue_octets = {octets}\nflush_seconds = {seconds}\n",
                 ca=ca.folder,
                 base=base,
                 folder=self.folder,
@@ -133,7 +135,8 @@ def test_a_daemon_leaves_though_nobody_reads(
 def test_what_waits_when_it_leaves_is_written_if_somebody_reads(
     stack: ExitStack, published: tuple[TestCA, str]
 ) -> None:
-    stalled = Stalled(stack, *published, octets=1_048_576)
+    # However late the reader comes: what it has not taken by then is lost.
+    stalled = Stalled(stack, *published, octets=1_048_576, seconds=30.0)
     stalled.send(500)
     ended = threading.Event()
 

@@ -1,11 +1,8 @@
 """The milter protocol, spoken by our own MTA side to the real daemon."""
 
-import os
 import random
 import re
-import signal
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -16,7 +13,8 @@ from stirmilter.demo.postfix import free_port
 from stirmilter.stir import identity, jws, passport, strictjson
 from stirmilter.stir.msgi import digest_body
 from tests import mta
-from tests.e2e.conftest import OVER_BOTH, Daemon, Start
+from tests.e2e.conftest import OVER_BOTH, Start
+from tests.e2e.watching import reload
 
 pytestmark = pytest.mark.e2e
 
@@ -280,8 +278,10 @@ def test_odd_octets_everywhere_are_judged_not_crashed_on(start: Start) -> None:
         )
 
     assert b"stir=permerror reason=malformed" in answer.value(b"Authentication-Results")
-    line = daemon.logged().splitlines()[-1]
-    assert "\\u{1b}[31m\\u{d}\\u{a}forged: line: in=failed" in line
+    assert re.search(
+        r"(?m)^\w+ \\u\{1b\}\[31m\\u\{d\}\\u\{a\}forged: line: in=failed ",
+        daemon.logged(),
+    )
 
 
 def test_inet_and_inet6_and_unix_are_served_at_once(start: Start) -> None:
@@ -297,7 +297,9 @@ def test_inet_and_inet6_and_unix_are_served_at_once(start: Start) -> None:
 @OVER_BOTH
 def test_a_slow_certificate_does_not_hang_the_mta(start: Start, transport: str) -> None:
     """Progress is reported while we wait, and the result is temperror in the end."""
-    daemon = start(milter=f'progress_seconds = 0.2\ntransport = "{transport}"')
+    daemon = start(
+        milter=f'progress_seconds = 0.2\ntransport = "{transport}"', fetch=""
+    )
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         configuration = daemon.configuration.read_text()
@@ -355,13 +357,3 @@ def moved(value: bytes, x5u: str) -> bytes:
     first = jws.b64url_encode(strictjson.serialize(header))
     _, payload, signature = token.text.split(".")
     return f" {first}.{payload}.{signature};info=<{x5u}>".encode()
-
-
-def reload(daemon: Daemon) -> None:
-    before = daemon.logged().count("reloaded")
-    os.kill(daemon.process.pid, signal.SIGHUP)
-    for _ in range(200):
-        if daemon.logged().count("reloaded") > before:
-            return
-        time.sleep(0.05)
-    raise AssertionError(re.sub(r"^", "  ", daemon.logged(), flags=re.MULTILINE))

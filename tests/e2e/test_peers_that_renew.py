@@ -19,8 +19,8 @@ from stirmilter.stores.journalreader import JournalReader
 from stirmilter.stores.tiers import SqliteTier
 from stirmilter.testca import TestCA
 from tests.e2e.conftest import OVER_BOTH, Daemon, Start
-from tests.e2e.test_daemon import until
 from tests.e2e.test_fetching import deliver, signed
+from tests.e2e.watching import until
 from tests.stores.servers import WebServer, https
 from tests.stores.webs import fetching
 

@@ -16,9 +16,9 @@ from stirmilter.errors import StoreError
 from stirmilter.stores.journalreader import JournalReader
 from tests import mta
 from tests.e2e.conftest import Daemon, Start
-from tests.e2e.test_daemon import until
 from tests.e2e.test_metrics import value
-from tests.e2e.test_milter import BOB, SENDER, STRANGER, headers, reload
+from tests.e2e.test_milter import BOB, SENDER, STRANGER, headers
+from tests.e2e.watching import reload, until
 
 pytestmark = pytest.mark.e2e
 
@@ -51,7 +51,7 @@ def test_a_rejection_is_answered_in_smtp_with_code_and_text(start: Start) -> Non
         b"550 5.7.1 message refused by policy: stir=none reason=no-passport",
     )
     assert (answer.inserted, answer.changed) == ([], [])
-    line = daemon.logged().splitlines()[-1]
+    [line] = [one for one in daemon.logged().splitlines() if " Q1: " in one]
     assert line.startswith("WARNING Q1: in=unauthenticated reason=no-passport")
     assert "action=reject" in line
     assert "rule=unsigned" in line

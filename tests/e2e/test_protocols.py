@@ -11,7 +11,7 @@ import pytest
 from stirmilter.demo import daemons, postfix
 from stirmilter.mail.message import RawMessage
 from tests.e2e.conftest import OVER_BOTH, Daemon, Start
-from tests.e2e.test_milter import reload
+from tests.e2e.watching import reload
 
 pytestmark = pytest.mark.e2e
 

@@ -5,9 +5,9 @@ import pytest
 from stirmilter.stores.journalreader import JournalReader
 from tests import mta
 from tests.e2e.conftest import Start
-from tests.e2e.test_daemon import until
 from tests.e2e.test_journal import journal, kept
 from tests.e2e.test_milter import BOB, SENDER, headers
+from tests.e2e.watching import until
 
 pytestmark = pytest.mark.e2e
 

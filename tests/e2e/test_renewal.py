@@ -22,8 +22,8 @@ from stirmilter.stir.tnauthlist import TNAuthList
 from stirmilter.testca import TestCA
 from tests import mta
 from tests.e2e.conftest import Daemon
-from tests.e2e.test_daemon import alive, until
 from tests.e2e.test_milter import BOB, SENDER, headers, token_of
+from tests.e2e.watching import alive, until
 from tests.stores.servers import https, silence
 from tests.stores.softhsm import SoftToken
 
@@ -69,7 +69,7 @@ class Relay:
     issued: list[str] = field(default_factory=list)
     key: str = ""
     x5u: str = ""
-    seconds: float = 2.0
+    seconds: float = 30.0
 
     def issue(self, name: str) -> None:
         files = self.ca.signer(name, TNAuthList.build(spcs=["1234"]), datetime.now(UTC))
@@ -313,7 +313,7 @@ def test_a_reload_that_is_asked_for_at_the_start_is_not_lost(hanging: Relay) -> 
             stderr=out,
         )
     try:
-        until(lambda: len(children(process.pid)) == 1, "it looks")
+        until(lambda: children(process.pid) != [], "it looks")
         process.send_signal(signal.SIGHUP)
 
         until(lambda: "reloaded" in log.read_text(), "it has reloaded")

@@ -16,8 +16,8 @@ import pytest
 
 from tests import mta
 from tests.e2e.conftest import OVER_BOTH, Daemon, Start
-from tests.e2e.test_daemon import until, workers
 from tests.e2e.test_milter import SENDER, STRANGER, headers, recipient
+from tests.e2e.watching import until, workers
 from tests.redis_server import RedisServerProcess
 
 pytestmark = pytest.mark.e2e
@@ -186,7 +186,7 @@ def test_a_server_that_hangs_costs_a_message_its_seconds_and_no_more(
     start: Start, own_redis: MakeServer
 ) -> None:
     server = own_redis()
-    daemon = start(replay=at(server, "seconds = 0.3\nrest_seconds = 30.0"))
+    daemon = start(replay=at(server, "seconds = 0.3\nrest_seconds = 600.0"))
     mail = Mail()
     mail.sign(daemon, range(30))
     server.hang()

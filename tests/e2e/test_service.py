@@ -14,9 +14,9 @@ import pytest
 from stirmilter.demo.daemons import short_folder
 from stirmilter.demo.postfix import free_port
 from tests import mta
-from tests.e2e.test_daemon import until
 from tests.e2e.test_metrics import value
 from tests.e2e.test_milter import BOB, SENDER, headers
+from tests.e2e.watching import until
 
 pytestmark = pytest.mark.e2e
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.test_daemon import run, sign, until
+from tests.e2e.test_daemon import run, sign
+from tests.e2e.watching import until
 
 pytestmark = pytest.mark.e2e
 

@@ -30,18 +30,19 @@ from tests.mail.relays import (
     through,
     written,
 )
+from tests.silence import only_silence_takes_time
 
 TAR: Final = "tar.example"
 STRANGER: Final = Connection(client=ip_address("203.0.113.9"), helo="mail.evil.example")
 LIMITS: Final = DnsLimits(question_seconds=1.0, server_seconds=0.5, message_seconds=4.0)
-"""After two silent questions half a second is left: a busy machine answers late."""
 
 KEPT: Final = DmarcLimits(seconds=1.5, questions=10)
 
 
 @pytest.fixture
-def names() -> Iterator[DnsServer]:
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
     with DnsServer() as server:
+        only_silence_takes_time(server, monkeypatch)
         server.add(DOMAIN, "TXT", "v=spf1 ip4:198.51.100.1 -all")
         server.add(f"_dmarc.{DOMAIN}", "TXT", "v=DMARC1; p=reject")
         server.add("evil.example", "TXT", "v=spf1 ip4:203.0.113.9 -all")

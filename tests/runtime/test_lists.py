@@ -25,7 +25,7 @@ class Host:
 
     def __call__(self, url: str, **_: object) -> Response:
         if url != ONE:
-            self.released.wait(5)
+            self.released.wait(30)
         return Response(body=ALICES)
 
 

@@ -95,7 +95,7 @@ class Lab:
         self.asked.append(url)
         self.hook()
         if url in self.held:
-            self.released.wait(5)
+            self.released.wait(30)
         if url not in self.pages:
             raise FetchError("nobody answers")
         return self.pages[url]

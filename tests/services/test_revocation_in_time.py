@@ -68,7 +68,7 @@ def test_the_lists_of_a_path_are_fetched_at_the_same_time(lab: Lab) -> None:
     middle = issue("listed", ROOT, [points(*HANGS[:2])], ca=True, use=use)
     below = leaf(middle, points(DIRECT))
     together = Barrier(3)
-    lab.hook = lambda: together.wait(5)
+    lab.hook = lambda: together.wait(30)
     for url in HANGS[:2]:
         lab.pages[url] = crl(ROOT)
     lab.pages[DIRECT] = crl(middle)

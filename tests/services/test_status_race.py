@@ -30,7 +30,7 @@ class Turning:
         if current_thread() is main_thread():
             return PathStatus("revoked")
         self.asked.set()
-        self.released.wait(5)
+        self.released.wait(30)
         return PathStatus("good")
 
 
@@ -78,7 +78,7 @@ def test_a_late_answer_by_an_old_list_does_not_stand_for_that_by_the_new(
 
         late = Thread(target=look)
         late.start()
-        assert turning.asked.wait(5)
+        assert turning.asked.wait(30)
         turning.generation = 2
 
         def finish(turning: Turning = turning, late: Thread = late) -> None:

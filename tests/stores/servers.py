@@ -96,6 +96,11 @@ def silence(_: socket.socket, stopped: Event) -> None:
     stopped.wait(TICK * PATIENCE)
 
 
+class _Door(socketserver.ThreadingTCPServer):
+    # With the five by default, a burst is sent away: it comes again in a second.
+    request_queue_size = 128
+
+
 class WebServer:
     """Does as it is told to each client, and keeps what they said."""
 
@@ -120,7 +125,7 @@ class WebServer:
                 with suppress(OSError):
                     owner.serve(self.request)
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server = _Door(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
 
     def serve(self, connection: socket.socket) -> None:

@@ -13,6 +13,7 @@ import pytest
 from stirmilter.stores.answers import Answer, Kind
 from stirmilter.stores.dns import Dns, DnsLimits
 from tests.dns_server import DnsServer
+from tests.silence import only_silence_takes_time
 from tests.stores.askers import message
 
 HURRIED = DnsLimits(question_seconds=0.3, server_seconds=0.1)
@@ -212,7 +213,7 @@ def test_a_dead_server_leaves_time_for_the_next(server: DnsServer) -> None:
     server.add("one.example", "A", "192.0.2.1")
     with DnsServer() as dead:
         dead.silent.add("example")
-        limits = DnsLimits(question_seconds=2, server_seconds=0.6)
+        limits = DnsLimits(question_seconds=30, server_seconds=0.6)
         asked = Dns([dead.address, server.address], limits)
 
         assert asked.for_message().ask("one.example", "A").outcome == "found"
@@ -265,7 +266,10 @@ def test_a_part_has_half_of_what_there_is_whatever_is_reserved(
     assert outcomes == ["no-name"] * 2 + ["temporary"]
 
 
-def test_a_part_ends_before_the_rest_does(server: DnsServer) -> None:
+def test_a_part_ends_before_the_rest_does(
+    server: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_silence_takes_time(server, monkeypatch)
     server.silent.add("silent.example")
     limits = DnsLimits(question_seconds=5, server_seconds=5, message_seconds=4.0)
     whole = Dns([server.address], limits).for_message()
@@ -309,7 +313,10 @@ def test_a_dead_zone_is_asked_under_two_names_and_no_more(
     assert whole.ask("3.silent.example", "TXT").cause == "silent"
 
 
-def test_silence_for_want_of_time_is_not_held_against_a_name(server: DnsServer) -> None:
+def test_silence_for_want_of_time_is_not_held_against_a_name(
+    server: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_silence_takes_time(server, monkeypatch)
     server.silent.add("silent.example")
     limits = DnsLimits(question_seconds=1.0, server_seconds=1.0, message_seconds=1.2)
     whole = Dns([server.address], limits).for_message()

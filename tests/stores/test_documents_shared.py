@@ -31,12 +31,12 @@ def test_one_fetch_serves_all_who_ask_meanwhile(
     ready = Barrier(51)
 
     def ask() -> bytes | str:
-        ready.wait(10)
+        ready.wait(30)
         return outcome(lambda: store.get(A, KIND))
 
     with ThreadPoolExecutor(50) as pool:
         answers = [pool.submit(ask) for _ in range(50)]
-        ready.wait(10)
+        ready.wait(30)
         asked_again = slow.asked_again.wait(0.2)
         slow.release.set()
         found = {answer.result(10) for answer in answers}
@@ -52,7 +52,7 @@ def test_whoever_asks_for_another_url_does_not_wait() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(store.get, url, KIND) for url in (A, B)]
-        both_at_once = slow.asked_again.wait(10)
+        both_at_once = slow.asked_again.wait(30)
         slow.release.set()
         for answer in answers:
             answer.result(10)
@@ -124,14 +124,14 @@ def test_hosts_that_do_not_answer_hold_up_so_many_threads_and_no_more() -> None:
     released, waiting = Event(), Barrier(3)
 
     def silent(url: str) -> bytes:
-        waiting.wait(10)
+        waiting.wait(30)
         released.wait(30)
         raise FetchError(url)
 
     store = DocumentStore(fetching(silent), concurrency=2)
     with ThreadPoolExecutor(2) as threads:
         answers = [threads.submit(store.get, url, KIND) for url in (A, B)]
-        waiting.wait(10)
+        waiting.wait(30)
 
         with pytest.raises(FetchError, match="too many are being fetched") as caught:
             store.get(C, KIND)
@@ -155,7 +155,7 @@ def test_a_document_that_is_known_needs_no_place_to_wait() -> None:
     store.get(A, KIND)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(store.get, B, KIND)
-        asked.wait(10)
+        asked.wait(30)
 
         assert store.get(A, KIND) == b"good"
         released.set()

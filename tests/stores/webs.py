@@ -59,7 +59,7 @@ class SlowWeb(Web):
         self, url: str, *, etag: str, last_modified: str, octets: int, accept: str
     ) -> Response:
         (self.asked_again if self.asked.is_set() else self.asked).set()
-        self.release.wait(10)
+        self.release.wait(30)
         return super().get(
             url, etag=etag, last_modified=last_modified, octets=octets, accept=accept
         )

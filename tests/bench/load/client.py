@@ -10,6 +10,7 @@ run.rate, run.p99
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def program(name: str) -> Path:
     sources = [HERE / one for one in SOURCES[name]]
     newest = max(one.stat().st_mtime for one in (*sources, *HERE.glob("*.h")))
     if not built.exists() or built.stat().st_mtime < newest:
-        made = built.with_suffix(".new")
+        made = built.with_suffix(f".{os.getpid()}")  # two may want it at once
         libraries = LIBRARIES.get(name, ())
         words: list[str | Path] = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]
         subprocess.run([*words, made, *sources, *libraries], check=True)

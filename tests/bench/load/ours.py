@@ -13,7 +13,7 @@ from typing import Final
 from tests.bench.load import daemon
 from tests.bench.load.daemon import Daemon
 from tests.bench.load.plant import Candidate, Fields, Kind, Plant
-from tests.configurations import BOTH_WAYS
+from tests.configurations import BOTH_WAYS, PATIENT_DNS
 
 WORKERS: Final = 2
 TRANSPORTS: Final = ("native", "libmilter")
@@ -31,11 +31,15 @@ workers = {workers}
     + """\
 [replay]
 store = "{replay}"
+seconds = 30.0
 [journal]
 path = "{journal}"
 flush_seconds = {flush}
 [dns]
 servers = ["{port}@{address}"]
+"""
+    + PATIENT_DNS
+    + """\
 [checks]
 {checks}
 {more}

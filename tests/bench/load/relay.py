@@ -114,6 +114,8 @@ def relay(folder: Path, milters: Mapping[str, tuple[str, bytes]]) -> Iterator[Re
             )
         )
         stack.callback(process.kill)
+        # Mail for nobody would be deferred, and tried again in minutes.
+        neighbours.await_port(next_hop)
         running = stack.enter_context(
             postfix.instance(
                 folder / "relay", name="relay.example", milter="", next_hop=next_hop

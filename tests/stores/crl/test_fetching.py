@@ -22,7 +22,7 @@ def hold(inside: Event, released: Event) -> Callable[[], object]:
 
     def hook() -> None:
         inside.set()
-        released.wait(5)
+        released.wait(30)
 
     return hook
 
@@ -42,7 +42,7 @@ def test_a_list_is_fetched_once(web: Web) -> None:
 
 def test_many_threads_that_need_a_list_have_it_fetched_once(web: Web) -> None:
     store, barrier, released = web.store(), Barrier(4), Event()
-    web.hook = lambda: released.wait(5)
+    web.hook = lambda: released.wait(30)
 
     def find() -> object:
         barrier.wait()
@@ -84,7 +84,7 @@ def test_only_so_many_threads_wait(web: Web) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(store.find, URL)
-        assert inside.wait(5)
+        assert inside.wait(30)
         with pytest.raises(FetchError, match="too many revocation lists"):
             store.find("https://crl.example/2.crl")
         released.set()
@@ -98,7 +98,7 @@ def test_only_so_many_messages_wait_and_those_with_their_list_at_hand_do_not(
     store = web.store(places=places)
     one, two = urls(web, 1, 1)
     store.find(one)
-    web.hook = lambda: released.wait(5)
+    web.hook = lambda: released.wait(30)
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(store.find, two)
@@ -119,7 +119,7 @@ def test_who_does_not_wait_to_the_end_leaves_the_fetch_to_the_next(web: Web) -> 
     for _ in range(3):
         with pytest.raises(FetchError, match="not here in time"):
             store.find(URL, 0.0)
-    assert inside.wait(5)
+    assert inside.wait(30)
     released.set()
 
     assert only(store, URL).entries == 1
@@ -130,7 +130,7 @@ def test_lists_are_fetched_at_the_same_time(web: Web) -> None:
     together = Barrier(3)
     places = urls(web, 1, 1, 1)
     store = web.store()
-    web.hook = lambda: together.wait(5)
+    web.hook = lambda: together.wait(30)
 
     store.begin(places)
 
@@ -255,7 +255,7 @@ def test_the_old_list_is_used_while_the_next_one_comes(web: Web) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         renewal = pool.submit(store.refresh)
-        assert inside.wait(5)
+        assert inside.wait(30)
         assert only(store, URL) is old
         released.set()
         assert renewal.result() == []

@@ -119,7 +119,7 @@ def test_a_retry_does_not_lengthen_a_key(maker: Maker) -> None:
 def test_of_threads_that_race_one_wins(maker: Maker) -> None:
     """Whoever only asks beside them costs nobody the key."""
     keys = range(50)
-    start = Barrier(6, timeout=10)
+    start = Barrier(6, timeout=30)
     store = maker()
 
     def race(name: str) -> list[bool]:

@@ -35,16 +35,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "replay.sqlite"
 
 
-class Still(Clock):
-    """Goes on when a test says so: a sweep that is due by itself takes long."""
-
-    def monotonic(self) -> float:
-        return 1_000.0 + self.offset
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Still()
+    return Clock()
 
 
 @pytest.fixture
@@ -114,7 +107,6 @@ def rows(path: Path) -> int:
 
 
 def test_a_claim_says_the_same_where_there_is_no_time(maker: Maker) -> None:
-    maker.clock = Still()
     store = maker()
     expected = None if isinstance(store, RedisReplayStore) else True
 

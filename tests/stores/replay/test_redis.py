@@ -74,7 +74,7 @@ def test_a_clock_that_runs_ahead_shortens_no_key(own_redis: MakeServer) -> None:
     store.claim([key(1)], A, now(), now() + 50 * timedelta(minutes=1))
 
     [left] = [direct(process).pttl(name) for name in direct(process).keys("t:0*")]
-    assert left > 3_590_000
+    assert left > 3_000_000, "not fifty minutes less"
 
 
 def test_the_script_is_known_again_after_it_was_flushed(own_redis: MakeServer) -> None:

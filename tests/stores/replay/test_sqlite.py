@@ -77,7 +77,7 @@ def test_of_processes_that_race_one_wins(path: Path) -> None:
             assert racer.stdin is not None
             racer.stdin.write("go\n")
             racer.stdin.flush()
-        results = [racer.communicate(timeout=30)[0].split() for racer in racers]
+        results = [racer.communicate(timeout=120)[0].split() for racer in racers]
 
     assert [racer.returncode for racer in racers] == [0, 0]
     pairs = list(zip(*results, strict=True))
