@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 @click.command()
 @CONFIG
 @FILE
-@click.option("--header", "header_only", is_flag=True, help="Print only the fields that are added.")
+@click.option(
+    "--header", "header_only", is_flag=True, help="Print the new fields alone."
+)
 @click.option(
     "--client",
     metavar="IP",
