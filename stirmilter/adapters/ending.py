@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -173,9 +172,12 @@ class Ending:
         draft, service = self.draft, self.service
         deadline = time.monotonic() + service.message_seconds
         if draft.prepared.at_once and self.channel.may_decide:
-            with suppress(TakesLong):
+            try:
                 with haste():
                     decision = service.filter.decide(transaction)
+            except TakesLong:
+                pass
+            else:
                 draft.waits.append(("queue", 0.0))
                 return decision
         if draft.prepared.urls:

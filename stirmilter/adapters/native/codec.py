@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple
+
+from stirmilter.stir.remembering import remembered
 
 LENGTH: Final = struct.Struct("!I")
 BEGIN: Final = struct.Struct("!IB")
@@ -144,10 +146,10 @@ def macros(data: bytes) -> dict[str, str]:
     return dict(zip(found[::2], found[1::2], strict=True))
 
 
-def client(data: bytes) -> tuple[str, str]:
+def client(data: bytes) -> tuple[str, IPv4Address | IPv6Address | None]:
     """Read name and address of a client (SMFIC_CONNECT).
 
-    The address is empty for one that came over no network, or over one that we do not
+    The address is None for one that came over no network, or over one that we do not
     know. Sendmail writes ``IPv6:`` before those.
 
     Raises:
@@ -158,15 +160,21 @@ def client(data: bytes) -> tuple[str, str]:
     if not end or family not in (b"U", b"L", b"4", b"6"):
         raise ProtocolError("a client of no family")
     if family == b"U":
-        return text(name), ""
+        return text(name), None
     if not _is_string(address):
         raise ProtocolError("an address without its end")
     if family == b"L":
-        return text(name), ""
+        return text(name), None
     try:
-        return text(name), str(ip_address(text(address[:-1]).removeprefix("IPv6:")))
+        return text(name), _address(address[:-1])
     except ValueError as error:
         raise ProtocolError(str(error)) from None
+
+
+@remembered(64)
+def _address(octets: bytes) -> IPv4Address | IPv6Address:
+    """Read an address; most connections of a relay come from few."""
+    return ip_address(text(octets).removeprefix("IPv6:"))
 
 
 def argument(data: bytes) -> str:
