@@ -132,8 +132,9 @@ class Draft:
 
     def release(self) -> None:
         """Give back what it takes of what all messages share; again is once."""
-        self.held.give(self._taken)
-        self._taken = 0
+        if self._taken:
+            self.held.give(self._taken)
+            self._taken = 0
 
     def _hold(self, octets: int, count: int = 1) -> bool:
         if self.refusal is not None:

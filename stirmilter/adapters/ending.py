@@ -137,15 +137,14 @@ class Ending:
         Whether it is when we are wrong, or late, is the filter's to say.
         """
         draft = self.draft
-        transaction = Transaction(
-            connection=self.connection,
-            sender=draft.sender,
-            recipients=tuple(draft.recipients),
-            headers=tuple(draft.headers),
+        transaction = draft.prepared.transaction(
+            self.connection,
+            draft.sender,
+            tuple(draft.recipients),
+            tuple(draft.headers),
             quarantine=self.channel.can_quarantine,
             late=lambda: draft.late,
         )
-        transaction = draft.prepared.read(transaction)
         problem = _INTERNAL
         try:
             if draft.error is not None:
