@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from threading import Lock
 from typing import Final, Literal
 
@@ -118,7 +119,7 @@ class Draft:
     def add_header(self, fields: Sequence[tuple[str, bytes]]) -> None:
         """Keep header fields, within bounds: all of them, or nothing of the message."""
         count = len(fields)
-        octets = sum(len(name) + len(value) for name, value in fields)
+        octets = sum(map(len, chain.from_iterable(fields)))
         self._octets += octets
         if (
             len(self.headers) + count > self.bounds.headers
@@ -131,8 +132,9 @@ class Draft:
 
     def release(self) -> None:
         """Give back what it takes of what all messages share; again is once."""
-        self.held.give(self._taken)
-        self._taken = 0
+        if self._taken:
+            self.held.give(self._taken)
+            self._taken = 0
 
     def _hold(self, octets: int, count: int = 1) -> bool:
         if self.refusal is not None:

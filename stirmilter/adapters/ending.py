@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -138,15 +137,14 @@ class Ending:
         Whether it is when we are wrong, or late, is the filter's to say.
         """
         draft = self.draft
-        transaction = Transaction(
-            connection=self.connection,
-            sender=draft.sender,
-            recipients=tuple(draft.recipients),
-            headers=tuple(draft.headers),
+        transaction = draft.prepared.transaction(
+            self.connection,
+            draft.sender,
+            tuple(draft.recipients),
+            tuple(draft.headers),
             quarantine=self.channel.can_quarantine,
             late=lambda: draft.late,
         )
-        transaction = draft.prepared.read(transaction)
         problem = _INTERNAL
         try:
             if draft.error is not None:
@@ -173,9 +171,12 @@ class Ending:
         draft, service = self.draft, self.service
         deadline = time.monotonic() + service.message_seconds
         if draft.prepared.at_once and self.channel.may_decide:
-            with suppress(TakesLong):
+            try:
                 with haste():
                     decision = service.filter.decide(transaction)
+            except TakesLong:
+                pass
+            else:
                 draft.waits.append(("queue", 0.0))
                 return decision
         if draft.prepared.urls:

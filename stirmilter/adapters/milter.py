@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from ipaddress import ip_address
 from typing import Any, Final
 
 import Milter
@@ -53,7 +54,7 @@ class Callbacks(Milter.Base):
     def connect(self, name: str, family: int, address: Any) -> int:  # noqa: ANN401
         """Begin a session."""
         known = family in (socket.AF_INET, socket.AF_INET6) and address
-        self.session.connect(name, address[0] if known else "")
+        self.session.connect(name, ip_address(address[0]) if known else None)
         return Milter.CONTINUE
 
     @Milter.noreply

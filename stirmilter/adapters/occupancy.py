@@ -35,7 +35,8 @@ class Sessions:
         """Uncount it."""
         with self._changed:
             self._open.discard(id(session))
-            self._changed.notify_all()
+            if not self._open:
+                self._changed.notify_all()
 
     def wait_until_none(self, seconds: float) -> int:
         """Wait until no session is open, and return how many still are."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Concatenate, Final, ParamSpec
 
 from stirmilter.adapters.draft import Draft
@@ -70,20 +70,17 @@ class Session:
         service.sessions.opened(self)
 
     @_collects
-    def connect(self, name: str, address: str) -> None:
+    def connect(self, name: str, address: IPv4Address | IPv6Address | None) -> None:
         """Note who speaks, and through which Postfix service.
 
         Args:
             name: of the host, as the MTA tells it.
-            address: IPv4 or IPv6; empty for a client that came over no network.
+            address: of a client that came over a network.
         """
-        client: IPv4Address | IPv6Address | None = None
-        if address:
-            client = ip_address(address)
-            if isinstance(client, IPv6Address) and client.ipv4_mapped:
-                client = client.ipv4_mapped
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
         self.connection = Connection(
-            client=client,
+            client=address,
             daemon_name=self.channel.macro("{daemon_name}") or "",
             name=self._host_name(name),
         )
@@ -146,7 +143,7 @@ class Session:
 
         A channel has its session, too: both would have to wait for the collector.
         """
-        self._begin()
+        self.draft.release()
         self.service.sessions.closed(self)
         self.__dict__.pop("channel", None)
 
@@ -172,7 +169,9 @@ class Session:
         Postfix has no {verify}, and names no certificate that it does not trust; it
         tells who it is with the connection. Whoever says neither is not believed.
         """
-        found = self.channel.macro("{cert_subject}") or ""
+        found = self.channel.macro("{cert_subject}")
+        if not found:
+            return ""
         verified = self.channel.macro("{verify}")
         if verified is None and (self.channel.macro("v") or "").startswith("Postfix"):
             verified = "OK"

@@ -101,16 +101,11 @@ def transaction_of(
     recipients: tuple[str, ...],
 ) -> Transaction:
     """Make the transaction that would have brought a message here."""
-    from stirmilter.mail.transaction import Transaction
-
     prepared = mail_filter.whole(raw.headers)
     for read in prepared.readers():
         read(raw.body)
     sender, named = envelope_of(raw, mail_from, recipients)
-    transaction = Transaction(
-        connection=connection, sender=sender, recipients=named, headers=raw.headers
-    )
-    return prepared.read(transaction)
+    return prepared.transaction(connection, sender, named, raw.headers)
 
 
 def time_of(text: str | None) -> datetime:

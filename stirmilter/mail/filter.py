@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Final, Literal
 
 from stirmilter.events import Handled
@@ -37,11 +38,14 @@ from stirmilter.services import (
 )
 from stirmilter.stir.msgi import ALGORITHMS, BodyDigester
 
+_NO_HASHES: Final = BodyHashes(())
+"""Of no body, so all may share it."""
+
 _SMALL: Final = 16_384  # octets of header and envelope that are read in no time
 
 
 def _is_small(headers: Sequence[Header], recipients: Sequence[str]) -> bool:
-    octets = sum(len(name) + len(value) for name, value in headers)
+    octets = sum(map(len, chain.from_iterable(headers)))
     return octets + sum(map(len, recipients)) <= _SMALL
 
 
@@ -164,7 +168,7 @@ class MailFilter:
         return self.keeper.body() if self.keeper.each else None
 
     def _hashes(self) -> BodyHashes:
-        return BodyHashes([self.dkim.body] if self.dkim else ())
+        return BodyHashes([self.dkim.body]) if self.dkim else _NO_HASHES
 
     def decide(self, transaction: Transaction) -> Decision:
         """Sign or verify one message."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Protocol
 
@@ -44,7 +45,7 @@ Refusal = Literal["unsigned", "tempfail", "reject"]
 """What becomes of a message whose number was not given to who sends it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MailPolicy:
     """What the operator decides about mail."""
 
@@ -118,10 +119,21 @@ class MailPolicy:
     survival: Survival = field(default_factory=Survival)
     """What is looked for in bodies that the way may change, or has changed."""
 
-    def tokens(self, headers: Iterable[Header], *more: str) -> list[str]:
-        """Return the values of the fields that we read, and of those named besides."""
-        wanted = {name.lower() for name in (*self.headers, *more)}
+    def tokens(self, headers: Iterable[Header], *, leaving: bool = False) -> list[str]:
+        """Return the values of the fields that we read.
+
+        Of mail that is leaving, those of the field that we write as well.
+        """
+        wanted = self._leaving if leaving else self._arriving
         return [header.text for header in headers if header.name.lower() in wanted]
+
+    @cached_property
+    def _arriving(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self.headers)
+
+    @cached_property
+    def _leaving(self) -> frozenset[str]:
+        return self._arriving | {self.header.lower()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Final
 from stirmilter.mail import addresses
 from stirmilter.mail.addresses import Mailbox
 from stirmilter.mail.transaction import Header
+from stirmilter.stir.remembering import remembered
 
 FORWARD_REQ: Final = "mm4_forward.req"
 SEVERAL: Final = "several"
@@ -71,8 +72,8 @@ class Reading:
         """Return the canonical number, or URI, of an address, or None."""
         if mailbox is None:
             return None
-        if mailbox.number is not None:
-            return mailbox.number
+        if (number := mailbox.number) is not None:
+            return number
         if self.country and (number := mailbox.national(self.country)):
             return number
         return mailbox.uri if self.uris else None
@@ -225,9 +226,15 @@ def _first(fields: _Fields, name: str) -> str:
 
 
 def _date(text: str | None) -> datetime | None:
-    """Read an RFC 5322 or HTTP date; one without a zone is UTC."""
-    if text is None:
-        return None
+    return None if text is None else _date_of(text)
+
+
+@remembered(64)
+def _date_of(text: str) -> datetime | None:
+    """Read an RFC 5322 or HTTP date; one without a zone is UTC.
+
+    It names seconds, and a relay has many messages in a second.
+    """
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):

@@ -13,7 +13,6 @@ from stirmilter.events import Handled
 from stirmilter.mail import evidence, mm4, removals
 from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.mailpolicy import MailPolicy, Refusal, Submitter
-from stirmilter.mail.mm4 import Reading
 from stirmilter.mail.policy.actions import Action
 from stirmilter.mail.stopwatch import Stopwatch
 from stirmilter.mail.survival import HAZARDS, Hazard
@@ -105,15 +104,19 @@ class Outgoing:
         forged = removals.of(transaction.headers, self.policy)
         gone = evidence.removed(transaction.headers, forged, self.policy.removed)
         view = mm4.read(transaction.headers, self.policy.ours)
+        sole = self._sole(transaction.recipients)
         message = Message(
             orig=view.originator,
-            dest=_shown(view, transaction, self.policy.ours),
+            dest=frozenset(
+                view.recipients if sole is None else {*view.recipients, sole}
+            ),
             body=transaction.body,
         )
         try:
             self._check_signable(view, transaction, now)
-            tokens = self.policy.tokens(transaction.headers, self.policy.header)
-            token = self._sign(message, transaction.recipients, tokens, now)
+            tokens = self.policy.tokens(transaction.headers, leaving=True)
+            reaches = sole is not None or self._reaches(message, transaction.recipients)
+            token = self._sign(message, tokens, now, reaches=reaches)
             speaker = (token.claims.div or token.claims.orig).value
             submitter = self._check_submitter(transaction.connection, speaker)
             hazards = self._hazards(transaction)
@@ -181,17 +184,18 @@ class Outgoing:
     def _sign(
         self,
         message: Message,
-        recipients: Sequence[str],
         tokens: Sequence[str],
         now: datetime,
+        *,
+        reaches: bool,
     ) -> Passport:
         """Vouch for a message that is ours, or for our sending on of another one.
 
         Args:
             message: as it leaves.
-            recipients: of the envelope.
             tokens: that it carries.
             now: aware time.
+            reaches: whether it goes to anybody of its `dest`.
 
         Raises:
             SigningError: neither is the case, or we failed.
@@ -207,10 +211,21 @@ class Outgoing:
             raise SigningError("already-signed", "it carries a token of ours")
         if full:
             raise SigningError("too-many-passports", f"{len(tokens)} already")
-        for_others = message.dest and not self._reaches(message, recipients)
+        for_others = message.dest and not reaches
         if for_others and self._is_ours(message.orig, now):
             raise SigningError("no-recipient", "dest would name nobody it goes to")
         return self.authentication.sign(message, now)
+
+    def _sole(self, recipients: Sequence[str]) -> str | None:
+        """Return the identity of the only recipient of the envelope, if it has one.
+
+        That one belongs in ``dest``, beside those of To and Cc. Whoever else stands in
+        the envelope alone is a Bcc and stays a secret (RFC 4356), except when there is
+        nobody else to read it.
+        """
+        if len(recipients) != 1:
+            return None
+        return mm4.recipient(recipients[0], self.policy.ours)
 
     def _reaches(self, message: Message, recipients: Sequence[str]) -> bool:
         """Tell whether a token would name anybody whom the message goes to.
@@ -311,19 +326,3 @@ def _missing_date(headers: Sequence[Header], now: datetime) -> tuple[Insertion, 
     if any(header.name.lower() == "date" for header in headers):
         return ()
     return (Insertion("Date", format_datetime(now)),)
-
-
-def _shown(
-    view: mm4.View, transaction: Transaction, reading: Reading
-) -> frozenset[str]:
-    """Return the identities for ``dest``: To and Cc, and a sole recipient.
-
-    Whoever stands in the envelope alone is a Bcc and stays a secret (RFC 4356), except
-    when there is nobody else to read it.
-    """
-    shown = set(view.recipients)
-    if len(transaction.recipients) == 1:
-        sole = mm4.recipient(transaction.recipients[0], reading)
-        if sole is not None:
-            shown.add(sole)
-    return frozenset(shown)

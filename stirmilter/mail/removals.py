@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from stirmilter.mail import authres
@@ -23,7 +23,7 @@ def named(headers: Iterable[Header], names: Iterable[str]) -> tuple[Removal, ...
     wanted = {name.lower() for name in names}
     if not wanted:
         return ()
-    seen: Counter[str] = Counter()
+    seen: defaultdict[str, int] = defaultdict(int)
     found = []
     for header in headers:
         name = header.name.lower()

@@ -7,7 +7,7 @@ callback, so everything between the two is tested without any.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -120,15 +120,29 @@ class Preparation:
         parts = (self.digester, self.hashes, self.hazards, self.kept)
         return tuple(part.update for part in parts if part is not None)
 
-    def read(self, transaction: Transaction) -> Transaction:
-        """Return a transaction with what was found, once all of the body was told."""
-        return replace(
-            transaction,
+    def transaction(
+        self,
+        connection: Connection,
+        sender: str,
+        recipients: tuple[str, ...],
+        headers: tuple[Header, ...],
+        *,
+        quarantine: bool = True,
+        late: Callable[[], bool] = lambda: False,
+    ) -> Transaction:
+        """Return the message with what was found, once all of the body was told."""
+        return Transaction(
+            connection=connection,
+            sender=sender,
+            recipients=recipients,
+            headers=headers,
             body=self.digester.finish(),
             hashed=self.hashes.finish(),
             hazards=self.hazards.finish() if self.hazards else frozenset(),
             kept=self.kept,
             view=self.view,
+            quarantine=quarantine,
+            late=late,
         )
 
 

@@ -160,11 +160,13 @@ class AuthenticationService:
         A message that passes us twice, after a content filter say, keeps its first
         token (H-10), and the ``div`` token that took it on to its recipients.
         """
+        tokens = self._readable(values)
+        if not tokens:
+            return False
         ours = [
             *((one.x5u, one.credential.public_key) for one in self.signers),
             *((one.x5u, one.public_key) for one in self.former if now <= one.until),
         ]
-        tokens = self._readable(values)
         followed = [token for token in tokens if token.claims.div is not None]
         for token in tokens:
             named = diversion.reach(token.claims, followed, self.diversions)

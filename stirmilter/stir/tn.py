@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 import phonenumbers
@@ -175,7 +176,7 @@ class NumberSet:
         )
 
     def _has_prefix_of(self, tn: str) -> bool:
-        return any(tn[:length] in self.prefixes for length in range(1, len(tn) + 1))
+        return not self.prefixes.isdisjoint(accumulate(tn))
 
     def _has_range_of(self, tn: str) -> bool:
         return tn.isdigit() and any(

@@ -55,13 +55,17 @@ def relay(
 
 def through(mail_filter: MailFilter, sent: Transaction, body: bytes = BODY) -> Decision:
     """Carry a message through a filter as the milter does: header, body, end."""
-    prepared = mail_filter.prepare(
-        sent.connection, sent.recipients, sent.headers, sent.sender
-    )
+    connection, sender = sent.connection, sent.sender
+    recipients, headers = sent.recipients, sent.headers
+    prepared = mail_filter.prepare(connection, recipients, headers, sender)
     for start in range(0, len(body), CHUNK):
         for reader in prepared.readers():
             reader(body[start : start + CHUNK])
-    return mail_filter.decide(prepared.read(sent))
+    return mail_filter.decide(
+        prepared.transaction(
+            connection, sender, recipients, headers, quarantine=sent.quarantine
+        )
+    )
 
 
 def signed(ca: TestCA, *lines: str, dkim: DkimSigner | None = SIGNER) -> Transaction:

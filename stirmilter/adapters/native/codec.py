@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple
+
+from stirmilter.stir.remembering import remembered
 
 LENGTH: Final = struct.Struct("!I")
 BEGIN: Final = struct.Struct("!IB")
@@ -118,17 +120,6 @@ def options(agreed: Options, macros: Mapping[int, Iterable[str]]) -> bytes:
     return frame(b"O", answer)
 
 
-def strings(data: bytes) -> list[bytes]:
-    """Read strings, each of which a NUL ends.
-
-    Raises:
-        ProtocolError: there is none, or the last one has no end.
-    """
-    if not data.endswith(b"\0"):
-        raise ProtocolError("a string without its end")
-    return data[:-1].split(b"\0")
-
-
 def text(octets: bytes) -> str:
     """Read a string of an MTA; what is no UTF-8 is kept as surrogates."""
     return octets.decode("utf-8", "surrogateescape")
@@ -147,16 +138,18 @@ def macros(data: bytes) -> dict[str, str]:
     """
     if not data:
         return {}
-    found = strings(data)
+    if not data.endswith(b"\0"):
+        raise ProtocolError("a string without its end")
+    found = text(data[:-1]).split("\0")
     if len(found) % 2:
         raise ProtocolError("a macro without a value")
-    return {text(n): text(v) for n, v in zip(found[::2], found[1::2], strict=True)}
+    return dict(zip(found[::2], found[1::2], strict=True))
 
 
-def client(data: bytes) -> tuple[str, str]:
+def client(data: bytes) -> tuple[str, IPv4Address | IPv6Address | None]:
     """Read name and address of a client (SMFIC_CONNECT).
 
-    The address is empty for one that came over no network, or over one that we do not
+    The address is None for one that came over no network, or over one that we do not
     know. Sendmail writes ``IPv6:`` before those.
 
     Raises:
@@ -167,15 +160,21 @@ def client(data: bytes) -> tuple[str, str]:
     if not end or family not in (b"U", b"L", b"4", b"6"):
         raise ProtocolError("a client of no family")
     if family == b"U":
-        return text(name), ""
+        return text(name), None
     if not _is_string(address):
         raise ProtocolError("an address without its end")
     if family == b"L":
-        return text(name), ""
+        return text(name), None
     try:
-        return text(name), str(ip_address(text(address[:-1]).removeprefix("IPv6:")))
+        return text(name), _address(address[:-1])
     except ValueError as error:
         raise ProtocolError(str(error)) from None
+
+
+@remembered(64)
+def _address(octets: bytes) -> IPv4Address | IPv6Address:
+    """Read an address; most connections of a relay come from few."""
+    return ip_address(text(octets).removeprefix("IPv6:"))
 
 
 def argument(data: bytes) -> str:
@@ -195,10 +194,10 @@ def header(data: bytes) -> tuple[str, bytes]:
     Raises:
         ProtocolError: it is not two strings, or has no name.
     """
-    name, _, value = data.partition(b"\0")
-    if not name or not 0 <= value.find(0) == len(value) - 1:
-        raise ProtocolError("a header field that is not a name and a value")
-    return name.decode("utf-8", "surrogateescape"), value[:-1]
+    match data.split(b"\0", 2):
+        case [name, value, b""] if name:
+            return text(name), value
+    raise ProtocolError("a header field that is not a name and a value")
 
 
 def insert_header(name: str, value: str) -> bytes:
@@ -251,8 +250,8 @@ _NAME: Final = re.compile(r"[!-9;-~]+")
 
 
 def _field(name: str, value: str) -> bytes:
-    _, *folded = value.split("\n")
-    good = all(line.startswith((" ", "\t")) for line in folded)
-    if not good or "\0" in value or "\r" in value or not _NAME.fullmatch(name):
+    folds = value.count("\n ") + value.count("\n\t")
+    good = value.count("\n") == folds and "\0" not in value and "\r" not in value
+    if not good or not _NAME.fullmatch(name):
         raise ValueError(f"no header field: {name!r}")
     return b"%s\0%s\0" % (name.encode(), value.encode())

@@ -24,10 +24,15 @@ _SESSION: Final = _IDLE | _MESSAGE
 _SCOPES: Final = b"CHMRTNE"
 """Commands that macros are defined for, in the order in which they come."""
 
+_LATEST_FIRST: Final = range(len(_SCOPES) - 1, -1, -1)
+_begin_of: Final = codec.BEGIN.unpack_from
+_BEGIN: Final = codec.BEGIN.size
 _GREETING: Final = b"OQ"
 _OF_FIELDS: Final = b"LD"
 """Commands that header fields come with, one after another."""
 
+_DEFINE: Final = ord("D")
+_FIELD: Final = ord("L")
 _OF_HELO: Final = _SCOPES.index(b"H")
 _OF_MAIL: Final = _SCOPES.index(b"M")
 _OF_RCPT: Final = _SCOPES.index(b"R")
@@ -86,14 +91,22 @@ class Conversation:
         """
         position, end = 0, len(octets)
         length: int
-        while end - position >= codec.BEGIN.size:
-            length, kind = codec.BEGIN.unpack_from(octets, position)
+        while end - position >= _BEGIN:
+            length, kind = _begin_of(octets, position)
             if not 0 < length <= self._longest:
                 break
-            begin = position + codec.BEGIN.size
+            begin = position + _BEGIN
             after = begin + length - 1
             if after > end:
                 break
+            if (
+                kind == _DEFINE
+                and self._state == _HEADER
+                and begin < after
+                and octets[begin] == _FIELD
+            ):  # Postfix repeats them with each header field
+                position = after
+                continue
             # A copy: the memory is used again, and who hashes would copy it anyway.
             self._take(kind, octets[begin:after].tobytes())
             position = after
@@ -142,14 +155,15 @@ class Conversation:
 
     def macro(self, name: str) -> str | None:
         """Return the value of a macro, as it was last defined."""
-        names = (name, f"{{{name}}}") if len(name) == 1 else (name,)
-        for scope in range(len(_SCOPES) - 1, -1, -1):
+        braced = f"{{{name}}}" if len(name) == 1 else name
+        for scope in _LATEST_FIRST:
             if found := self._macros[scope]:
                 if isinstance(found, bytes):
                     found = self._macros[scope] = codec.macros(found)
-                for one in names:
-                    if one in found:
-                        return found[one]
+                if name in found:
+                    return found[name]
+                if braced in found:
+                    return found[braced]
         return None
 
     def insert(self, name: str, value: str) -> None:
@@ -218,7 +232,7 @@ class Conversation:
         if not data:
             raise ProtocolError("macros of no command")
         scope = _SCOPES.find(data[0])
-        if scope < 0:  # Postfix repeats them with each header field
+        if scope < 0:
             return
         if data.count(0, 1) % 2 or not (len(data) == 1 or data.endswith(b"\0")):
             raise ProtocolError("macros that are not names and values")

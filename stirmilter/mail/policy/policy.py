@@ -37,7 +37,7 @@ class Policy:
     tag: Tag = field(default_factory=Tag)
     """The field of ladders, failures, and rules that name none."""
 
-    @property
+    @cached_property
     def header_names(self) -> frozenset[str]:
         """Fields that we write; whatever arrives under such a name is forged."""
         own = (rule.measure.tag for rule in self.rules)

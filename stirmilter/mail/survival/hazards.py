@@ -28,6 +28,7 @@ _LARGE: Final = 16_384  # octets of a chunk for which it pays to look for even l
 _DASH: Final = ord("-")
 _TELLING: Final = frozenset({"content-type", "content-transfer-encoding"})
 _LINES: Final = re.compile(rb"(?s:(?:.{0,%d}\n)*+)" % _WINDOW)
+_FIELD_END: Final = re.compile(rb"\r\n(?![ \t])")
 _BOUNDARY_LINE: Final = 80  # octets, with room for white space at the end
 
 
@@ -130,7 +131,7 @@ class BodyHazards:
                 self._rest = octets
             return
         self._parts += 1
-        for line in re.split(rb"\r\n(?![ \t])", head)[1:]:
+        for line in _FIELD_END.split(head)[1:]:
             name, _, value = line.partition(b":")
             self._read_field(name.strip().lower(), value)
 

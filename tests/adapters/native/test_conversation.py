@@ -233,6 +233,23 @@ def test_macros_of_commands_that_we_know_nothing_of_are_passed_over() -> None:
     assert talk.conversation.macro("i") is None
 
 
+def test_between_header_fields_only_their_macros_are_passed_over() -> None:
+    talk = greeted()
+    fields = (defined(b"L", i="x") + HEADER) * 2
+
+    talk.say(MAIL + RCPT + fields + defined(b"N", j="y"))
+
+    assert [talk.conversation.macro(name) for name in ("i", "j")] == [None, "y"]
+
+
+def test_macros_of_no_command_are_refused_between_header_fields() -> None:
+    talk = greeted()
+    talk.say(MAIL + RCPT + HEADER)
+
+    with pytest.raises(ProtocolError, match="macros of no command"):
+        talk.say(frame(b"D"))
+
+
 @pytest.mark.parametrize("end", [MESSAGE, MAIL + frame(b"A"), frame(b"H", b"x\0")])
 def test_a_message_inherits_no_macro_of_the_one_before(end: bytes) -> None:
     """A login, say: libmilter keeps it until another one is defined."""

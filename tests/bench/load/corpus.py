@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from stirmilter.mail.dkimsign import DkimSigner
 from stirmilter.mail.filter import MailFilter
 from stirmilter.mail.mailpolicy import MailPolicy
-from stirmilter.mail.transaction import Connection, Header, Transaction
+from stirmilter.mail.transaction import Connection, Header
 from stirmilter.services import AuthenticationService
 from stirmilter.testca import TestCA
 from tests.bench.load import messages
@@ -102,13 +102,8 @@ def signed(mails: Iterable[Mail], sender: Sender) -> Iterator[Mail]:
             prepared = relay.prepare(connection, recipients, headers)
             for read in prepared.readers():
                 read(mail.body)
-            digests = prepared.read(
-                Transaction(
-                    connection=connection,
-                    sender=mail.sender.decode(),
-                    recipients=recipients,
-                    headers=headers,
-                )
+            digests = prepared.transaction(
+                connection, mail.sender.decode(), recipients, headers
             )
         decision = relay.decide(
             replace(

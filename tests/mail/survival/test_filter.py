@@ -18,16 +18,13 @@ EVERYTHING = b"x" * 1000 + b"\xff\0"
 
 def read(made: MailFilter, transaction: Transaction, body: bytes) -> Transaction:
     """Give a filter the body as the adapter does."""
-    prepared = made.prepare(
-        transaction.connection,
-        transaction.recipients,
-        transaction.headers,
-        transaction.sender,
-    )
+    connection, sender = transaction.connection, transaction.sender
+    recipients, headers = transaction.recipients, transaction.headers
+    prepared = made.prepare(connection, recipients, headers, sender)
     for reader in prepared.readers():
         for begin in range(0, len(body), 700):
             reader(body[begin : begin + 700])
-    return prepared.read(transaction)
+    return prepared.transaction(connection, sender, recipients, headers)
 
 
 def outgoing(make: Make, body: bytes, **survival: object) -> Decision:
