@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, Final, ParamSpec
 
 from stirmilter.adapters.draft import Draft
 from stirmilter.adapters.ending import Channel, Ending, Steps
@@ -22,6 +22,8 @@ from stirmilter.adapters.service import Service
 from stirmilter.mail.transaction import Connection
 
 _P = ParamSpec("_P")
+
+_FORGED: Final = "(may be forged)"
 
 
 def _collects(
@@ -143,9 +145,13 @@ class Session:
     def _host_name(self, name: str) -> str:
         """Return the client's host name if its address and it lead to each other.
 
-        Postfix tells no other; Sendmail says in a macro how sure it is, if asked to.
+        Postfix tells no other; Sendmail says in a macro how sure it is, if asked to, and
+        writes into another one, unasked, that a name may be forged.
         """
-        known = self.channel.macro("{client_resolve}") or "OK"
+        known = self.channel.macro("{client_resolve}")
+        if known is None:
+            forged = _FORGED in (self.channel.macro("_") or "")
+            known = "FORGED" if forged else "OK"
         if known != "OK" or name.startswith("[") or name.lower() == "unknown":
             return ""
         return name.lower().rstrip(".")
@@ -156,9 +162,13 @@ class Session:
         Sendmail names every certificate, and says in {verify} whether it is good.
         Postfix has no {verify}, and names no certificate that it does not trust; it
         tells who it is with the connection. Whoever says neither is not believed.
+
+        The common name is {cert_subject} to Postfix. To Sendmail that is the whole
+        subject, in which a part may look like another one, and {cn_subject} the name.
         """
-        found = self.channel.macro("{cert_subject}") or ""
-        verified = self.channel.macro("{verify}")
-        if verified is None and (self.channel.macro("v") or "").startswith("Postfix"):
-            verified = "OK"
-        return found if verified == "OK" else ""
+        macro = self.channel.macro
+        verified, subject = macro("{verify}"), macro("{cert_subject}") or ""
+        if verified == "OK":
+            return macro("{cn_subject}") or ("" if subject.startswith("/") else subject)
+        postfix = verified is None and (macro("v") or "").startswith("Postfix")
+        return subject if postfix else ""
