@@ -145,8 +145,8 @@ class Session:
     def _host_name(self, name: str) -> str:
         """Return the client's host name if its address and it lead to each other.
 
-        Postfix tells no other; Sendmail says in a macro how sure it is, if asked to, and
-        writes into another one, unasked, that a name may be forged.
+        Postfix tells no other; Sendmail says in a macro how sure it is, if asked to,
+        and writes into another one, unasked, that a name may be forged.
         """
         known = self.channel.macro("{client_resolve}")
         if known is None:

@@ -24,7 +24,7 @@ sockets = [{sockets}]
 authserv_id = "mx.example"
 {milter}
 [sign]
-clients = ["127.0.0.0/8"]
+clients = ["{clients}"]
 daemon_names = ["submission"]
 proofs = "{folder}/proofs.json"
 {sign}
@@ -94,6 +94,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             fetch: str = "",
             replay: str = "",
             more: str = "",
+            clients: str = "127.0.0.0/8",
         ) -> Daemon:
             folder = Path(stack.enter_context(daemons.short_folder()))
             path = f"{folder}/milter.sock"
@@ -108,6 +109,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                     fetch=fetch,
                     replay=replay or f'store = "sqlite:{folder}/replay.sqlite"',
                     more=more,
+                    clients=clients,
                     ca=ca.folder,
                     base=base,
                     folder=folder,
