@@ -36,7 +36,7 @@ MACHINE = systemd-sysv,dbus,ca-certificates,iproute2,procps,python3,postfix,libm
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
 CHILDREN = $(shell nproc)
 
-.PHONY: help demo test check conformance fuzz soak bench costs mutants machine deb lock clean debian-packages venv fuzz-venv bench-venv oracles promtool
+.PHONY: help demo test check conformance fuzz soak bench costs mutants machine deb lock clean debian-packages venv fuzz-venv bench-venv oracles promtool sendmail
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -44,7 +44,7 @@ help: ## this list
 demo: venv ## carry a signed MMS from one operator to another, outcome in demo-out/
 	.venv/bin/stirmilter demo --out demo-out
 
-test: check oracles promtool ## check, then the tests with their coverage
+test: check oracles promtool sendmail ## check, then the tests with their coverage
 	.venv/bin/coverage erase
 	.venv/bin/coverage run -m pytest --numprocesses $(CHILDREN) --dist worksteal
 	.venv/bin/coverage combine --quiet
@@ -69,6 +69,17 @@ promtool: debian-packages
 	apt-get --quiet --quiet download prometheus || exit 0; \
 	dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C .. ./usr/bin/promtool; \
 	cd ..; rm -r archive
+
+# Sendmail, which cannot be installed beside Postfix, and what else it needs; unpacked, so
+# that nothing of the system changes. It finds its libraries only if it is not setgid.
+# Where it cannot be had, the tests that need it are skipped, and say so.
+sendmail: debian-packages
+	@set -eu; test ! -d build/sendmail/usr || exit 0; \
+	rm -rf build/sendmail; mkdir -p build/sendmail/making/archive; cd build/sendmail/making/archive; \
+	apt-get --quiet --quiet download sendmail-bin sendmail-cf libwrap0 m4 libsigsegv2 || exit 0; \
+	for one in *.deb; do dpkg-deb --extract $$one ..; done; \
+	cd ..; chmod g-s usr/libexec/sendmail/sendmail || exit 0; \
+	mv usr ..; cd ..; rm -r making
 
 conformance: venv ## write docs/conformance.md: each row of the standards with its tests
 	.venv/bin/python -m tests.conformance

@@ -131,6 +131,8 @@ def test_units_users_folders_and_snippets_are_those_of_the_sources(
         "conf/stirmilter.toml": "etc/stirmilter/stirmilter.toml",
         "conf/postfix-sign.cf": "usr/share/doc/stirmilter/postfix-sign.cf",
         "conf/postfix-verify.cf": "usr/share/doc/stirmilter/postfix-verify.cf",
+        "conf/sendmail.mc": "usr/share/doc/stirmilter/sendmail.mc",
+        "conf/sendmail-mailer.mc": "usr/share/doc/stirmilter/sendmail-mailer.mc",
         "docs/operations.md": "usr/share/doc/stirmilter/operations.md",
     }
 

@@ -37,7 +37,7 @@ class Service:
     """How long the end of a message waits for a decision; up to half of it, for what
     is fetched."""
 
-    progress_seconds: float = 10.0
+    progress_seconds: float = 5.0
     """How often the MTA is told that we are still there."""
 
     bounds: Bounds = field(default_factory=Bounds)

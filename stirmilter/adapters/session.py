@@ -22,21 +22,24 @@ from stirmilter.adapters.service import Service
 from stirmilter.mail.transaction import Connection
 
 MACROS: Final[Mapping[int, tuple[str, ...]]] = {
-    0: ("{daemon_name}", "{client_resolve}"),  # SMFIM_CONNECT
-    2: ("i", "v", "{auth_authen}", "{cert_subject}", "{verify}"),  # SMFIM_ENVFROM
+    0: ("{daemon_name}", "{client_resolve}", "_"),  # SMFIM_CONNECT
+    1: ("{verify}", "{cn_subject}"),  # SMFIM_HELO
+    2: ("i", "v", "{auth_authen}", "{cert_subject}"),  # SMFIM_ENVFROM
     5: ("i",),  # SMFIM_EOM
 }
-"""The macros that a session looks at, where it does; an MTA is asked for them.
+"""The macros that a session looks at; an MTA is asked for them.
 
 Lists of its administrator count no more at these stages, for us alone. Sendmail knows
 the queue id (i) from MAIL on and may not tell it at the end, where it takes our list
 only if there is one for the end of the header as well; Postfix knows it at the end.
 One macro of MAIL has to be known always, as v is: if there is none, libmilter keeps
 those of the message before, its login too. The manual of some versions of libmilter
-allows five at a stage.
+allows five at a stage, so what Sendmail alone has of a certificate comes with HELO.
 """
 
 _P = ParamSpec("_P")
+
+_FORGED: Final = "(may be forged)"
 
 
 def _collects(
@@ -155,9 +158,13 @@ class Session:
     def _host_name(self, name: str) -> str:
         """Return the client's host name if its address and it lead to each other.
 
-        Postfix tells no other; Sendmail says in a macro how sure it is, if asked to.
+        Postfix tells no other; Sendmail says in a macro how sure it is, if asked to,
+        and writes into another one, unasked, that a name may be forged.
         """
-        known = self.channel.macro("{client_resolve}") or "OK"
+        known = self.channel.macro("{client_resolve}")
+        if known is None:
+            forged = _FORGED in (self.channel.macro("_") or "")
+            known = "FORGED" if forged else "OK"
         if known != "OK" or name.startswith("[") or name.lower() == "unknown":
             return ""
         return name.lower().rstrip(".")
@@ -168,11 +175,16 @@ class Session:
         Sendmail names every certificate, and says in {verify} whether it is good.
         Postfix has no {verify}, and names no certificate that it does not trust; it
         tells who it is with the connection. Whoever says neither is not believed.
+
+        The common name is {cert_subject} to Postfix. To Sendmail that is the whole
+        subject, in which a part may look like another one, and {cn_subject} the name.
         """
-        found = self.channel.macro("{cert_subject}")
-        if not found:
+        macro = self.channel.macro
+        subject = macro("{cert_subject}") or macro("{cn_subject}")
+        if not subject:
             return ""
-        verified = self.channel.macro("{verify}")
-        if verified is None and (self.channel.macro("v") or "").startswith("Postfix"):
-            verified = "OK"
-        return found if verified == "OK" else ""
+        verified = macro("{verify}")
+        if verified == "OK":
+            return macro("{cn_subject}") or ("" if subject.startswith("/") else subject)
+        postfix = verified is None and (macro("v") or "").startswith("Postfix")
+        return subject if postfix else ""

@@ -59,7 +59,7 @@ class Milter(Section):
     workers: Annotated[Whole, Field(ge=0)] = 0
     threads: Count = 16
     message_seconds: Seconds = 120.0
-    progress_seconds: Seconds = 10.0
+    progress_seconds: Seconds = 5.0
     drain_seconds: Seconds = 30.0
     leave_seconds: Seconds = 5.0
     stuck_seconds: Seconds = 60.0

@@ -68,25 +68,26 @@ def test_whatever_ends_a_message_its_room_is_there_for_the_next(
 
 
 @pytest.mark.parametrize(
-    ("name", "resolved", "known"),
+    ("name", "macros", "known"),
     [
-        ("MX.one.example", None, "mx.one.example"),
-        ("mx.one.example", "OK", "mx.one.example"),
-        ("mx.one.example", "FORGED", ""),
-        ("mx.one.example", "FAIL", ""),
-        ("unknown", None, ""),
-        ("[192.0.2.1]", None, ""),
+        ("MX.one.example", {}, "mx.one.example"),
+        ("mx.one.example", {"{client_resolve}": "OK"}, "mx.one.example"),
+        ("mx.one.example", {"{client_resolve}": "FORGED"}, ""),
+        ("mx.one.example", {"{client_resolve}": "FAIL"}, ""),
+        ("mx.one.example", {"_": "mx.one.example [192.0.2.1]"}, "mx.one.example"),
+        ("mx.one.example", {"_": "mx.one.example [192.0.2.1] (may be forged)"}, ""),
+        ("unknown", {}, ""),
+        ("[192.0.2.1]", {}, ""),
     ],
 )
 def test_the_name_of_a_client_is_one_that_leads_back_to_it(
     talk: Any,  # noqa: ANN401
     name: str,
-    resolved: str | None,
+    macros: dict[str, str],
     known: str,
 ) -> None:
     session, context, _ = talk()
-    if resolved is not None:
-        context.macros["{client_resolve}"] = resolved
+    context.macros.update(macros)
 
     session.connect(name, socket.AF_INET, ("192.0.2.1", 25))
 

@@ -109,8 +109,9 @@ def test_macros_are_asked_for_where_the_mta_lets_us(
     assert (version, actions) == (6, taken)
     assert steps & 0x1F == 0, "from the connection to the body, every step is taken"
     expected = (
-        b"\0\0\0\0{daemon_name} {client_resolve}\0"
-        b"\0\0\0\2i v {auth_authen} {cert_subject} {verify}\0"
+        b"\0\0\0\0{daemon_name} {client_resolve} _\0"
+        b"\0\0\0\1{verify} {cn_subject}\0"
+        b"\0\0\0\2i v {auth_authen} {cert_subject}\0"
         b"\0\0\0\5i\0"
     )
     assert found[17:] == (expected if offered & 0x100 else b"")

@@ -24,7 +24,7 @@ sockets = [{sockets}]
 authserv_id = "mx.example"
 {milter}
 [sign]
-clients = ["127.0.0.0/8"]
+clients = ["{clients}"]
 daemon_names = ["submission"]
 proofs = "{folder}/proofs.json"
 {sign}
@@ -98,6 +98,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
             fetch: str = PATIENT,
             replay: str = "",
             more: str = "",
+            clients: str = "127.0.0.0/8",
         ) -> Daemon:
             folder = Path(stack.enter_context(daemons.short_folder()))
             path = f"{folder}/milter.sock"
@@ -113,6 +114,7 @@ def start(published: tuple[TestCA, str]) -> Iterator[Start]:
                     replay=replay
                     or f'store = "sqlite:{folder}/replay.sqlite"\n{PATIENT}',
                     more=more,
+                    clients=clients,
                     ca=ca.folder,
                     base=base,
                     folder=folder,

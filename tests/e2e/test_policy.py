@@ -193,10 +193,40 @@ def is_peer(
             id="failed-whoever-says-so",
         ),
         pytest.param(
-            {b"{cert_subject}": b"mmsc.two.example", b"{verify}": b"OK"},
+            {
+                b"{cert_subject}": b"/O=Two,+20Inc/CN=mmsc.two.example",
+                b"{cn_subject}": b"mmsc.two.example",
+                b"{verify}": b"OK",
+            },
             "8.17.1",
             True,
             id="sendmail-verified",
+        ),
+        pytest.param(
+            {
+                b"{cert_subject}": b"/O=Two/CN=mmsc.two.example/CN=other.example",
+                b"{cn_subject}": b"other.example",
+                b"{verify}": b"OK",
+            },
+            "8.17.1",
+            False,
+            id="sendmail-other",
+        ),
+        pytest.param(
+            {
+                b"{cert_subject}": b"/CN=mmsc.two.example",
+                b"{cn_subject}": b"mmsc.two.example",
+                b"{verify}": b"NO",
+            },
+            "8.17.1",
+            False,
+            id="sendmail-unverified",
+        ),
+        pytest.param(
+            {b"{cert_subject}": b"mmsc.two.example", b"{verify}": b"OK"},
+            "",
+            True,
+            id="common-name-verified",
         ),
     ],
 )
