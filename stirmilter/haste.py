@@ -38,6 +38,8 @@ class haste:  # noqa: N801 - read as a word; one of a generator costs twice as m
             what he made of that is worth nothing.
     """
 
+    # No generator for another reason, too: in Python 3.12 and later, one that raises an
+    # error of its own leaves a cycle behind, with all that the block held.
     __slots__ = ("_within",)
 
     def __enter__(self) -> None:
