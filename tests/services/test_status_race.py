@@ -38,18 +38,23 @@ def interrupted(step: int, hook: Callable[[], None], work: Callable[[], object])
     """Do some work, and something else at a step of its `_with_status`; count steps."""
     steps = count()
 
-    def opcode(_: FrameType, event: str, __: object) -> Trace:
+    def opcode(frame: FrameType, event: str, _: object) -> Trace:
         if event == "opcode" and next(steps) == step:
             hook()
+            # In Python 3.13, a thread that is not traced ends this for what it ran.
+            frame.f_trace_opcodes = False
+            frame.f_trace_opcodes = True
         return opcode
 
     def call(frame: FrameType, _: str, __: object) -> Trace | None:
         if frame.f_code.co_name != "_with_status":
             return None
+        frame.f_trace = opcode  # which Python 3.13 looks for in the next line
         frame.f_trace_opcodes = True
         return opcode
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # which Python 3.12 looks for in the next
     sys.settrace(call)
     try:
         work()
