@@ -1,4 +1,4 @@
-# Everything from a bare Debian 12: `make demo` or `make test`, and no other command.
+# Everything from a bare Debian 12 or 13: `make demo` or `make test`, and no other command.
 
 # Debian's own interpreter, whatever else is first in PATH.
 PYTHON = /usr/bin/python3
@@ -30,7 +30,9 @@ GROWTH_EFFORT = 1.0
 # Of `make soak`; each worker is weighed ten times.
 SOAK_MESSAGES = 100000
 
-# What is in the Debian of `make machine` beside its base.
+# The Debian of `make machine`, that for which `make deb` builds here, and what is in it
+# beside its base.
+SUITE = $(shell . /etc/os-release && echo $$VERSION_CODENAME)
 MACHINE = systemd-sysv,dbus,ca-certificates,iproute2,procps,python3,postfix,libmilter1.0.1
 
 # Processes of `make test`, and mutants of `make mutants` that are tried at a time.
@@ -110,7 +112,7 @@ machine: deb ## boot a Debian with systemd in namespaces, and hold the package a
 	@set -eu; test ! -d build/machine/root || exit 0; \
 	rm -rf build/machine; mkdir -p build/machine; \
 	echo 'Making a Debian in build/machine'; \
-	debootstrap --variant=minbase --include=$(MACHINE) bookworm build/machine/making >build/machine/log; \
+	debootstrap --variant=minbase --include=$(MACHINE) $(SUITE) build/machine/making >build/machine/log; \
 	mv build/machine/making build/machine/root
 	.venv/bin/python -m tests.machine build/machine/root "$$(ls -t dist/stirmilter_*.deb | head -n 1)"
 
