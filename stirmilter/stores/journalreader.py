@@ -23,9 +23,10 @@ FOUND: Final = 100
 
 _NO_FILE: Final = "no such file: no message was kept yet, or journal.path is another"
 _SHA256_OCTETS: Final = 32
+_FORMS: Final = {"plain": "{}", "bracketed": "<{}>", "quoted": '"{}"'}
 _NAMED: Final = " UNION ".join(
     f"SELECT id FROM parts CROSS JOIN messages"  # noqa: S608 - names of ours
-    f" ON {journalrows.PART} = part AND {name} IN (?1, ?2, ?3)"
+    f" ON {journalrows.PART} = part AND {name} IN (:plain, :bracketed, :quoted)"
     # Of a file of an earlier version, without the index, each row is read once.
     " AND id BETWEEN part << 10 AND (part << 10) + 1023"
     for name in journalrows.IDENTIFIERS
@@ -35,7 +36,7 @@ WITH RECURSIVE parts(part) AS (
     SELECT (SELECT min(id) FROM messages) >> 10 UNION ALL
     SELECT part + 1 FROM parts WHERE part < (SELECT max(id) FROM messages) >> 10
 )
-SELECT * FROM messages WHERE id IN ({_NAMED}) ORDER BY time DESC LIMIT ?4
+SELECT * FROM messages WHERE id IN ({_NAMED}) ORDER BY time DESC LIMIT :most
 """  # noqa: S608 - see above
 _TOKENS: Final = "SELECT * FROM passports WHERE message = ? ORDER BY position"
 _REMOVED: Final = "SELECT name, text FROM removed WHERE message = ? ORDER BY position"
@@ -96,9 +97,11 @@ class JournalReader:
         Raises:
             StoreError: the file cannot be read.
         """
-        names = [journalrows.name(form.format(text)) for form in ("{}", "<{}>", '"{}"')]
+        names = {
+            key: journalrows.name(form.format(text)) for key, form in _FORMS.items()
+        }
         with self._told():
-            rows = self._connection.execute(_FIND, (*names, FOUND)).fetchall()
+            rows = self._connection.execute(_FIND, {**names, "most": FOUND}).fetchall()
             return [self._event(row) for row in rows]
 
     def stats(self) -> Stats:

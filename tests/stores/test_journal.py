@@ -145,7 +145,8 @@ def test_a_file_without_the_indexes_is_read_once_and_not_for_each_part(
         for name in journalrows.IDENTIFIERS:
             connection.execute(f"DROP INDEX messages_part_{name}")
         plan = f"EXPLAIN QUERY PLAN {journalreader._FIND}"
-        steps = [row[3] for row in connection.execute(plan, ("", "", "", 1))]
+        sought = {"plain": "", "bracketed": "", "quoted": "", "most": 1}
+        steps = [row[3] for row in connection.execute(plan, sought)]
     connection.close()
 
     assert not [one for one in steps if one.startswith("SCAN messages")]
