@@ -52,10 +52,12 @@ test: check oracles promtool sendmail ## check, then the tests with their covera
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 
+# mypy for the oldest and the newest Python: nothing that either lacks.
 check: venv ## format, lint, types, the layers of the architecture, and the conformance page
 	.venv/bin/ruff format --quiet --check
 	.venv/bin/ruff check --quiet
-	.venv/bin/mypy
+	.venv/bin/mypy --python-version 3.11
+	.venv/bin/mypy --python-version 3.13
 	.venv/bin/lint-imports
 	.venv/bin/python -m tests.conformance --check
 
