@@ -1,5 +1,6 @@
 """The policy through the real milter socket: what the MTA is told to do."""
 
+import re
 import smtplib
 import socketserver
 import threading
@@ -297,8 +298,11 @@ def test_a_rejected_request_of_a_peer_is_answered_to_its_mmsc(start: Start) -> N
         until(lambda: "." in taken, "an answer")
 
     assert answer.verdict == b"y"
-    assert "mail FROM:<>" in taken[1]
-    assert "rcpt TO:<PostMaster@mms.mnc006.mcc260.gprs>" in taken[2]
+    # Later versions of smtplib write the words small.
+    assert re.match("mail from:<>", taken[1], re.IGNORECASE)
+    assert re.match(
+        "rcpt to:<PostMaster@mms.mnc006.mcc260.gprs>", taken[2], re.IGNORECASE
+    )
     assert 'X-Mms-Transaction-ID: "t1@mms.two.example"' in taken
     assert "X-Mms-Request-Status-Code: Error-service-denied" in taken
 
