@@ -87,6 +87,7 @@ def test_the_control_file_names_what_the_program_needs(package: Path) -> None:
     minor = int(
         output("/usr/bin/python3", "-c", "import sys; print(sys.version_info[1])")
     )
+    libc = output("dpkg-query", "--show", "--showformat=${Version}", "libc6")
     needs = {one.strip() for one in field(package, "Depends").split(",")}
 
     assert field(package, "Package") == "stirmilter"
@@ -97,11 +98,13 @@ def test_the_control_file_names_what_the_program_needs(package: Path) -> None:
         f"python3 (>= 3.{minor})",
         f"python3 (<< 3.{minor + 1})",
         "libmilter1.0.1",
+        f"libc6 (>= {libc.split('-')[0]})",
         "ca-certificates",
         "procps",  # kill(1), by which the unit reloads
         "postfix",  # its group, before the folder of our socket is made
         "systemd | systemd-standalone-sysusers",
     } <= needs
+    assert f"for Python 3.{minor} " in field(package, "Description")
 
 
 def test_everything_belongs_to_root_and_the_configuration_is_closed(
