@@ -70,7 +70,7 @@ def block_callbacks(folder: Path, pid: int) -> None:
 def stop_the_listener(folder: Path, pid: int) -> None:
     """Let it accept no more; all its other threads run on."""
     said = folder / f"listener-{pid}"
-    until(said.exists, "the worker says who listens")
+    until(lambda: said.exists() and said.stat().st_size > 0, "the worker says who")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.ptrace(_ATTACH, int(said.read_text()), None, None):
         error = ctypes.get_errno()
