@@ -42,6 +42,7 @@ class Stalled:
             CONFIGURATION.format(
                 sockets=f'"unix:{self.socket}"',
                 milter="workers = 1\n",
+                clients="127.0.0.0/8",
                 sign="",
                 verify="",
                 checks="methods = []",

@@ -116,6 +116,7 @@ def issue(folder: Path, *names: str) -> None:
     def certificate(
         name: str, key: ec.EllipticCurvePrivateKey, *, ca: bool
     ) -> x509.Certificate:
+        identified = x509.AuthorityKeyIdentifier.from_issuer_public_key
         return (
             x509.CertificateBuilder()
             .subject_name(_named(name))
@@ -125,6 +126,11 @@ def issue(folder: Path, *names: str) -> None:
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
+            .add_extension(_usage(ca=ca), True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
+            )
+            .add_extension(identified(above.public_key()), False)
             .sign(above, hashes.SHA256())
         )
 
@@ -137,6 +143,20 @@ def issue(folder: Path, *names: str) -> None:
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             + certificate(name, key, ca=False).public_bytes(Encoding.PEM)
         )
+
+
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _named(name: str) -> x509.Name:
@@ -165,6 +185,7 @@ class Relay:
 
     def certificate(self) -> smtplib.SMTP:
         context = ssl.create_default_context(cafile=self.folder / "ca.pem")
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # Python 3.13's default
         context.check_hostname = False
         context.load_cert_chain(self.folder / "mmsc.one.example.pem")
         smtp = self.plain()

@@ -67,7 +67,8 @@ class Relay:
         )
         while self._queued():
             if time.perf_counter() - begun > _SECONDS:
-                raise MisledError(f"{door.name}: the queue does not empty")
+                last = self._last_said("status=deferred", "warning:")
+                raise MisledError(f"{door.name}: the queue does not empty; {last}")
             time.sleep(0.01)
         rate = count / (time.perf_counter() - begun)
         check(door, count, self.arrived.read_bytes())
@@ -78,6 +79,12 @@ class Relay:
         return any(
             one.is_file() for name in _QUEUES for one in (queue / name).rglob("*")
         )
+
+    def _last_said(self, *words: str) -> str:
+        """Return the last line of Postfix's log with one of these words."""
+        log = (self.folder / "relay" / "postfix.log").read_text(errors="replace")
+        found = [line for line in log.splitlines() if any(w in line for w in words)]
+        return found[-1] if found else "its log does not say why"
 
 
 def check(door: Door, count: int, arrived: bytes) -> None:
