@@ -88,7 +88,7 @@ def message(text: str) -> None:
             "malformed",
             detail=text,
             x5u=f"https://certs.example/{text}?n={text}",
-            queue_id=text,
+            queue_id=f"of {text}",
             methods=(("dkim", f"fail {text}"), ("differs", text)),
         )
     )
@@ -97,7 +97,7 @@ def message(text: str) -> None:
 WAYS: list[Callable[[str], None]] = [
     message,
     lambda text: log.failed("4Yx1", raised(text)),
-    lambda text: log.failed(text, TimeoutError()),
+    lambda text: log.failed(f"of {text}", TimeoutError()),
     log.trouble,
     log.degraded,
     log.recovered,
