@@ -1,7 +1,7 @@
 """Events are handed over here and written later: no message waits for the disk.
 
 One thread for each process takes what has come since it last looked and has it written
-in batches; when a batch is full it looks at once. While the file cannot be written,
+in batches; when a thousand are there it looks at once. While the file cannot be written,
 events wait for it, as many as there is room for; beyond, they are counted and lost, and
 somebody is told. What a killed process loses is what came in the last `seconds`.
 """
@@ -25,6 +25,7 @@ from stirmilter.errors import StoreError
 from stirmilter.events import Handled
 
 _BATCH: Final = 200  # events in one transaction: another worker waits for its end
+_MANY: Final = 1_000  # events that do not wait for their time: 2 MB, in five batches
 _NICE: Final = 10  # a ninth of the processor time of one who serves, if both want some
 _RETRY: Final = 0.05  # seconds between attempts of a process that is leaving
 
@@ -49,7 +50,7 @@ class RecorderSettings:
     """Events that may wait."""
 
     seconds: float = 1.0
-    """How often they are written; where many come, a batch is written as it is full."""
+    """How often they are written; a thousand are written at once."""
 
     quiet_seconds: float = 60.0
     """How often somebody is told of the same trouble."""
@@ -106,7 +107,7 @@ class Recorder:
         with self._lock:
             if len(self._waiting) < self._settings.queue:
                 self._waiting.append(event)
-                if len(self._waiting) == _BATCH:
+                if len(self._waiting) == _MANY:
                     self._due.set()
             else:
                 self._lost += 1
