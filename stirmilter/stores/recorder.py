@@ -1,9 +1,10 @@
 """Events are handed over here and written later: no message waits for the disk.
 
 One thread for each process takes what has come since it last looked and has it written
-in batches; when a thousand are there it looks at once. While the file cannot be written,
-events wait for it, as many as there is room for; beyond, they are counted and lost, and
-somebody is told. What a killed process loses is what came in the last `seconds`.
+in batches; when a thousand are there it looks at once. While the file cannot be
+written, events wait for it, as many as there is room for; beyond, they are counted and
+lost, and somebody is told. What a killed process loses is what came in the last
+`seconds`.
 """
 
 from __future__ import annotations
