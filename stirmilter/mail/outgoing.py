@@ -115,8 +115,8 @@ class Outgoing:
         try:
             self._check_signable(view, transaction, now)
             tokens = self.policy.tokens(transaction.headers, leaving=True)
-            reaches = sole is not None or self._reaches(message, transaction.recipients)
-            token = self._sign(message, tokens, now, reaches=reaches)
+            others = transaction.recipients if sole is None else None
+            token = self._sign(message, others, tokens, now)
             speaker = (token.claims.div or token.claims.orig).value
             submitter = self._check_submitter(transaction.connection, speaker)
             hazards = self._hazards(transaction)
@@ -184,18 +184,17 @@ class Outgoing:
     def _sign(
         self,
         message: Message,
+        others: Sequence[str] | None,
         tokens: Sequence[str],
         now: datetime,
-        *,
-        reaches: bool,
     ) -> Passport:
         """Vouch for a message that is ours, or for our sending on of another one.
 
         Args:
             message: as it leaves.
+            others: of the envelope; None if its only one stands in `dest` already.
             tokens: that it carries.
             now: aware time.
-            reaches: whether it goes to anybody of its `dest`.
 
         Raises:
             SigningError: neither is the case, or we failed.
@@ -211,7 +210,9 @@ class Outgoing:
             raise SigningError("already-signed", "it carries a token of ours")
         if full:
             raise SigningError("too-many-passports", f"{len(tokens)} already")
-        for_others = message.dest and not reaches
+        for_others = (
+            message.dest and others is not None and not self._reaches(message, others)
+        )
         if for_others and self._is_ours(message.orig, now):
             raise SigningError("no-recipient", "dest would name nobody it goes to")
         return self.authentication.sign(message, now)

@@ -130,10 +130,8 @@ class Dns:
             answer = Answer("malformed", detail="the alias makes too long a name")
             keep = self.limits.failed_seconds
         except dns.resolver.NoNameservers as error:
-            answer, keep = (
-                Answer("temporary", detail=last_words(error)),
-                self.limits.failed_seconds,
-            )
+            answer = Answer("temporary", detail=last_words(error))
+            keep = self.limits.failed_seconds
         except (dns.exception.DNSException, StoreError) as error:
             answer, keep = _unheard(error, lifetime), self.limits.failed_seconds
             # Others may have more time than this message had left.

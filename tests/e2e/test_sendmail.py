@@ -26,7 +26,8 @@ from tests.e2e.sendmail import (
     values,
 )
 from tests.e2e.test_milter import token_of
-from tests.e2e.test_policy import PEER, RULE
+from tests.e2e.test_peers import PEER
+from tests.e2e.test_policy import RULE
 from tests.e2e.watching import until
 
 pytestmark = [

@@ -14,7 +14,7 @@ import pytest
 from stirmilter.demo.daemons import short_folder
 from stirmilter.demo.postfix import free_port
 from tests import mta
-from tests.e2e.test_metrics import value
+from tests.e2e.scraping import value
 from tests.e2e.test_milter import BOB, SENDER, headers
 from tests.e2e.watching import until
 
